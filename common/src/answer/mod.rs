@@ -1,0 +1,1 @@
+//! Answers of a model, taken apart into the files of a task.

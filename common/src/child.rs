@@ -1,0 +1,1 @@
+//! Child processes in a group of their own, ended with every descendant.

@@ -1,0 +1,1 @@
+//! Publishing files and folders: complete or absent, whatever interrupts.

@@ -1,0 +1,1 @@
+//! Python source: whether it parses, which functions it defines, what it imports.

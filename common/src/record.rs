@@ -1,0 +1,402 @@
+//! The records: what one stage says to the next.
+//!
+//! A record is one line of JSON. `record` names its kind, `env` the environment's folder name, `task` the
+//! bare task name:
+//!
+//! ```
+//! use common::record::Record;
+//!
+//! let line = r#"{"record":"plan","env":"moodle_env","task":"merge_two_cohorts","index":1,"title":"Merge two cohorts"}"#;
+//! let Record::Plan(plan) = serde_json::from_str(line)? else { panic!("a plan") };
+//! assert_eq!((plan.task.as_str(), plan.index), ("merge_two_cohorts", 1));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! Fields that are named here are the contract. Readers ignore the ones they do not know, and fields that
+//! another program may well leave out have defaults, so that records written by hand are accepted. The
+//! JSON Schema of every kind is generated from these types into `schemas/`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Any record that a stage of this workspace writes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "snake_case")]
+pub enum Record {
+    /// A task for the amplifier to learn from.
+    Seed(Seed),
+    /// A row of the plan: a task that is to be written.
+    Plan(Plan),
+    /// A task's README, written before its files.
+    Spec(Spec),
+    /// A task's files, as the model gave them.
+    Files(Files),
+    /// What became of a task folder.
+    Task(Task),
+    /// What a check of a spec found.
+    Verdict(Verdict),
+    /// What running a verifier found.
+    Probe(Probe),
+    /// Something that was asked for and not done.
+    Failure(Failure),
+}
+
+/// A task folder that serves as an example of what to make. Written by stage-propose.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Seed {
+    /// The environment's folder name.
+    pub env: String,
+    /// The task's bare name.
+    pub task: String,
+    /// The task folder, relative to the workspace where it lies below it.
+    pub dir: String,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Names of the files in the folder, sorted, with `/` between their parts.
+    #[serde(default)]
+    pub files: Vec<String>,
+}
+
+/// Where a seed comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// An agent wrote it in this run.
+    Agent,
+    /// It was there before.
+    Existing,
+}
+
+/// A row of the plan. Written by stage-amplify, or by hand.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Plan {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The bare name that the task will have.
+    pub task: String,
+    /// The row's number, from 1. Manifests are in its order.
+    #[serde(default)]
+    pub index: usize,
+    /// A title for people.
+    #[serde(default)]
+    pub title: String,
+    /// What is done in the task, in a sentence or two.
+    #[serde(default)]
+    pub activity: String,
+    /// Whose work it is.
+    #[serde(default)]
+    pub occupation: String,
+    /// The features of the software that it needs.
+    #[serde(default)]
+    pub features: Vec<String>,
+    /// The pattern of difficulty that it follows.
+    #[serde(default)]
+    pub archetype: String,
+    /// `easy`, `medium`, `hard` or `very_hard`.
+    #[serde(default)]
+    pub difficulty: String,
+}
+
+/// A task's README. Written by stage-amplify's README pass.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Spec {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name.
+    pub task: String,
+    /// The number of its row in the plan.
+    #[serde(default)]
+    pub index: usize,
+    /// The README, as Markdown.
+    pub readme: String,
+    /// The model that wrote it.
+    #[serde(default)]
+    pub model: String,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// A task's files, as the model gave them. Written by stage-amplify's files pass.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Files {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name. A stage of somebody else's may leave it out: it is then taken from the task's
+    /// id, or its title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The number of its row in the plan.
+    #[serde(default)]
+    pub index: usize,
+    /// Name and content of each file. Where it is empty, the files are taken from `answer`.
+    #[serde(default)]
+    pub files: BTreeMap<String, String>,
+    /// The model's whole text.
+    #[serde(default)]
+    pub answer: String,
+    /// What is wrong with the answer.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+    /// The model that wrote it.
+    #[serde(default)]
+    pub model: String,
+    /// What it cost.
+    #[serde(default)]
+    pub usage: Usage,
+}
+
+/// What became of a task folder. Written by stage-extract.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Task {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name; empty where a rejected answer gave none.
+    pub task: String,
+    /// The number of its row in the plan, where it came from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// The task folder, relative to the workspace where it lies below it.
+    pub dir: String,
+    /// What was done with it.
+    pub status: TaskStatus,
+    /// The files of the folder, sorted by name.
+    #[serde(default)]
+    pub files: Vec<TaskFile>,
+    /// What was wrong with the answer, mended or not.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+}
+
+/// What stage-extract did with a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskStatus {
+    /// The folder is new.
+    Written,
+    /// The folder was there and was replaced as a whole.
+    Replaced,
+    /// The folder was there and was left alone.
+    Kept,
+    /// Nothing was written: `problems` says why.
+    Rejected,
+    /// Nothing was written: this was a dry run.
+    Planned,
+}
+
+/// A file of a task folder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TaskFile {
+    /// Its name below the task folder.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its content, as 64 hexadecimal digits.
+    pub sha256: String,
+}
+
+/// Something wrong with an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Problem {
+    /// A stable name in `snake_case`, for programs.
+    pub code: String,
+    /// What is wrong, for people.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with this code and message.
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into() }
+    }
+}
+
+/// What a check of an environment's or a task's spec found. Written by stage-verify-spec.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Verdict {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name; none on the verdict of an environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// What was checked.
+    pub kind: SpecKind,
+    /// The spec file; the folder where no spec was found.
+    pub path: String,
+    /// The `id` in the spec, where it could be read.
+    #[serde(default)]
+    pub spec_id: Option<String>,
+    /// Whether no issue is an error.
+    pub ok: bool,
+    /// What was found.
+    #[serde(default)]
+    pub issues: Vec<Issue>,
+}
+
+/// What a spec is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SpecKind {
+    /// An environment.
+    Env,
+    /// A task.
+    Task,
+}
+
+/// Something found in a spec, or by running a verifier.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Issue {
+    /// A stable name in `snake_case`, for programs.
+    pub code: String,
+    /// Whether it makes the verdict bad.
+    pub severity: Severity,
+    /// What is wrong and what to do, for people.
+    pub message: String,
+    /// The file or folder it was found in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+}
+
+/// How bad an issue is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The verdict is bad.
+    Error,
+    /// Worth a look; the verdict stays as it is.
+    Warning,
+}
+
+/// What running a verifier against states of a known verdict found. Written by stage-probe.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Probe {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name.
+    pub task: String,
+    /// The task folder, relative to the workspace where it lies below it.
+    #[serde(default)]
+    pub dir: String,
+    /// Whether no issue is an error.
+    pub ok: bool,
+    /// One entry for each state the verifier was run against.
+    #[serde(default)]
+    pub states: Vec<ProbeState>,
+    /// What was found.
+    #[serde(default)]
+    pub issues: Vec<Issue>,
+}
+
+/// What a verifier said of one state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ProbeState {
+    /// The state's name: `no_result`, `golden`, ….
+    pub state: String,
+    /// What a sound verifier says of it: `pass` or `fail`.
+    pub expected: Outcome,
+    /// What this one said.
+    pub outcome: Outcome,
+    /// Its score, where it gave a finite one.
+    #[serde(default)]
+    pub score: Option<f64>,
+    /// How long it took, in seconds. Differs between runs.
+    #[serde(default)]
+    pub seconds: f64,
+    /// Feedback, exception or output: short, and with control characters escaped.
+    #[serde(default)]
+    pub detail: String,
+}
+
+/// How a run of a verifier ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It answered that the task is done.
+    Pass,
+    /// It answered that the task is not done.
+    Fail,
+    /// It did not answer: an exception, a time-out, an answer of another shape.
+    Error,
+    /// The sandbox stopped it.
+    Refused,
+}
+
+/// Something that was asked for and not done. Written by any stage.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failure {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name, where the failure is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The stage that failed, by its short name: `propose`, `amplify`, ….
+    pub stage: String,
+    /// The number of the row in the plan, where the failure is of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// A stable name in `snake_case`, for programs.
+    pub code: String,
+    /// What failed and what to do, for people.
+    pub message: String,
+    /// How often it was tried.
+    #[serde(default)]
+    pub attempts: u32,
+}
+
+/// Tokens of one call, in one shape for every vendor. The fields do not overlap: their sum is what was
+/// processed, and each has one price.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Usage {
+    /// Input that no cache served or kept.
+    pub uncached_input: u64,
+    /// Input written to a cache that lives five minutes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_5m: u64,
+    /// Input written to a cache that lives an hour.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cache_write_1h: u64,
+    /// Input served from a cache.
+    pub cache_read: u64,
+    /// Output that is part of the answer.
+    pub output_visible: u64,
+    /// Output spent on reasoning.
+    pub output_reasoning: u64,
+}
+
+impl Usage {
+    /// All input tokens, however they are billed.
+    pub fn input(&self) -> u64 {
+        self.uncached_input + self.cache_write_5m + self.cache_write_1h + self.cache_read
+    }
+
+    /// All output tokens.
+    pub fn output(&self) -> u64 {
+        self.output_visible + self.output_reasoning
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.uncached_input += other.uncached_input;
+        self.cache_write_5m += other.cache_write_5m;
+        self.cache_write_1h += other.cache_write_1h;
+        self.cache_read += other.cache_read;
+        self.output_visible += other.output_visible;
+        self.output_reasoning += other.output_reasoning;
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}

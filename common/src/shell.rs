@@ -1,0 +1,1 @@
+//! Shell scripts: whether quotes, heredocs and blocks close.

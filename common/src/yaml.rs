@@ -1,0 +1,1 @@
+//! YAML as PyYAML's `safe_load` reads it.
