@@ -1,1 +1,233 @@
-//! Models: what is asked of them, what they answer, and how each vendor wants it on the wire.
+//! Asking a model: one interface to every vendor, and everything that makes asking safe and cheap.
+//!
+//! A stage makes a [`Client`] once and calls [`Client::ask`] from as many threads as it likes ([`pool`] has
+//! the threads). The client looks into the [journal](crate::journal) first, waits for its turn, asks,
+//! tries again where that helps, and journals the answer before it hands it out.
+//!
+//! A [`Model`] is what knows how to ask one model once. It is told by [`from_name`]:
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `replay:FILE` | no model at all: answers are read from a journal, by their label |
+
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::record::Usage;
+
+mod client;
+mod flow;
+pub mod pool;
+mod replay;
+
+pub use client::{AskError, Client, Limit, Settings, Totals};
+
+/// One question to a model.
+///
+/// The model sees `shared` followed by `own`, as one text. All calls of a pass have `shared` in common, byte
+/// for byte, so that a vendor's prompt cache can serve it.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Names the call: `plan/1`, `readme/<task>`, `files/<task>`. Asking again for the same thing keeps the
+    /// label and raises `sample`.
+    pub label: String,
+    /// The beginning, which other calls share.
+    pub shared: Shared,
+    /// The rest, which is this call's own. Not empty.
+    pub own: String,
+    /// The most tokens that the answer may have, reasoning included; the model's own limit where it is
+    /// `None` or more than that.
+    pub max_output_tokens: Option<u64>,
+    /// Tells apart calls that are otherwise the same.
+    pub sample: u32,
+}
+
+/// A text that many requests begin with. Cloning it is cheap.
+#[derive(Clone)]
+pub struct Shared(Arc<SharedText>);
+
+struct SharedText {
+    text: String,
+    id: u64,
+}
+
+impl Shared {
+    /// Tells it apart from other texts.
+    fn id(&self) -> u64 {
+        self.0.id
+    }
+}
+
+impl From<String> for Shared {
+    fn from(text: String) -> Self {
+        let mut hasher = DefaultHasher::new();
+        text.hash(&mut hasher);
+        Self(Arc::new(SharedText { text, id: hasher.finish() }))
+    }
+}
+
+impl From<&str> for Shared {
+    fn from(text: &str) -> Self {
+        Self::from(text.to_owned())
+    }
+}
+
+impl Deref for Shared {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0.text
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Shared({} bytes)", self.len())
+    }
+}
+
+/// What a model answered. A line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The label of the request.
+    pub label: String,
+    /// The SHA-256 of the request as it was sent, sample number included, as 64 hexadecimal digits. A key
+    /// is no part of it. Answers that were written by hand, for a replay, may leave it out.
+    #[serde(default)]
+    pub request: String,
+    /// The model that answered, as its vendor calls it.
+    #[serde(default)]
+    pub model: String,
+    /// Its whole text, without its reasoning.
+    pub text: String,
+    /// Why it ended.
+    #[serde(default)]
+    pub stop: Stop,
+    /// What it took.
+    #[serde(default)]
+    pub usage: Usage,
+    /// How long it took, in seconds.
+    #[serde(default)]
+    pub seconds: f64,
+    /// The sample number of the request.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sample: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(sample: &u32) -> bool {
+    *sample == 0
+}
+
+/// Why an answer ended. Any but [`Stop::End`] makes an answer doubtful, which is for the caller to judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stop {
+    /// The model had finished.
+    #[default]
+    End,
+    /// It was cut off at the limit of tokens.
+    MaxTokens,
+    /// The model would not answer.
+    Refused,
+    /// The vendor kept the answer back.
+    Filtered,
+    /// Something else, that the vendor did not explain.
+    Other,
+}
+
+/// A model that can be asked.
+pub trait Model: Send + Sync {
+    /// The model's name, as the vendor knows it.
+    fn name(&self) -> &str;
+
+    /// The SHA-256 of the request as it is sent, sample number included, as 64 hexadecimal digits.
+    fn fingerprint(&self, request: &Request) -> String;
+
+    /// Asks once, and waits for the whole answer. `begun` is called when the answer begins to come.
+    fn ask(&self, request: &Request, begun: &mut dyn FnMut()) -> Result<Reply, CallError>;
+
+    /// Makes the calls that are out, and all later ones, end with an error soon.
+    fn abandon(&self) {}
+}
+
+/// A complete answer to one call.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// The model that answered, as its vendor calls it.
+    pub model: String,
+    /// The text, without reasoning.
+    pub text: String,
+    /// Why it ended.
+    pub stop: Stop,
+    /// What it took.
+    pub usage: Usage,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Why a call brought no answer.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[error("{message}")]
+pub struct CallError {
+    /// What to do about it.
+    pub fault: Fault,
+    /// A stable name in `snake_case`, for programs.
+    pub code: &'static str,
+    /// What went wrong, in the vendor's own words where it said something.
+    pub message: String,
+    /// How long the server asks to wait before the next call.
+    pub wait: Option<Duration>,
+    /// Whether the server may have begun to work on the call, and charge for it.
+    pub charged: bool,
+}
+
+/// What kind of trouble a call met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Every other call would fail the same way: a wrong key, an unknown model, a spent quota.
+    Permanent,
+    /// This call would fail the same way again, others may not.
+    Hopeless,
+    /// The server has too much to do, or this account asks too much of it.
+    Overload,
+    /// No server was there.
+    Unreachable,
+    /// Anything that may well go away.
+    Passing,
+}
+
+impl CallError {
+    /// An error with nothing known beside these.
+    pub fn new(fault: Fault, code: &'static str, message: impl Into<String>) -> Self {
+        Self { fault, code, message: message.into(), wait: None, charged: false }
+    }
+}
+
+/// Why there is no such model.
+#[derive(Debug, Error)]
+pub enum NameError {
+    /// The name says nothing.
+    #[error("no model is called {0:?}: use replay:FILE")]
+    Unknown(String),
+    /// The answers to be replayed cannot be read.
+    #[error("cannot read the answers to replay")]
+    Replay(#[source] std::io::Error),
+}
+
+/// The model of this name.
+pub fn from_name(name: &str) -> Result<Arc<dyn Model>, NameError> {
+    match name.split_once(':') {
+        Some(("replay", file)) => {
+            let replay = replay::Replay::open(file.as_ref()).map_err(NameError::Replay)?;
+            Ok(Arc::new(replay))
+        }
+        _ => Err(NameError::Unknown(name.to_owned())),
+    }
+}

@@ -1,0 +1,276 @@
+//! The one way to ask: journal first, else a call, then the journal.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use thiserror::Error;
+
+use super::flow::{Flow, Turn};
+use super::{Answer, CallError, Fault, Model, Request};
+use crate::interrupt::{Interrupt, Urgency};
+use crate::journal::Journal;
+use crate::record::Usage;
+
+/// What a person may want to set.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The most calls in flight.
+    pub workers: usize,
+    /// The most that this run may spend, in US dollars.
+    pub max_cost: Option<f64>,
+    /// When to begin no further call, counted from the start.
+    pub deadline: Option<Duration>,
+    /// How often a call is tried that breaks off, before it is given up.
+    pub attempts: u32,
+    /// How long a call is tried that the server turns away for having too much to do, before it is given up.
+    pub patience: Duration,
+    /// The wait before the second try, where the server names none. It doubles from try to try.
+    pub backoff: Duration,
+    /// The run stops when so many calls in a row were given up.
+    pub max_failures: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            workers: 8,
+            max_cost: None,
+            deadline: None,
+            attempts: 6,
+            patience: Duration::from_secs(15 * 60),
+            backoff: Duration::from_secs(1),
+            max_failures: 10,
+        }
+    }
+}
+
+/// The longest wait between two tries, where the server names none.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+/// A server that was never there is tried so often.
+const ATTEMPTS_TO_REACH: u32 = 3;
+
+/// Asks a model, from any number of threads.
+pub struct Client {
+    model: Arc<dyn Model>,
+    journal: Journal,
+    settings: Settings,
+    flow: Arc<Flow>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, Error, PartialEq)]
+pub enum AskError {
+    /// The run cannot go on: no other call would fare better. Exit status 2.
+    #[error("{0}")]
+    Stopped(String),
+    /// The run has reached a limit that somebody set. Exit status 3.
+    #[error("{0}")]
+    Limit(Limit),
+    /// Somebody interrupted the run. Exit status 130.
+    #[error("interrupted")]
+    Interrupted,
+    /// This call failed, others may not. Worth a `failure` record.
+    #[error("{message}")]
+    GaveUp {
+        /// A stable name in `snake_case`, for programs.
+        code: &'static str,
+        /// What went wrong, for people.
+        message: String,
+        /// How often it was tried.
+        attempts: u32,
+    },
+}
+
+/// A limit that stops a run.
+#[derive(Clone, Copy, Debug, Error, PartialEq)]
+pub enum Limit {
+    /// The next call might cost more than is left.
+    #[error("stopped at ${spent:.2} of ${max:.2}: the next call may cost ${next:.2}; go on with a higher --max-cost")]
+    Cost {
+        /// The ceiling, in US dollars.
+        max: f64,
+        /// What was spent, or may have been.
+        spent: f64,
+        /// What the next call costs at worst.
+        next: f64,
+    },
+    /// The time was up.
+    #[error("stopped at the deadline")]
+    Deadline,
+    /// Too many calls in a row were given up.
+    #[error("stopped after {0} calls in a row had failed")]
+    Failures(u32),
+}
+
+impl AskError {
+    /// Whether every later call ends the same way.
+    pub fn ends_run(&self) -> bool {
+        !matches!(self, Self::GaveUp { .. })
+    }
+}
+
+/// What has been done so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Answers that came from the model.
+    pub answers: u64,
+    /// Answers that were in the journal.
+    pub journalled: u64,
+    /// Calls that are out.
+    pub in_flight: u32,
+    /// How often a server had too much to do.
+    pub turned_away: u64,
+    /// Calls that broke off after the vendor may have begun to charge for them.
+    pub lost: u64,
+    /// Calls in a row that were given up.
+    pub failures: u32,
+    /// Tokens of the answers that came from the model.
+    pub usage: Usage,
+    /// What they cost, in US dollars, as far as prices are known.
+    pub spent: f64,
+    /// What calls may have cost beyond that whose usage is not known, at most, in US dollars.
+    pub lost_at_most: f64,
+    /// Whether any server ever answered anything.
+    pub(super) reached: bool,
+}
+
+impl Totals {
+    /// What may have been spent, at most, in US dollars.
+    pub fn committed(&self) -> f64 {
+        self.spent + self.lost_at_most
+    }
+}
+
+impl Client {
+    /// A client that asks `model` and keeps the answers in `journal`. `interrupt` ends it.
+    pub fn new(model: Arc<dyn Model>, journal: Journal, settings: Settings, interrupt: &Interrupt) -> Self {
+        let flow = Arc::new(Flow::new(settings.workers, settings.max_cost, settings.deadline));
+        interrupt.listen({
+            let (flow, model) = (Arc::clone(&flow), Arc::clone(&model));
+            move |urgency| {
+                flow.end(AskError::Interrupted);
+                if urgency == Urgency::Stop {
+                    model.abandon();
+                }
+            }
+        });
+        Self { model, journal, settings, flow }
+    }
+
+    /// The answer to a request: from the journal if it is there, else from the model. Waits its turn, tries
+    /// again where that helps, and returns when the answer is in the journal and on disk.
+    ///
+    /// The first call with a shared beginning goes alone until its answer begins to come; the others wait for
+    /// the cache that it fills.
+    pub fn ask(&self, request: &Request) -> Result<Answer, AskError> {
+        let fingerprint = self.model.fingerprint(request);
+        if let Some(answer) = self.journal.get(&fingerprint).map_err(|error| self.cannot_journal(&error))? {
+            self.flow.count(|totals| totals.journalled += 1);
+            return Ok(answer);
+        }
+        let mut turn = self.flow.enter(0.0, Some(&request.shared))?;
+        let reply = self.try_until_answered(request, &mut turn)?;
+        let answer = Answer {
+            label: request.label.clone(),
+            request: fingerprint,
+            model: reply.model,
+            text: reply.text,
+            stop: reply.stop,
+            usage: reply.usage,
+            seconds: reply.seconds,
+            sample: request.sample,
+        };
+        self.journal.append(&answer).map_err(|error| self.cannot_journal(&error))?;
+        turn.answered(answer.usage, Some(0.0), Some(&request.shared));
+        Ok(answer)
+    }
+
+    /// What has been done so far.
+    pub fn totals(&self) -> Totals {
+        self.flow.totals()
+    }
+
+    /// Why the run has ended, if it has.
+    pub fn ended(&self) -> Option<AskError> {
+        self.flow.ended()
+    }
+
+    /// The model that is asked.
+    pub fn model(&self) -> &dyn Model {
+        &*self.model
+    }
+
+    fn try_until_answered(&self, request: &Request, turn: &mut Turn<'_>) -> Result<super::Reply, AskError> {
+        let begin = Instant::now();
+        let (mut attempts, mut broken) = (0, 0);
+        loop {
+            attempts += 1;
+            let error = match self.model.ask(request, &mut || turn.begun()) {
+                Ok(reply) => {
+                    self.flow.count(|totals| (totals.reached, totals.failures) = (true, 0));
+                    return Ok(reply);
+                }
+                Err(error) => error,
+            };
+            broken += u32::from(error.fault != Fault::Overload);
+            let wait = self.judge(&error, turn, attempts, broken, begin.elapsed())?;
+            self.flow.pause(wait)?;
+        }
+    }
+
+    /// How long to wait before the call is tried again, or why it is not.
+    fn judge(
+        &self,
+        error: &CallError,
+        turn: &mut Turn<'_>,
+        attempts: u32,
+        broken: u32,
+        elapsed: Duration,
+    ) -> Result<Duration, AskError> {
+        if error.charged {
+            turn.lost();
+        }
+        if let Some(ended) = self.flow.ended() {
+            return Err(ended);
+        }
+        let reached = self.flow.totals().reached || error.fault != Fault::Unreachable;
+        self.flow.count(|totals| totals.reached = reached);
+        let wait = error.wait.unwrap_or_default().max(self.backoff(attempts));
+        let again = match error.fault {
+            Fault::Permanent => return Err(self.flow.end(AskError::Stopped(error.message.clone()))),
+            Fault::Hopeless => false,
+            Fault::Overload => {
+                turn.turned_away();
+                elapsed + wait < self.settings.patience
+            }
+            Fault::Unreachable if !reached && broken >= ATTEMPTS_TO_REACH => {
+                return Err(self.flow.end(AskError::Stopped(error.message.clone())));
+            }
+            Fault::Unreachable | Fault::Passing => broken < self.settings.attempts,
+        };
+        if again { Ok(wait) } else { Err(self.give_up(error, attempts)) }
+    }
+
+    fn give_up(&self, error: &CallError, attempts: u32) -> AskError {
+        self.flow.count(|totals| totals.failures += 1);
+        let failures = self.flow.totals().failures;
+        if failures >= self.settings.max_failures && error.fault != Fault::Hopeless {
+            return self.flow.end(AskError::Limit(Limit::Failures(failures)));
+        }
+        AskError::GaveUp { code: error.code, message: error.message.clone(), attempts }
+    }
+
+    /// Between half of and the whole of a time that doubles from try to try: calls that failed together
+    /// shall not come again together.
+    fn backoff(&self, attempts: u32) -> Duration {
+        let doubled = self.settings.backoff.saturating_mul(1 << attempts.saturating_sub(1).min(16));
+        let random = RandomState::new().build_hasher().finish() % 1000;
+        doubled.min(MAX_BACKOFF).mul_f64(f64::from(u32::try_from(random).unwrap_or(0)).mul_add(0.0005, 0.5))
+    }
+
+    /// A paid answer that cannot be kept is the last one: going on would only lose more.
+    fn cannot_journal(&self, error: &std::io::Error) -> AskError {
+        self.flow.end(AskError::Stopped(format!("cannot keep an answer in the journal: {error}")))
+    }
+}
