@@ -19,6 +19,7 @@ pub mod pyjson;
 pub mod python;
 pub mod record;
 pub mod run_dir;
+pub mod schema;
 pub mod shell;
 pub mod stage;
 pub mod text;

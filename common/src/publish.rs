@@ -1,1 +1,372 @@
 //! Publishing files and folders: complete or absent, whatever interrupts.
+//!
+//! What is published is built out of sight, synced, and renamed into place. Whoever looks sees the old
+//! state or the new one, never something in between; so does whoever looks after a crash, a full disk or
+//! a `kill -9`.
+//!
+//! Folders are built in `.unfinished` below the folder they go to: on the same file system, so that a
+//! rename is all that is left to do, and one level deeper than what is published, so that a reader who
+//! looks for `*/task.json` does not come upon it, even one who looks into hidden folders. A folder that
+//! is being built is locked; one that is not locked was abandoned, and [`remove_unfinished`] takes it away.
+
+use std::fs::TryLockError;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use fs_err::os::unix::fs::OpenOptionsExt as _;
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+use tempfile::TempDir;
+
+/// The folder in which folders are built, below the one they are published to.
+pub const UNFINISHED: &str = ".unfinished";
+
+/// A file of a folder that is to be published.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFile<'a> {
+    /// Its name below the folder, with `/` between its parts. The caller has checked that it stays there.
+    pub name: &'a str,
+    /// Its content.
+    pub bytes: &'a [u8],
+    /// Whether it gets the run bit.
+    pub executable: bool,
+}
+
+/// What came of publishing a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Published {
+    /// The folder is new.
+    New,
+    /// There was a folder of this name, and it was replaced.
+    Replaced,
+    /// There is something of this name, and it was left alone.
+    Kept,
+}
+
+/// Write `bytes` to the file `path`, or leave what is there.
+///
+/// The bytes are on the disk before the name points to them, and the name is on the disk when this
+/// returns. After a crash the file holds the old content or the new one, and a temporary file whose name
+/// starts with `.new-` may be left beside it. Its mode is 0666 less the umask, whatever it was before.
+pub fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = parent(path);
+    let mut file = tempfile::Builder::new()
+        .prefix(".new-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .tempfile_in(dir)
+        .map_err(|error| named(&error, "create a temporary file in", dir))?;
+    file.write_all(bytes)
+        .and_then(|()| file.as_file().sync_data())
+        .map_err(|error| named(&error, "write the temporary file for", path))?;
+    file.persist(path).map_err(|error| named(&error.error, "replace", path))?;
+    sync_dir(dir)
+}
+
+/// Publish `files` as the folder `name` below `parent`, unless there is something of that name.
+///
+/// The folder appears complete or not at all: its files and folders are on the disk before it gets its
+/// name, and its name is when this returns. After a crash the folder is complete or absent, and
+/// [`remove_unfinished`] clears what was left of it elsewhere.
+pub fn publish_dir(parent: &Path, name: &str, files: &[NewFile<'_>]) -> io::Result<Published> {
+    let target = parent.join(name);
+    if exists(&target)? {
+        return Ok(Published::Kept);
+    }
+    publish_new(Unfinished::build(parent, name, files)?, &target)
+}
+
+/// Publish `files` as the folder `name` below `parent`, in place of the folder of that name if there is one.
+///
+/// Two folders change places in one step: at no moment is there none, or a mixture. Nothing of the old
+/// folder stays. Something else than a folder (a file, a symbolic link) is not replaced: that is an error.
+/// So is a file system that cannot exchange two folders.
+pub fn replace_dir(parent: &Path, name: &str, files: &[NewFile<'_>]) -> io::Result<Published> {
+    let target = parent.join(name);
+    let unfinished = Unfinished::build(parent, name, files)?;
+    match target.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => publish_new(unfinished, &target),
+        Err(error) => Err(named(&error, "look at", &target)),
+        Ok(found) if found.is_dir() => {
+            renameat_with(CWD, unfinished.path(), CWD, &target, RenameFlags::EXCHANGE).map_err(|error| {
+                named(&error.into(), "exchange the old folder for the new one at", &target)
+            })?;
+            sync_dir(parent)?;
+            // What stands under the temporary name now is the old folder.
+            unfinished.dir.close().map_err(|error| named(&error, "remove the former", &target))?;
+            Ok(Published::Replaced)
+        }
+        Ok(_) => Err(io::Error::new(
+            io::ErrorKind::NotADirectory,
+            format!("cannot replace {}: it is no folder (a symbolic link is not followed)", target.display()),
+        )),
+    }
+}
+
+/// Remove what killed processes left in the `.unfinished` below `parent`, and that folder itself if it is
+/// empty then. What another process is building is left alone. Returns how many folders were removed.
+pub fn remove_unfinished(parent: &Path) -> io::Result<usize> {
+    let workshop = parent.join(UNFINISHED);
+    let entries = match fs::read_dir(&workshop) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut removed = 0;
+    for entry in entries {
+        removed += usize::from(remove_if_abandoned(&entry?.path())?);
+    }
+    // Fails where another process builds something: then it is that one's to remove.
+    fs::remove_dir(&workshop).ok();
+    Ok(removed)
+}
+
+/// Sync the folder `dir`, so that the names in it survive a crash.
+pub fn sync_dir(dir: &Path) -> io::Result<()> {
+    fs::File::open(dir)?.sync_all()
+}
+
+/// A folder that is being built, locked for as long as this lives. Dropped, it is removed.
+struct Unfinished {
+    dir: TempDir,
+    lock: fs::File,
+}
+
+impl Unfinished {
+    fn build(parent: &Path, name: &str, files: &[NewFile<'_>]) -> io::Result<Self> {
+        let unfinished = Self::create(&parent.join(UNFINISHED), name)?;
+        unfinished.fill(files)?;
+        Ok(unfinished)
+    }
+
+    /// Create an empty folder and lock it. Another process may clean up between the two: then again.
+    fn create(workshop: &Path, name: &str) -> io::Result<Self> {
+        loop {
+            match fs::create_dir(workshop) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            let created = tempfile::Builder::new()
+                .prefix(&format!("{name}-"))
+                .tempdir_in(workshop)
+                .and_then(|dir| Ok(Self { lock: fs::File::open(dir.path())?, dir }));
+            let unfinished = match created {
+                Err(error)
+                    if error.kind() == io::ErrorKind::NotFound
+                        && workshop.parent().is_some_and(Path::is_dir) =>
+                {
+                    continue;
+                }
+                Err(error) => return Err(named(&error, "create a folder in", workshop)),
+                Ok(unfinished) => unfinished,
+            };
+            // A file system without locks goes without: nothing is taken for abandoned there.
+            let taken = matches!(unfinished.lock.try_lock(), Err(TryLockError::WouldBlock));
+            if !taken && unfinished.path().is_dir() {
+                return Ok(unfinished);
+            }
+        }
+    }
+
+    fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn fill(&self, files: &[NewFile<'_>]) -> io::Result<()> {
+        let mut dirs: Vec<PathBuf> = Vec::new();
+        for file in files {
+            let path = self.path().join(file.name);
+            let dir = parent(&path);
+            if dir != self.path() && !dirs.iter().any(|known| known == dir) {
+                fs::create_dir_all(dir)?;
+                let between = dir.ancestors().take_while(|ancestor| *ancestor != self.path());
+                dirs.extend(between.map(Path::to_path_buf));
+            }
+            write_synced(&path, file)?;
+        }
+        dirs.iter().try_for_each(|dir| sync_dir(dir))?;
+        self.lock.sync_all()
+    }
+}
+
+fn publish_new(unfinished: Unfinished, target: &Path) -> io::Result<Published> {
+    match rename_new(unfinished.path(), target) {
+        Ok(()) => {}
+        // Somebody else published it in the meantime.
+        Err(Errno::EXIST | Errno::NOTEMPTY) => return Ok(Published::Kept),
+        Err(error) => return Err(named(&error.into(), "rename the finished folder to", target)),
+    }
+    // It has its final name: nothing is left to remove under the temporary one.
+    let _gone = unfinished.dir.keep();
+    sync_dir(parent(target))?;
+    Ok(Published::New)
+}
+
+/// Rename a folder to a name that is free.
+fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some network file systems do not know the flag. A folder that is renamed onto one that holds
+        // something fails as well, so nothing can be lost without it.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if to.symlink_metadata().is_err() => {
+            rustix::fs::rename(from, to)
+        }
+        result => result,
+    }
+}
+
+fn write_synced(path: &Path, file: &NewFile<'_>) -> io::Result<()> {
+    let mode = if file.executable { 0o777 } else { 0o666 };
+    let mut open = fs::OpenOptions::new();
+    let mut written = open.write(true).create_new(true).mode(mode).open(path)?;
+    written.write_all(file.bytes)?;
+    written.sync_data()
+}
+
+/// Remove the folder `path` unless the process that builds it still holds its lock.
+fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
+    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+    let lock = match fs::File::open(path) {
+        Err(error) if gone(&error) => return Ok(false),
+        lock => lock?,
+    };
+    if lock.try_lock().is_err() {
+        return Ok(false);
+    }
+    match fs::remove_dir_all(path) {
+        Err(error) if !gone(&error) => Err(error),
+        _ => Ok(true),
+    }
+}
+
+/// Whether there is anything at `path`, a dangling symbolic link included.
+fn exists(path: &Path) -> io::Result<bool> {
+    match path.symlink_metadata() {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(named(&error, "look at", path)),
+    }
+}
+
+/// The folder that `path` is in.
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(dir) if !dir.as_os_str().is_empty() => dir,
+        _ => Path::new("."),
+    }
+}
+
+fn named(error: &io::Error, doing: &str, path: &Path) -> io::Error {
+    io::Error::new(error.kind(), format!("failed to {doing} {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    const FILES: [NewFile<'_>; 3] = [
+        NewFile { name: "task.json", bytes: b"{}\n", executable: false },
+        NewFile { name: "setup_task.sh", bytes: b"#!/bin/bash\n", executable: true },
+        NewFile { name: "data/sub/rows.csv", bytes: b"a,b\n", executable: false },
+    ];
+
+    fn names(dir: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(dir)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    /// The mode that this process gives a file asked for with `mode`.
+    fn by_umask(dir: &Path, mode: u32) -> u32 {
+        let path = dir.join("by-umask");
+        fs::OpenOptions::new().write(true).create(true).mode(mode).open(&path).unwrap();
+        let got = self::mode(&path);
+        fs::remove_file(&path).unwrap();
+        got
+    }
+
+    #[test]
+    fn a_new_folder_is_complete_and_what_exists_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(publish_dir(root.path(), "one", &FILES).unwrap(), Published::New);
+        let other = [NewFile { name: "task.json", bytes: b"other", executable: false }];
+        assert_eq!(publish_dir(root.path(), "one", &other).unwrap(), Published::Kept);
+
+        let one = root.path().join("one");
+        assert_eq!(names(&one), ["data", "setup_task.sh", "task.json"]);
+        assert_eq!(fs::read(one.join("task.json")).unwrap(), b"{}\n");
+        assert_eq!(fs::read(one.join("data/sub/rows.csv")).unwrap(), b"a,b\n");
+        assert_eq!(mode(&one.join("task.json")), by_umask(root.path(), 0o666));
+        assert_eq!(mode(&one.join("setup_task.sh")), by_umask(root.path(), 0o777));
+        assert_eq!(mode(&one), by_umask(root.path(), 0o777));
+
+        assert_eq!(remove_unfinished(root.path()).unwrap(), 0);
+        assert_eq!(names(root.path()), ["one"]);
+    }
+
+    #[test]
+    fn a_replaced_folder_holds_nothing_of_the_old_one() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(replace_dir(root.path(), "one", &FILES).unwrap(), Published::New);
+        let other = [NewFile { name: "verifier.py", bytes: b"pass\n", executable: false }];
+        assert_eq!(replace_dir(root.path(), "one", &other).unwrap(), Published::Replaced);
+        assert_eq!(names(&root.path().join("one")), ["verifier.py"]);
+        remove_unfinished(root.path()).unwrap();
+        assert_eq!(names(root.path()), ["one"]);
+    }
+
+    #[test]
+    fn a_link_is_neither_followed_nor_replaced() {
+        let root = tempfile::tempdir().unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        symlink(elsewhere.path(), root.path().join("one")).unwrap();
+        assert_eq!(publish_dir(root.path(), "one", &FILES).unwrap(), Published::Kept);
+        let error = replace_dir(root.path(), "one", &FILES).unwrap_err();
+        assert!(error.to_string().contains("it is no folder"), "{error}");
+        assert_eq!(names(elsewhere.path()), [""; 0]);
+    }
+
+    #[test]
+    fn only_abandoned_folders_are_cleaned_up() {
+        let root = tempfile::tempdir().unwrap();
+        let building = Unfinished::create(&root.path().join(UNFINISHED), "busy").unwrap();
+        fs::create_dir_all(root.path().join(UNFINISHED).join("dead-1/data")).unwrap();
+
+        assert_eq!(remove_unfinished(root.path()).unwrap(), 1);
+        assert!(building.path().is_dir());
+        drop(building);
+        assert_eq!(remove_unfinished(root.path()).unwrap(), 0);
+        assert_eq!(names(root.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_failure_leaves_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let twice = [FILES[0], FILES[0]];
+        publish_dir(root.path(), "one", &twice).unwrap_err();
+        remove_unfinished(root.path()).unwrap();
+        assert_eq!(names(root.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_with_the_usual_mode() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("seed_tasks.json");
+        write_file_atomic(&path, b"[]").unwrap();
+        write_file_atomic(&path, b"[1]").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"[1]");
+        assert_eq!(mode(&path), by_umask(root.path(), 0o666));
+        assert_eq!(names(root.path()), ["seed_tasks.json"]);
+
+        let error = write_file_atomic(&root.path().join("absent/file"), b"").unwrap_err();
+        assert!(error.to_string().contains("absent"), "{error}");
+    }
+}

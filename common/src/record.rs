@@ -43,6 +43,61 @@ pub enum Record {
     Failure(Failure),
 }
 
+/// The kind of a record, which is its `record` field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// [`Seed`].
+    Seed,
+    /// [`Plan`].
+    Plan,
+    /// [`Spec`].
+    Spec,
+    /// [`Files`].
+    Files,
+    /// [`Task`].
+    Task,
+    /// [`Verdict`].
+    Verdict,
+    /// [`Probe`].
+    Probe,
+    /// [`Failure`].
+    Failure,
+}
+
+impl Kind {
+    /// The kind with this name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Some(match name {
+            "seed" => Self::Seed,
+            "plan" => Self::Plan,
+            "spec" => Self::Spec,
+            "files" => Self::Files,
+            "task" => Self::Task,
+            "verdict" => Self::Verdict,
+            "probe" => Self::Probe,
+            "failure" => Self::Failure,
+            _ => return None,
+        })
+    }
+}
+
+impl Record {
+    /// Reads a record of a kind that is already known. Compared with going by the `record` field again,
+    /// this is faster, and its errors name the line's own columns.
+    pub fn parse(kind: Kind, json: &str) -> serde_json::Result<Self> {
+        Ok(match kind {
+            Kind::Seed => Self::Seed(serde_json::from_str(json)?),
+            Kind::Plan => Self::Plan(serde_json::from_str(json)?),
+            Kind::Spec => Self::Spec(serde_json::from_str(json)?),
+            Kind::Files => Self::Files(serde_json::from_str(json)?),
+            Kind::Task => Self::Task(serde_json::from_str(json)?),
+            Kind::Verdict => Self::Verdict(serde_json::from_str(json)?),
+            Kind::Probe => Self::Probe(serde_json::from_str(json)?),
+            Kind::Failure => Self::Failure(serde_json::from_str(json)?),
+        })
+    }
+}
+
 /// A task folder that serves as an example of what to make. Written by stage-propose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Seed {

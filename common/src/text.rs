@@ -1,1 +1,63 @@
-//! TODO
+//! Text from outside, made fit for a person's terminal.
+
+use std::borrow::Cow;
+
+/// `text` with everything that could move a cursor, change a colour or reorder what a person reads written
+/// out as an escape such as `\n` or `\u{1b}`: control characters, and the Unicode characters that are
+/// invisible or change direction. What comes back is always a single line.
+///
+/// ```
+/// use common::text::escape;
+///
+/// assert_eq!(escape("Zürich 東京"), "Zürich 東京");
+/// assert_eq!(escape("a\u{1b}[2Jb\n"), r"a\u{1b}[2Jb\n");
+/// ```
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_unprintable) {
+        return Cow::Borrowed(text);
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if is_unprintable(c) {
+            escaped.extend(c.escape_default());
+        } else {
+            escaped.push(c);
+        }
+    }
+    Cow::Owned(escaped)
+}
+
+/// The first `max_chars` characters of `text`, with `…` in place of what was cut off.
+pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(max_chars) {
+        None => Cow::Borrowed(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
+    }
+}
+
+fn is_unprintable(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escape, shorten};
+
+    #[test]
+    fn what_could_fool_a_reader_is_written_out() {
+        assert_eq!(escape("a\tb\r\n"), r"a\tb\r\n");
+        assert_eq!(escape("\u{9b}31m"), r"\u{9b}31m");
+        assert_eq!(escape("user\u{202e}txt.exe"), r"user\u{202e}txt.exe");
+        assert_eq!(escape("zero\u{200b}width"), r"zero\u{200b}width");
+    }
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        assert_eq!(shorten("äöü", 3), "äöü");
+        assert_eq!(shorten("äöü", 2), "äö…");
+        assert_eq!(shorten("", 0), "");
+    }
+}

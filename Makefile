@@ -1,0 +1,155 @@
+# The chain of stages, as manifests that depend on one another.
+#
+#   make run SOFTWARE="Moodle" ENV_DIR=moodle_env      everything, for one environment
+#   make help                                          every target and variable
+
+ifeq ($(filter 4.% 5.%,$(MAKE_VERSION)),)
+  $(error this Makefile needs GNU make 4 or later; this is $(MAKE_VERSION))
+endif
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+# What to work on ---------------------------------------------------------------------------------------
+
+SOFTWARE      ?=
+ENV_DIR       ?=
+WORKSPACE     ?= .
+RUN_DIR       ?= $(WORKSPACE)/task_generation_runs/$(notdir $(patsubst %/,%,$(ENV_DIR)))
+AGENT         ?= claude
+SEED_COUNT    ?= 5
+MODEL         ?= gemini-3-pro-preview
+COUNT         ?= 75
+NUM_WORKERS   ?= 8
+# Further arguments, a variable a stage.
+PROPOSE_ARGS  ?=
+AMPLIFY_ARGS  ?=
+EXTRACT_ARGS  ?=
+VERIFY_ARGS   ?=
+PROBE_ARGS    ?=
+
+BIN  := target/release
+HERE := --workspace $(WORKSPACE) --run-dir $(RUN_DIR)
+
+# The stages ---------------------------------------------------------------------------------------------
+# Any command that reads records on standard input and writes records on standard output can stand in for a
+# stage: `make run EXTRACT=./mine`. It finds SOFTWARE, ENV_DIR, WORKSPACE and RUN_DIR in its environment.
+
+PROPOSE     = $(BIN)/stage-propose $(HERE) --software "$(SOFTWARE)" --env-dir $(ENV_DIR) --agent $(AGENT) \
+              --seed-count $(SEED_COUNT) $(PROPOSE_ARGS)
+AMPLIFY     = $(BIN)/stage-amplify $(HERE) --software "$(SOFTWARE)" --env-dir $(ENV_DIR) --model $(MODEL) \
+              --count $(COUNT) --num-workers $(NUM_WORKERS) $(AMPLIFY_ARGS)
+EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
+VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) $(VERIFY_ARGS)
+PROBE       = $(BIN)/stage-probe $(HERE) $(PROBE_ARGS)
+export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
+
+# Paths go into targets, where make cannot quote them.
+one_word = $(if $(filter-out 0 1,$(words $($(1)))),$(error $(1) is "$($(1))": make cannot handle a path \
+           with spaces; use a path without, or run the stages by hand))
+$(foreach name,ENV_DIR WORKSPACE RUN_DIR,$(call one_word,$(name)))
+
+.PHONY: run propose amplify extract verify-spec probe check-run
+run: check-run $(RUN_DIR)/probes.jsonl
+	@$(report)
+propose: check-run $(RUN_DIR)/seeds.jsonl
+amplify: check-run $(RUN_DIR)/files.jsonl
+extract: check-run $(RUN_DIR)/tasks.jsonl
+verify-spec: check-run $(RUN_DIR)/verdicts.jsonl
+probe: check-run $(RUN_DIR)/probes.jsonl
+
+check-run:
+	@[ -n "$(ENV_DIR)" ] && [ -n "$(SOFTWARE)" ] || \
+	  { echo 'make: say what to work on: make run SOFTWARE="Moodle" ENV_DIR=moodle_env' >&2; exit 2; }
+
+# Runs the stage $(1) from the manifest $(2), or from nothing, to the target. Exit status 1 (some records
+# failed) and 3 (a limit was reached) leave a manifest that is worth going on with.
+define stage
+@mkdir -p $(@D)
+$(1) <$(or $(2),/dev/null) >$@.out; status=$$?; \
+  case $$status in 0|1|3) mv $@.out $@ ;; *) rm -f $@.out; exit $$status ;; esac
+endef
+
+# A manifest is made again when the one before it changes, or the command that makes it.
+$(RUN_DIR)/seeds.jsonl: $(RUN_DIR)/.propose.command | programs
+	$(call stage,$(PROPOSE))
+$(RUN_DIR)/files.jsonl: $(RUN_DIR)/seeds.jsonl $(RUN_DIR)/.amplify.command | programs
+	$(call stage,$(AMPLIFY),$<)
+$(RUN_DIR)/tasks.jsonl: $(RUN_DIR)/files.jsonl $(RUN_DIR)/.extract.command | programs
+	$(call stage,$(EXTRACT),$<)
+$(RUN_DIR)/verdicts.jsonl: $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/.verify-spec.command | programs
+	$(call stage,$(VERIFY_SPEC),$<)
+$(RUN_DIR)/probes.jsonl: $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/.probe.command | programs
+	$(call stage,$(PROBE),$<)
+
+$(RUN_DIR)/.propose.command: export command = $(PROPOSE)
+$(RUN_DIR)/.amplify.command: export command = $(AMPLIFY)
+$(RUN_DIR)/.extract.command: export command = $(EXTRACT)
+$(RUN_DIR)/.verify-spec.command: export command = $(VERIFY_SPEC)
+$(RUN_DIR)/.probe.command: export command = $(PROBE)
+$(RUN_DIR)/.%.command: always
+	@mkdir -p $(@D); [ "$$(cat $@ 2>/dev/null)" = "$$command" ] || printf '%s\n' "$$command" >$@
+.PHONY: always
+
+define report
+{ cat $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/probes.jsonl | grep -qE '"record":"failure"|"ok":false' && \
+  echo 'make: some tasks failed; see $(RUN_DIR)/verdicts.jsonl and probes.jsonl' >&2 && exit 1; } || \
+  echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
+endef
+
+# The demo -----------------------------------------------------------------------------------------------
+
+DEMO     ?= target/demo
+DEMO_ENV := gnucash_env
+
+.PHONY: demo
+demo: $(DEMO)/.copied
+	@$(MAKE) --no-print-directory run SOFTWARE=GnuCash ENV_DIR=$(DEMO_ENV) WORKSPACE=$(DEMO) AGENT=existing \
+	  MODEL=replay:examples/demo/answers.jsonl COUNT=14
+	@echo 'make: the new tasks are in $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)/tasks' >&2
+	@echo 'make: next, on an environment of your own: make run SOFTWARE="Moodle" ENV_DIR=path/to/moodle_env' >&2
+
+$(DEMO)/.copied:
+	@mkdir -p $(@D)
+	cp -R examples/demo/benchmarks $(@D)/
+	@touch $@
+
+# Building and testing -----------------------------------------------------------------------------------
+
+PREFIX ?= $(HOME)/.cargo
+STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe
+
+.PHONY: programs test schemas bench install clean help
+programs:
+	@cargo build --release --locked --quiet $(addprefix --package ,$(STAGES))
+
+test:
+	cargo build --workspace --bins --locked
+	cargo test --workspace --locked
+
+schemas:
+	cargo run --quiet --locked --package common --example write_schemas schemas
+
+install:
+	for stage in $(STAGES); do cargo install --locked --path $$stage --root $(PREFIX) || exit; done
+
+clean:
+	cargo clean
+
+help:
+	@sed -n '/^## /s///p' Makefile
+
+## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify and probe tasks
+## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
+## make demo                                        the chain on examples/, offline
+## make test                                        every test
+## make bench                                       every benchmark
+## make schemas                                     write schemas/ anew from the record types
+## make install [PREFIX=~/.cargo]                   install the stages
+## make clean                                       remove what was built, and the demo
+##
+## Variables of a run: WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS; for further arguments
+## PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage can be swapped for a command of
+## yours that reads records on standard input and writes records on standard output:
+##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract
