@@ -45,7 +45,7 @@ impl Interrupt {
             for signal in &mut signals {
                 if raised.urgency() == Some(Urgency::Stop) {
                     // It returns for signals that are ignored by default alone, and these are not.
-                    let _ = low_level::emulate_default_handler(signal);
+                    drop(low_level::emulate_default_handler(signal));
                 }
                 raised.raise();
             }

@@ -138,7 +138,7 @@ impl Journal {
         if let Err(error) = (&self.file).write_all(line) {
             // The disk is full, say: part of the line may be there. If it cannot be taken back either, the
             // next `open` does it.
-            let _ = self.file.set_len(offset);
+            drop(self.file.set_len(offset));
             return Err(error);
         }
         state.end = offset + line.len() as u64;

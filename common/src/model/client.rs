@@ -38,7 +38,7 @@ impl Default for Settings {
             max_cost: None,
             deadline: None,
             attempts: 6,
-            patience: Duration::from_secs(15 * 60),
+            patience: Duration::from_mins(15),
             backoff: Duration::from_secs(1),
             max_failures: 10,
         }
@@ -46,7 +46,7 @@ impl Default for Settings {
 }
 
 /// The longest wait between two tries, where the server names none.
-const MAX_BACKOFF: Duration = Duration::from_secs(60);
+const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A server that was never there is tried so often.
 const ATTEMPTS_TO_REACH: u32 = 3;
 
@@ -86,7 +86,9 @@ pub enum AskError {
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
 pub enum Limit {
     /// The next call might cost more than is left.
-    #[error("stopped at ${spent:.2} of ${max:.2}: the next call may cost ${next:.2}; go on with a higher --max-cost")]
+    #[error(
+        "stopped at ${spent:.2} of ${max:.2}: the next call may cost ${next:.2}; go on with a higher --max-cost"
+    )]
     Cost {
         /// The ceiling, in US dollars.
         max: f64,

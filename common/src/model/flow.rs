@@ -7,15 +7,15 @@ use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::client::{AskError, Limit, Totals};
 use super::Shared;
+use super::client::{AskError, Limit, Totals};
 use crate::record::Usage;
 
 /// A prompt cache forgets what was not used for so long.
-const CACHE_LIFE: Duration = Duration::from_secs(5 * 60);
+const CACHE_LIFE: Duration = Duration::from_mins(5);
 /// How long calls wait, at most, for the first one to warm the cache: a model that thinks for minutes before
 /// its first word is not waited for.
-const WARM_UP: Duration = Duration::from_secs(60);
+const WARM_UP: Duration = Duration::from_mins(1);
 /// A call that succeeds allows so much of another one; one that is turned away takes `BACK_OFF`. So the
 /// number of calls in flight settles where a fifth of them is turned away, and a burst of refusals halves it.
 const ADVANCE: f64 = 0.125;
@@ -197,7 +197,12 @@ impl Flow {
     }
 
     /// Waits for news, no longer than `limit` or the deadline.
-    fn wait<'a>(&self, news: &Condvar, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+    fn wait<'a>(
+        &self,
+        news: &Condvar,
+        state: MutexGuard<'a, State>,
+        limit: Duration,
+    ) -> MutexGuard<'a, State> {
         let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let limit = deadline.map_or(limit, |deadline| deadline.min(limit));
         if limit == Duration::MAX {

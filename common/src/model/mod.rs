@@ -221,8 +221,12 @@ pub enum NameError {
     Replay(#[source] std::io::Error),
 }
 
-/// The model of this name.
-pub fn from_name(name: &str) -> Result<Arc<dyn Model>, NameError> {
+/// The model of this name. `env` reads the environment: keys, and the addresses of servers.
+pub fn from_name(
+    name: &str,
+    _settings: &Settings,
+    _env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Arc<dyn Model>, NameError> {
     match name.split_once(':') {
         Some(("replay", file)) => {
             let replay = replay::Replay::open(file.as_ref()).map_err(NameError::Replay)?;

@@ -1,3 +1,7 @@
 //! Tests of the crate from outside.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod journal;
+mod model;
 mod schemas;
