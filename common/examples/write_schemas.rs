@@ -7,7 +7,7 @@ use common::schema;
 
 fn main() -> Result<()> {
     let dir = PathBuf::from(std::env::args_os().nth(1).context("usage: write_schemas DIR")?);
-    for (kind, schema) in schema::all() {
+    for (kind, schema) in schema::all().into_iter().chain([schema::fixtures()]) {
         fs_err::write(dir.join(format!("{kind}.schema.json")), schema::render(&schema))?;
     }
     Ok(())

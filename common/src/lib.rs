@@ -10,6 +10,7 @@ pub mod child;
 pub mod environment;
 pub mod exit;
 pub mod fingerprint;
+pub mod fixtures;
 pub mod interrupt;
 pub mod journal;
 pub mod manifest;

@@ -345,9 +345,25 @@ pub struct Probe {
     /// One entry for each state the verifier was run against.
     #[serde(default)]
     pub states: Vec<ProbeState>,
+    /// How much of a good result the verifier looks at, where the task brings one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutation: Option<Mutation>,
     /// What was found.
     #[serde(default)]
     pub issues: Vec<Issue>,
+}
+
+/// What a verifier said of mutants: results that pass, each with one thing in it made wrong. The share it no
+/// longer passes is the task's mutation score.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Mutation {
+    /// How many mutants there were.
+    pub mutants: usize,
+    /// How many of them lost the pass.
+    pub caught: usize,
+    /// What was made wrong in those that did not, for people.
+    #[serde(default)]
+    pub missed: Vec<String>,
 }
 
 /// What a verifier said of one state.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::record::{
-    Failure, Files, Issue, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed, Severity, Spec,
-    SpecKind, Task, TaskFile, TaskStatus, Usage, Verdict,
+    Failure, Files, Issue, Mutation, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed,
+    Severity, Spec, SpecKind, Task, TaskFile, TaskStatus, Usage, Verdict,
 };
 use common::schema;
 
@@ -16,7 +16,7 @@ fn schemas_dir() -> PathBuf {
 #[test]
 fn schema_files_are_up_to_date() {
     let mut expected = BTreeSet::new();
-    for (kind, schema) in schema::all() {
+    for (kind, schema) in schema::all().into_iter().chain([schema::fixtures()]) {
         let name = format!("{kind}.schema.json");
         let written = fs_err::read_to_string(schemas_dir().join(&name)).unwrap_or_default();
         assert!(written == schema::render(&schema), "schemas/{name} is stale; run `make schemas`");
@@ -121,6 +121,7 @@ fn one_of_each() -> Vec<Record> {
                 seconds: 0.01,
                 detail: "all good".into(),
             }],
+            mutation: Some(Mutation { mutants: 2, caught: 1, missed: vec!["members dropped".into()] }),
             issues: vec![issue],
         }),
         Record::Failure(Failure {

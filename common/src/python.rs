@@ -1,1 +1,0 @@
-//! Python source: whether it parses, which functions it defines, what it imports.
