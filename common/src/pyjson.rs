@@ -1,1 +1,503 @@
-//! JSON as Python's `json` reads it.
+//! JSON as Python's `json` reads it, and the values that a spec is made of.
+//!
+//! gym-anything reads specs with Python. What it accepts beyond the JSON standard (`NaN`, `Infinity`, numbers
+//! that overflow, whole numbers of any size, lone surrogates, duplicate keys of which the last one wins) is
+//! accepted here; what it rejects (a byte order mark, raw control characters in strings, more than 4,300
+//! digits, lists nested too deeply for its stack) is rejected here.
+
+use indexmap::IndexMap;
+
+/// Levels of lists and objects that Python's decoder accepts before it runs into its recursion limit of
+/// 1,000 frames, measured with gym-anything's command line on Python 3.11.
+const MAX_LEVELS: usize = 988;
+
+/// Digits of a whole number that Python converts (since 3.11, and in security releases before).
+const MAX_DIGITS: usize = 4_300;
+
+/// A value as Python sees it, read from JSON or YAML.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `None`.
+    Null,
+    /// `True` or `False`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// A whole number beyond 64 bits, as it was written.
+    BigInt(Box<str>),
+    /// Any other number, `NaN` and the infinities included.
+    Float(f64),
+    /// Text. A lone surrogate, which Rust cannot hold, is replaced by U+FFFD.
+    String(String),
+    /// A list.
+    List(Vec<Value>),
+    /// A dictionary.
+    Map(Map),
+    /// What only YAML can say: a date, bytes. Nothing in a spec accepts one.
+    Other {
+        /// The name of its type in Python.
+        kind: &'static str,
+        /// Whether Python counts it as true.
+        truthy: bool,
+    },
+}
+
+/// A dictionary, in the order its keys first came in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Map {
+    /// Values under text.
+    pub entries: IndexMap<String, Value>,
+    /// Values under anything else, which only YAML can write.
+    pub odd: Vec<(Value, Value)>,
+}
+
+/// Why a text is no JSON.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("line {line}, column {column}: {message}")]
+pub struct JsonError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong, in a few words.
+    pub message: &'static str,
+}
+
+/// Parses a text that holds one value.
+pub fn parse(text: &str) -> Result<Value, JsonError> {
+    let mut parser = Parser { text, position: 0, levels: 0 };
+    parser.document().map_err(|message| {
+        let before = text.get(..parser.position).unwrap_or(text);
+        let line = before.split('\n').count();
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        JsonError { line, column, message }
+    })
+}
+
+impl Value {
+    /// What is found under a key, if this is a dictionary that has it.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.as_map()?.get(key)
+    }
+
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The list, if it is one.
+    pub fn as_list(&self) -> Option<&[Value]> {
+        if let Self::List(items) = self { Some(items) } else { None }
+    }
+
+    /// The dictionary, if it is one.
+    pub fn as_map(&self) -> Option<&Map> {
+        if let Self::Map(map) = self { Some(map) } else { None }
+    }
+
+    /// The number, if it is one; `None` for whole numbers beyond 64 bits.
+    #[expect(clippy::cast_precision_loss, reason = "Python loses the same")]
+    pub fn as_f64(&self) -> Option<f64> {
+        match self {
+            Self::Int(number) => Some(*number as f64),
+            Self::Float(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    /// Whether Python counts it as true.
+    pub fn truthy(&self) -> bool {
+        match self {
+            Self::Null => false,
+            Self::Bool(value) => *value,
+            Self::Int(number) => *number != 0,
+            Self::BigInt(_) => true,
+            Self::Float(number) => *number != 0.0,
+            Self::String(text) => !text.is_empty(),
+            Self::List(items) => !items.is_empty(),
+            Self::Map(map) => !map.is_empty(),
+            Self::Other { truthy, .. } => *truthy,
+        }
+    }
+
+    /// Whether Python can look it up in a dictionary.
+    pub fn hashable(&self) -> bool {
+        !matches!(self, Self::List(_) | Self::Map(_))
+    }
+
+    /// The name of its type in Python, for messages.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool(_) => "a boolean",
+            Self::Int(_) | Self::BigInt(_) | Self::Float(_) => "a number",
+            Self::String(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "an object",
+            Self::Other { kind, .. } => kind,
+        }
+    }
+
+    /// What `str()` makes of it. Lists and dictionaries are not spelled out: nothing is named like them.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Null => "None".to_owned(),
+            Self::Bool(true) => "True".to_owned(),
+            Self::Bool(false) => "False".to_owned(),
+            Self::Int(number) => number.to_string(),
+            Self::BigInt(digits) => digits.to_string(),
+            Self::Float(number) => float_text(*number),
+            Self::String(text) => text.clone(),
+            Self::List(_) => "[…]".to_owned(),
+            Self::Map(_) => "{…}".to_owned(),
+            Self::Other { kind, .. } => (*kind).to_owned(),
+        }
+    }
+
+    /// How many lists and dictionaries are nested in one another here.
+    pub fn levels(&self) -> usize {
+        match self {
+            Self::List(items) => 1 + items.iter().map(Self::levels).max().unwrap_or(0),
+            Self::Map(map) => 1 + map.values().map(Self::levels).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+}
+
+impl Map {
+    /// What is found under a key.
+    pub fn get(&self, key: &str) -> Option<&Value> {
+        self.entries.get(key)
+    }
+
+    /// Every value.
+    pub fn values(&self) -> impl Iterator<Item = &Value> {
+        self.entries.values().chain(self.odd.iter().map(|(_, value)| value))
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.odd.is_empty()
+    }
+}
+
+/// A float as Python writes it.
+fn float_text(number: f64) -> String {
+    let magnitude = number.abs();
+    if number.is_nan() {
+        "nan".to_owned()
+    } else if number.is_infinite() {
+        if number > 0.0 { "inf" } else { "-inf" }.to_owned()
+    } else if number == 0.0 || (1e-4..1e16).contains(&magnitude) {
+        format!("{number:?}")
+    } else {
+        let text = format!("{number:e}");
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
+        format!("{digits}e{sign}{exponent:0>2}")
+    }
+}
+
+type Parsed<T> = Result<T, &'static str>;
+
+struct Parser<'a> {
+    text: &'a str,
+    position: usize,
+    levels: usize,
+}
+
+impl Parser<'_> {
+    fn document(&mut self) -> Parsed<Value> {
+        if self.text.starts_with('\u{feff}') {
+            return Err("the text starts with a byte order mark (U+FEFF)");
+        }
+        self.space();
+        let value = self.value()?;
+        self.space();
+        if self.position < self.text.len() { Err("text after the end of the value") } else { Ok(value) }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.position).copied()
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.position..).unwrap_or_default()
+    }
+
+    fn eat(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        self.position += usize::from(found);
+        found
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
+            self.position += 1;
+        }
+    }
+
+    fn value(&mut self) -> Parsed<Value> {
+        match self.peek() {
+            Some(b'"') => Ok(Value::String(self.string()?)),
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::list),
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            _ => self.word(),
+        }
+    }
+
+    fn nested(&mut self, parse: impl FnOnce(&mut Self) -> Parsed<Value>) -> Parsed<Value> {
+        self.levels += 1;
+        if self.levels > MAX_LEVELS {
+            return Err("nested too deeply");
+        }
+        self.position += 1;
+        let value = parse(self)?;
+        self.levels -= 1;
+        Ok(value)
+    }
+
+    fn object(&mut self) -> Parsed<Value> {
+        let mut entries = IndexMap::new();
+        self.space();
+        if self.eat(b'}') {
+            return Ok(Value::Map(Map::default()));
+        }
+        loop {
+            if self.peek() != Some(b'"') {
+                return Err("expected a name in double quotes");
+            }
+            let key = self.string()?;
+            self.space();
+            if !self.eat(b':') {
+                return Err("expected ':' after a name");
+            }
+            self.space();
+            let value = self.value()?;
+            entries.insert(key, value);
+            self.space();
+            if self.eat(b'}') {
+                return Ok(Value::Map(Map { entries, odd: Vec::new() }));
+            }
+            if !self.eat(b',') {
+                return Err("expected ',' or '}'");
+            }
+            self.space();
+        }
+    }
+
+    fn list(&mut self) -> Parsed<Value> {
+        let mut items = Vec::new();
+        self.space();
+        if self.eat(b']') {
+            return Ok(Value::List(items));
+        }
+        loop {
+            items.push(self.value()?);
+            self.space();
+            if self.eat(b']') {
+                return Ok(Value::List(items));
+            }
+            if !self.eat(b',') {
+                return Err("expected ',' or ']'");
+            }
+            self.space();
+        }
+    }
+
+    fn word(&mut self) -> Parsed<Value> {
+        const WORDS: [(&str, Value); 6] = [
+            ("null", Value::Null),
+            ("true", Value::Bool(true)),
+            ("false", Value::Bool(false)),
+            ("NaN", Value::Float(f64::NAN)),
+            ("Infinity", Value::Float(f64::INFINITY)),
+            ("-Infinity", Value::Float(f64::NEG_INFINITY)),
+        ];
+        for (word, value) in WORDS {
+            if self.rest().starts_with(word) {
+                self.position += word.len();
+                return Ok(value);
+            }
+        }
+        Err("expected a value")
+    }
+
+    fn number(&mut self) -> Parsed<Value> {
+        let start = self.position;
+        self.eat(b'-');
+        if !self.eat(b'0') && self.digits() == 0 {
+            self.position = start;
+            return self.word();
+        }
+        let whole = self.position;
+        if self.eat(b'.') && self.digits() == 0 {
+            return Err("expected digits after '.'");
+        }
+        if self.eat(b'e') || self.eat(b'E') {
+            if !self.eat(b'+') {
+                self.eat(b'-');
+            }
+            if self.digits() == 0 {
+                return Err("expected digits in the exponent");
+            }
+        }
+        let text = self.text.get(start..self.position).unwrap_or_default();
+        if self.position > whole {
+            return text.parse().map(Value::Float).map_err(|_| "expected a number");
+        }
+        if let Ok(number) = text.parse() {
+            return Ok(Value::Int(number));
+        }
+        if text.trim_start_matches('-').len() > MAX_DIGITS {
+            return Err("a number has more than 4300 digits");
+        }
+        Ok(Value::BigInt(text.into()))
+    }
+
+    /// Skips digits and counts them.
+    fn digits(&mut self) -> usize {
+        let start = self.position;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.position += 1;
+        }
+        self.position - start
+    }
+
+    fn string(&mut self) -> Parsed<String> {
+        self.position += 1;
+        let mut text = String::new();
+        loop {
+            let plain = self.rest().bytes().take_while(|&byte| byte >= b' ' && byte != b'"' && byte != b'\\');
+            let end = self.position + plain.count();
+            text.push_str(self.text.get(self.position..end).unwrap_or_default());
+            self.position = end;
+            match self.peek() {
+                Some(b'"') => {
+                    self.position += 1;
+                    return Ok(text);
+                }
+                Some(b'\\') => text.push(self.escape()?),
+                Some(_) => return Err("a control character in a string"),
+                None => return Err("a string that does not end"),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Parsed<char> {
+        self.position += 1;
+        let character = match self.peek() {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => return self.unicode(),
+            _ => return Err("an escape that JSON does not have"),
+        };
+        self.position += 1;
+        Ok(character)
+    }
+
+    fn unicode(&mut self) -> Parsed<char> {
+        let high = self.code_unit()?;
+        if (0xd800..0xdc00).contains(&high) && self.rest().starts_with("\\u") {
+            let after_high = self.position;
+            self.position += 1;
+            let low = self.code_unit()?;
+            if (0xdc00..0xe000).contains(&low) {
+                let code = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
+                return Ok(char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER));
+            }
+            self.position = after_high;
+        }
+        Ok(char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER))
+    }
+
+    /// Reads `uXXXX`.
+    fn code_unit(&mut self) -> Parsed<u32> {
+        let digits = self.text.get(self.position + 1..self.position + 5);
+        let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        self.position += 5;
+        code.ok_or("expected four hexadecimal digits after \\u")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(text: &str, expect: &str) {
+        let found = match parse(text) {
+            Ok(value) => format!("{value:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(found, expect, "{text:.60}");
+    }
+
+    /// Each was run through `json.loads` of Python 3.11.
+    #[test]
+    fn reads_what_python_reads() {
+        check(" null\n", "Null");
+        check("NaN", "Float(NaN)");
+        check("-Infinity", "Float(-inf)");
+        check("1e400", "Float(inf)");
+        check("-0", "Int(0)");
+        check("18446744073709551616", "BigInt(\"18446744073709551616\")");
+        check("0.1", "Float(0.1)");
+        check("\"\\ud83d\\ude00\\ud83d\\u0041\\udc00\"", "String(\"😀\u{fffd}A\u{fffd}\")");
+        check("[1, true]", "List([Int(1), Bool(true)])");
+        assert_eq!(parse(r#"{"a": 1, "b": 2, "a": 3}"#).unwrap().get("a"), Some(&Value::Int(3)));
+    }
+
+    #[test]
+    fn rejects_what_python_rejects() {
+        check("", "line 1, column 1: expected a value");
+        check("\u{feff}{}", "line 1, column 1: the text starts with a byte order mark (U+FEFF)");
+        check("{\n  'a': 1}", "line 2, column 3: expected a name in double quotes");
+        check("[1,]", "line 1, column 4: expected a value");
+        check("[01]", "line 1, column 3: expected ',' or ']'");
+        check("[1.]", "line 1, column 4: expected digits after '.'");
+        check("-", "line 1, column 1: expected a value");
+        check("-nan", "line 1, column 1: expected a value");
+        check("1 2", "line 1, column 3: text after the end of the value");
+        check("\"a\nb\"", "line 1, column 3: a control character in a string");
+        check("\"abc", "line 1, column 5: a string that does not end");
+        check("\"\\x\"", "line 1, column 3: an escape that JSON does not have");
+        check("\u{a0}1", "line 1, column 1: expected a value");
+        check(&"1".repeat(4_301), "line 1, column 4302: a number has more than 4300 digits");
+        check(&"[".repeat(100_000), "line 1, column 989: nested too deeply");
+        assert!(parse("\"\\u12").is_err());
+        assert!(parse("\"\\ué€1\"").is_err());
+    }
+
+    #[test]
+    fn writes_scalars_as_python_does() {
+        let text = |json: &str| parse(json).unwrap().to_text();
+        assert_eq!(text("1e16"), "1e+16");
+        assert_eq!(text("1.5e-7"), "1.5e-07");
+        assert_eq!(text("100000.0"), "100000.0");
+        assert_eq!(text("true"), "True");
+        assert_eq!(text("-0.0"), "-0.0");
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_serde_where_both_accept(text in r#"[\[\]{}":,0-9a-z.\\ -]{0,40}"#) {
+            let serde = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            prop_assert!(!serde || parse(&text).is_ok());
+        }
+
+        #[test]
+        fn survives_anything(text in any::<String>()) {
+            drop(parse(&text));
+        }
+    }
+}

@@ -7,43 +7,10 @@ use std::time::{Duration, Instant};
 use thiserror::Error;
 
 use super::flow::{Flow, Turn};
-use super::{Answer, CallError, Fault, Model, Request};
+use super::{Answer, CallError, Fault, Model, Reply, Request, Settings};
 use crate::interrupt::{Interrupt, Urgency};
 use crate::journal::Journal;
 use crate::record::Usage;
-
-/// What a person may want to set.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// The most calls in flight.
-    pub workers: usize,
-    /// The most that this run may spend, in US dollars.
-    pub max_cost: Option<f64>,
-    /// When to begin no further call, counted from the start.
-    pub deadline: Option<Duration>,
-    /// How often a call is tried that breaks off, before it is given up.
-    pub attempts: u32,
-    /// How long a call is tried that the server turns away for having too much to do, before it is given up.
-    pub patience: Duration,
-    /// The wait before the second try, where the server names none. It doubles from try to try.
-    pub backoff: Duration,
-    /// The run stops when so many calls in a row were given up.
-    pub max_failures: u32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            workers: 8,
-            max_cost: None,
-            deadline: None,
-            attempts: 6,
-            patience: Duration::from_mins(15),
-            backoff: Duration::from_secs(1),
-            max_failures: 10,
-        }
-    }
-}
 
 /// The longest wait between two tries, where the server names none.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
@@ -171,7 +138,9 @@ impl Client {
             self.flow.count(|totals| totals.journalled += 1);
             return Ok(answer);
         }
-        let mut turn = self.flow.enter(0.0, Some(&request.shared))?;
+        let facts = self.model.facts();
+        let cached = Some(&request.shared).filter(|shared| facts.is_cached(shared));
+        let mut turn = self.flow.enter(facts.worst_cost(request).unwrap_or(0.0), cached)?;
         let reply = self.try_until_answered(request, &mut turn)?;
         let answer = Answer {
             label: request.label.clone(),
@@ -184,7 +153,8 @@ impl Client {
             sample: request.sample,
         };
         self.journal.append(&answer).map_err(|error| self.cannot_journal(&error))?;
-        turn.answered(answer.usage, Some(0.0), Some(&request.shared));
+        let cost = facts.price.as_ref().map(|price| price.cost(&answer.usage));
+        turn.answered(answer.usage, cost, cached);
         Ok(answer)
     }
 
@@ -203,7 +173,7 @@ impl Client {
         &*self.model
     }
 
-    fn try_until_answered(&self, request: &Request, turn: &mut Turn<'_>) -> Result<super::Reply, AskError> {
+    fn try_until_answered(&self, request: &Request, turn: &mut Turn<'_>) -> Result<Reply, AskError> {
         let begin = Instant::now();
         let (mut attempts, mut broken) = (0, 0);
         loop {
@@ -238,10 +208,14 @@ impl Client {
         }
         let reached = self.flow.totals().reached || error.fault != Fault::Unreachable;
         self.flow.count(|totals| totals.reached = reached);
-        let wait = error.wait.unwrap_or_default().max(self.backoff(attempts));
+        let asked = error.wait.unwrap_or_default();
+        let wait = asked.max(self.backoff(attempts));
         let again = match error.fault {
             Fault::Permanent => return Err(self.flow.end(AskError::Stopped(error.message.clone()))),
             Fault::Hopeless => false,
+            Fault::Overload if asked > self.settings.patience => {
+                return Err(self.flow.end(AskError::Stopped(error.message.clone())));
+            }
             Fault::Overload => {
                 turn.turned_away();
                 elapsed + wait < self.settings.patience

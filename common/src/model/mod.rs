@@ -8,7 +8,12 @@
 //!
 //! | name | what it is |
 //! |---|---|
+//! | `claude-*`, `anthropic:NAME` | Anthropic Messages; `ANTHROPIC_API_KEY`, `ANTHROPIC_BASE_URL` |
+//! | `gemini-*`, `gemini:NAME` | Gemini; `GEMINI_API_KEY`, `GEMINI_BASE_URL` |
+//! | `openai:NAME` | chat completions of any server that has them; `OPENAI_API_KEY`, `OPENAI_BASE_URL` |
 //! | `replay:FILE` | no model at all: answers are read from a journal, by their label |
+//!
+//! What differs by model stands in a [`Table`], not in code.
 
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -23,10 +28,23 @@ use crate::record::Usage;
 
 mod client;
 mod flow;
+mod http;
+mod money;
 pub mod pool;
 mod replay;
+mod retry_after;
+mod settings;
+mod table;
+mod wire;
 
-pub use client::{AskError, Client, Limit, Settings, Totals};
+pub use client::{AskError, Client, Limit, Totals};
+pub use money::{Estimate, Pass, Price};
+pub use settings::{Settings, Timeouts};
+pub use table::{Facts, Table, TableError};
+
+use http::{Http, Key};
+use table::Vendor;
+use wire::Format;
 
 /// One question to a model.
 ///
@@ -54,10 +72,16 @@ pub struct Shared(Arc<SharedText>);
 
 struct SharedText {
     text: String,
+    /// The text as it stands between the quotes of a JSON string: the part of a body that all calls share.
+    json: String,
     id: u64,
 }
 
 impl Shared {
+    fn json(&self) -> &str {
+        &self.0.json
+    }
+
     /// Tells it apart from other texts.
     fn id(&self) -> u64 {
         self.0.id
@@ -68,7 +92,8 @@ impl From<String> for Shared {
     fn from(text: String) -> Self {
         let mut hasher = DefaultHasher::new();
         text.hash(&mut hasher);
-        Self(Arc::new(SharedText { text, id: hasher.finish() }))
+        let json = wire::json_text(&text);
+        Self(Arc::new(SharedText { text, json, id: hasher.finish() }))
     }
 }
 
@@ -147,6 +172,9 @@ pub trait Model: Send + Sync {
     /// The model's name, as the vendor knows it.
     fn name(&self) -> &str;
 
+    /// What is known of it.
+    fn facts(&self) -> &Facts;
+
     /// The SHA-256 of the request as it is sent, sample number included, as 64 hexadecimal digits.
     fn fingerprint(&self, request: &Request) -> String;
 
@@ -214,24 +242,112 @@ impl CallError {
 #[derive(Debug, Error)]
 pub enum NameError {
     /// The name says nothing.
-    #[error("no model is called {0:?}: use replay:FILE")]
+    #[error(
+        "no model is called {0:?}: give claude-…, gemini-…, openai:NAME for any compatible server, or replay:FILE"
+    )]
     Unknown(String),
     /// The answers to be replayed cannot be read.
     #[error("cannot read the answers to replay")]
     Replay(#[source] std::io::Error),
+    /// There is no key.
+    #[error("no key for {model}: set {variable}")]
+    NoKey {
+        /// The model.
+        model: String,
+        /// The environment variable that is to hold the key.
+        variable: &'static str,
+    },
+    /// Money was asked about, and nobody knows what the model costs.
+    #[error(
+        "no price is known for {0}: give one with --prices FILE, or leave --max-cost and --estimate away"
+    )]
+    NoPrice(String),
 }
 
 /// The model of this name. `env` reads the environment: keys, and the addresses of servers.
 pub fn from_name(
     name: &str,
-    _settings: &Settings,
-    _env: &dyn Fn(&str) -> Option<String>,
+    table: &Table,
+    settings: &Settings,
+    env: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Arc<dyn Model>, NameError> {
-    match name.split_once(':') {
-        Some(("replay", file)) => {
-            let replay = replay::Replay::open(file.as_ref()).map_err(NameError::Replay)?;
-            Ok(Arc::new(replay))
+    if let Some(file) = name.strip_prefix("replay:") {
+        let replay = replay::Replay::open(file.as_ref()).map_err(NameError::Replay)?;
+        return Ok(Arc::new(replay));
+    }
+    let (vendor, model) = vendor(name).ok_or_else(|| NameError::Unknown(name.to_owned()))?;
+    let facts = table.facts(vendor, model);
+    if settings.max_cost.is_some() && facts.price.is_none() {
+        return Err(NameError::NoPrice(model.to_owned()));
+    }
+    let Access { key: key_variable, base: base_variable, default_base } = vendor.access();
+    let set = |variable: &str| env(variable).filter(|value| !value.trim().is_empty());
+    let base = set(base_variable);
+    let key = set(key_variable).map(|key| Key::new(&key));
+    // Servers of one's own mostly want no key.
+    if key.is_none() && !(vendor == Vendor::OpenAi && base.is_some()) {
+        return Err(NameError::NoKey { model: model.to_owned(), variable: key_variable });
+    }
+    let base = base.unwrap_or_else(|| default_base.to_owned());
+    Ok(Arc::new(Http::new(vendor.format(), model, base.trim(), key, facts, settings)))
+}
+
+/// What is known of the model of this name, without a key.
+pub fn facts(name: &str, table: &Table) -> Result<Facts, NameError> {
+    if name.starts_with("replay:") {
+        return Ok(Facts::default());
+    }
+    let (vendor, model) = vendor(name).ok_or_else(|| NameError::Unknown(name.to_owned()))?;
+    Ok(table.facts(vendor, model))
+}
+
+/// Who has the model, and what it is called there. The name becomes part of an address.
+fn vendor(name: &str) -> Option<(Vendor, &str)> {
+    let found = match name.split_once(':') {
+        Some(("anthropic", model)) => (Vendor::Anthropic, model),
+        Some(("gemini", model)) => (Vendor::Gemini, model),
+        Some(("openai", model)) => (Vendor::OpenAi, model),
+        _ if name.starts_with("claude-") => (Vendor::Anthropic, name),
+        _ if name.starts_with("gemini-") => (Vendor::Gemini, name),
+        _ => return None,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte);
+    (!found.1.is_empty() && found.1.bytes().all(plain)).then_some(found)
+}
+
+/// Where a vendor is, and what opens it.
+struct Access {
+    key: &'static str,
+    base: &'static str,
+    default_base: &'static str,
+}
+
+impl Vendor {
+    fn access(self) -> Access {
+        match self {
+            Self::Anthropic => Access {
+                key: "ANTHROPIC_API_KEY",
+                base: "ANTHROPIC_BASE_URL",
+                default_base: "https://api.anthropic.com",
+            },
+            Self::Gemini => Access {
+                key: "GEMINI_API_KEY",
+                base: "GEMINI_BASE_URL",
+                default_base: "https://generativelanguage.googleapis.com",
+            },
+            Self::OpenAi => Access {
+                key: "OPENAI_API_KEY",
+                base: "OPENAI_BASE_URL",
+                default_base: "https://api.openai.com",
+            },
         }
-        _ => Err(NameError::Unknown(name.to_owned())),
+    }
+
+    fn format(self) -> Box<dyn Format> {
+        match self {
+            Self::Anthropic => Box::new(wire::Anthropic),
+            Self::Gemini => Box::new(wire::Gemini),
+            Self::OpenAi => Box::new(wire::OpenAi),
+        }
     }
 }

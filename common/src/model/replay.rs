@@ -3,18 +3,19 @@
 use std::io;
 use std::path::Path;
 
-use super::{CallError, Fault, Model, Reply, Request};
+use super::{CallError, Facts, Fault, Model, Reply, Request};
 use crate::fingerprint;
 use crate::journal::ByLabel;
 
 /// Answers from a journal.
 pub(super) struct Replay {
     answers: ByLabel,
+    facts: Facts,
 }
 
 impl Replay {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { answers: ByLabel::open(path)? })
+        Ok(Self { answers: ByLabel::open(path)?, facts: Facts::default() })
     }
 
     fn no_answer(&self, request: &Request) -> CallError {
@@ -27,6 +28,10 @@ impl Replay {
 impl Model for Replay {
     fn name(&self) -> &'static str {
         "replay"
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
     }
 
     fn fingerprint(&self, request: &Request) -> String {

@@ -4,4 +4,5 @@
 
 mod journal;
 mod model;
+mod notes;
 mod schemas;

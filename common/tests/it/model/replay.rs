@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use common::interrupt::Interrupt;
 use common::journal::Journal;
-use common::model::{self, AskError, Client, Model, NameError, Settings, Stop};
+use common::model::{self, AskError, Client, Model, NameError, Settings, Stop, Table};
 
 use super::request;
 
@@ -16,7 +16,7 @@ const ANSWERS: &str = r#"{"label":"readme/a","text":"one"}
 "#;
 
 fn from_name(name: &str) -> Result<Arc<dyn Model>, NameError> {
-    model::from_name(name, &Settings::default(), &|_| None)
+    model::from_name(name, &Table::built_in().unwrap(), &Settings::default(), &|_| None)
 }
 
 fn client(dir: &Path) -> Client {

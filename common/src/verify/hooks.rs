@@ -1,0 +1,154 @@
+//! The scripts that hooks name, and where they are looked for.
+//!
+//! A hook is a shell command that runs inside the environment; what it names is a path there. The mounts of
+//! the environment say where that is on the host.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::files::{exists, pure};
+use super::shape::Mount;
+
+/// A script in a command. gym-anything, `verification/specs.py`.
+static SCRIPT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"[A-Za-z0-9_./\\:-]+\.(?:sh|ps1|py|bat|cmd)").ok());
+
+/// Where scripts are looked for.
+#[derive(Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub environment: &'a Path,
+    pub task: Option<&'a Path>,
+    pub mounts: &'a [Mount],
+}
+
+/// The scripts that a command names, with slashes for backslashes.
+pub(super) fn scripts(command: &str) -> impl Iterator<Item = String> {
+    SCRIPT.iter().flat_map(|script| script.find_iter(command)).map(|found| found.as_str().replace('\\', "/"))
+}
+
+/// The scripts that a command names and that are nowhere, sorted.
+pub(super) fn missing_scripts(command: &str, places: Places<'_>) -> BTreeSet<String> {
+    scripts(command).filter(|script| find_script(script, places).is_none()).collect()
+}
+
+/// The file that a script of a hook is on the host.
+pub(super) fn find_script(script: &str, places: Places<'_>) -> Option<PathBuf> {
+    if let Some(mounted) = find_mounted(script, places) {
+        return Some(mounted);
+    }
+    let Places { environment, task, .. } = places;
+    if let Some((_, below)) = script.split_once("/workspace/") {
+        return found(environment.join(pure(below.trim_start_matches('/'))));
+    }
+    if script.starts_with("tasks/") || script.starts_with("scripts/") {
+        return found(environment.join(pure(script)));
+    }
+    task.and_then(|task| found(task.join(pure(script)))).or_else(|| found(environment.join(pure(script))))
+}
+
+fn found(path: PathBuf) -> Option<PathBuf> {
+    exists(&path).then_some(path)
+}
+
+/// Looks in the mount whose target matches most of the script's path.
+fn find_mounted(script: &str, places: Places<'_>) -> Option<PathBuf> {
+    let lower = script.to_lowercase();
+    let mut best: Option<(usize, &Mount)> = None;
+    for mount in places.mounts {
+        for target in target_spellings(&mount.target) {
+            let length = target.chars().count();
+            if holds(&target.to_lowercase(), &lower) && best.is_none_or(|(longest, _)| length > longest) {
+                best = Some((length, mount));
+            }
+        }
+    }
+    let (length, mount) = best?;
+    let below: String = script.chars().skip(length).collect();
+    let below = pure(below.trim_start_matches('/'));
+    source_candidates(&mount.source, places.environment).find_map(|source| found(source.join(&below)))
+}
+
+fn holds(target: &str, path: &str) -> bool {
+    let target = target.trim_end_matches('/');
+    path.strip_prefix(target).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// A target as it is written, and with or without the drive that Windows puts in front, the longer one first.
+fn target_spellings(target: &str) -> Vec<String> {
+    let target = target.replace('\\', "/").trim_end_matches('/').to_owned();
+    if target.is_empty() {
+        return Vec::new();
+    }
+    if target.starts_with('/') {
+        return vec![format!("C:{target}"), target];
+    }
+    let without_drive = target
+        .strip_prefix(|drive: char| drive.is_ascii_alphabetic())
+        .and_then(|rest| rest.strip_prefix(':'))
+        .filter(|rest| rest.starts_with('/'))
+        .map(str::to_owned);
+    std::iter::once(target).chain(without_drive).collect()
+}
+
+/// The folders that a mount's source may mean: an absolute one, else below the working directory, below each
+/// ancestor of the environment, and below the environment.
+fn source_candidates(source: &str, environment: &Path) -> impl Iterator<Item = PathBuf> {
+    let source = pure(source);
+    let bases: Vec<PathBuf> = if source.is_absolute() {
+        vec![PathBuf::new()]
+    } else {
+        let here = std::env::current_dir().ok();
+        let above = environment.ancestors().skip(1).map(Path::to_owned);
+        here.into_iter().chain(above).chain([environment.to_owned()]).collect()
+    };
+    bases.into_iter().map(move |base| base.join(&source))
+}
+
+#[cfg(test)]
+mod tests {
+    use fs_err as fs;
+
+    use super::*;
+
+    #[test]
+    fn scripts_are_found_in_commands() {
+        let check = |command: &str, expect: &[&str]| {
+            assert_eq!(scripts(command).collect::<Vec<_>>(), expect, "{command}");
+        };
+        check("bash /workspace/tasks/a/setup.sh && x", &["/workspace/tasks/a/setup.sh"]);
+        check(r"powershell -File C:\workspace\a.ps1", &["C:/workspace/a.ps1"]);
+        check("a.sh.bak b.python c.shx", &["a.sh", "b.py", "c.sh"]);
+        check("x.sh.py.sh", &["x.sh.py.sh"]);
+        check("echo .sh é/a.cmd", &["/a.cmd"]);
+        check("no scripts here", &[]);
+    }
+
+    #[test]
+    fn scripts_are_found_through_mounts() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("envs/demo_env");
+        fs::create_dir_all(root.join("tasks/t")).unwrap();
+        fs::create_dir_all(root.join("scripts")).unwrap();
+        fs::write(root.join("tasks/t/setup.sh"), "").unwrap();
+        fs::write(root.join("scripts/x.ps1"), "").unwrap();
+        let mount = |target: &str, source: &str| Mount { target: target.into(), source: source.into() };
+        let check = |mounts: &[Mount], command: &str, expect: &[&str]| {
+            let task = root.join("tasks/t");
+            let places = Places { environment: &root, task: Some(&task), mounts };
+            let missing = missing_scripts(command, places);
+            assert_eq!(missing.iter().map(String::as_str).collect::<Vec<_>>(), expect, "{command}");
+        };
+        check(&[], "/workspace/tasks/t/setup.sh", &[]);
+        check(&[], "/other/tasks/t/setup.sh setup.sh gone.sh", &["/other/tasks/t/setup.sh", "gone.sh"]);
+        check(&[], "tasks/t/setup.sh scripts/x.ps1 x.ps1", &["x.ps1"]);
+        let mounts = [mount("/mnt/all", "envs/demo_env"), mount("/mnt/all/deep", "nowhere")];
+        check(&mounts, "/mnt/all/tasks/t/setup.sh /MNT/All/scripts/x.ps1 C:/mnt/all/scripts/x.ps1", &[]);
+        check(&mounts, "/mnt/all/deep/tasks/t/setup.sh", &["/mnt/all/deep/tasks/t/setup.sh"]);
+        check(&mounts, "/mnt/allx/setup.sh", &["/mnt/allx/setup.sh"]);
+        check(&[mount(r"C:\work\", "scripts")], "/work/x.ps1 c:/WORK/x.ps1", &[]);
+        check(&[mount("/", "scripts")], "/x.ps1", &["/x.ps1"]);
+    }
+}

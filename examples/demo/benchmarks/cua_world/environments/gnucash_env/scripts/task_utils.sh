@@ -1,0 +1,79 @@
+#!/bin/bash
+# What the tasks' hooks share. They run as root; GnuCash runs as the desktop's user.
+
+TASK_USER=ga
+USER_HOME=/home/ga
+BOOK="$USER_HOME/Documents/casco_bay_repair.gnucash"
+INBOX="$USER_HOME/Documents/Inbox"
+TEMPLATE=/var/lib/gnucash_env/template.gnucash
+SCRIPTS=/workspace/scripts
+
+export DISPLAY="${DISPLAY:-:1}"
+for authority in "/run/user/$(id -u "$TASK_USER")/gdm/Xauthority" "$USER_HOME/.Xauthority"; do
+    if [ -s "$authority" ]; then
+        export XAUTHORITY="$authority"
+        break
+    fi
+done
+
+# Python with the helpers of this environment: `book_python <<'PY' … PY`.
+book_python() {
+    PYTHONPATH="$SCRIPTS" /usr/bin/python3 -B - "$@"
+}
+
+take_screenshot() {
+    import -window root "$1" 2>/dev/null || scrot -o "$1" 2>/dev/null || true
+}
+
+close_gnucash() {
+    pkill -u "$TASK_USER" -x gnucash 2>/dev/null || return 0
+    for _ in $(seq 20); do
+        pgrep -u "$TASK_USER" -x gnucash >/dev/null || return 0
+        sleep 0.5
+    done
+    pkill -KILL -u "$TASK_USER" -x gnucash 2>/dev/null
+    sleep 1
+}
+
+# begin_task: a fresh book, an empty inbox, no result of an earlier run.
+begin_task() {
+    close_gnucash
+    rm -f /tmp/task_result.json /tmp/task_result.json.partial /tmp/task_start.png /tmp/task_end.png
+    rm -rf "$INBOX"
+    install -d -o "$TASK_USER" -g "$TASK_USER" "$USER_HOME/Documents" "$INBOX"
+    rm -f "$BOOK".* "$BOOK"
+    install -m 600 "$TEMPLATE" "$BOOK"
+}
+
+# inbox FILE: standard input becomes a document that the agent can open.
+inbox() {
+    cat > "$INBOX/$1"
+    chown "$TASK_USER:$TASK_USER" "$INBOX/$1"
+    chmod 644 "$INBOX/$1"
+}
+
+# start_task NAME: records the baseline and opens the book in GnuCash, maximized.
+start_task() {
+    rm -f "$BOOK".*
+    chown "$TASK_USER:$TASK_USER" "$BOOK"
+    /usr/bin/python3 -B "$SCRIPTS/gc_read.py" baseline "$1" || return 1
+    local bus=""
+    if [ -S "/run/user/$(id -u "$TASK_USER")/bus" ]; then
+        bus="DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/$(id -u "$TASK_USER")/bus"
+    fi
+    su - "$TASK_USER" -c "env DISPLAY=$DISPLAY ${XAUTHORITY:+XAUTHORITY=$XAUTHORITY} $bus \
+        setsid gnucash '$BOOK' >/tmp/gnucash.log 2>&1 </dev/null &"
+    for _ in $(seq 90); do
+        if wmctrl -l 2>/dev/null | grep -q "casco_bay_repair.* - GnuCash"; then
+            sleep 2
+            wmctrl -r "casco_bay_repair" -b add,maximized_vert,maximized_horz 2>/dev/null
+            wmctrl -a "casco_bay_repair" 2>/dev/null
+            take_screenshot /tmp/task_start.png
+            return 0
+        fi
+        sleep 1
+    done
+    echo "GnuCash did not show the book within 90 seconds:" >&2
+    tail -n 20 /tmp/gnucash.log >&2
+    return 1
+}
