@@ -55,6 +55,10 @@ pub struct Args {
     #[arg(long, value_name = "USD")]
     max_cost: Option<f64>,
 
+    /// A file with facts and prices of models, which go before the built-in ones
+    #[arg(long, value_name = "JSON")]
+    prices: Option<PathBuf>,
+
     /// A folder of environments whose seeds serve as examples, too [default: the one that --env-dir lies in]
     #[arg(long, value_name = "DIR")]
     examples_root: Option<PathBuf>,
@@ -133,6 +137,7 @@ pub(crate) struct Settings {
     pub(crate) passes: BTreeSet<Pass>,
     pub(crate) max_candidates: u32,
     pub(crate) max_cost: Option<f64>,
+    pub(crate) prices: Option<PathBuf>,
     pub(crate) examples_root: Option<PathBuf>,
     pub(crate) seed: u64,
     pub(crate) occupations: Vec<PathBuf>,
@@ -178,6 +183,7 @@ impl Args {
             passes,
             max_candidates: self.max_candidates,
             max_cost: self.max_cost,
+            prices: self.prices,
             examples_root,
             seed: self.seed,
             occupations: self.occupations,

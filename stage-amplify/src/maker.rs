@@ -10,6 +10,11 @@ use crate::planner::as_line;
 use crate::prompts::Templates;
 use crate::readme;
 
+/// The most tokens of a README and of a set of files, reasoning included. What a call may cost at worst is
+/// reckoned with them.
+const README_TOKENS: u64 = 32_000;
+const FILES_TOKENS: u64 = 64_000;
+
 /// What is to be made of a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Job {
@@ -115,7 +120,7 @@ impl Maker<'_> {
         };
         let label = format!("readme/{}", row.task);
         let (readme, answer) = self
-            .ask_until(&label, shared, earlier, &ask, |answer| {
+            .ask_until((&label, README_TOKENS), shared, earlier, &ask, |answer| {
                 readme::in_answer(&answer.text, answer.stop, &row.task).map_err(|why| vec![why])
             })
             .map_err(|missing| missing.of_row(&row.env, &row.task, row.index))?;
@@ -138,7 +143,9 @@ impl Maker<'_> {
         let label = format!("files/{}", spec.task);
         let mut earlier = Earlier::default();
         let (judged, answer) = self
-            .ask_until(&label, shared, &mut earlier, &ask, |answer| judge::files(answer, spec))
+            .ask_until((&label, FILES_TOKENS), shared, &mut earlier, &ask, |answer| {
+                judge::files(answer, spec)
+            })
             .map_err(|missing| missing.of_row(&spec.env, &spec.task, spec.index))?;
         Ok(Files {
             env: spec.env.clone(),
@@ -155,7 +162,7 @@ impl Maker<'_> {
     /// Asks until an answer is judged usable, telling each time what was wrong with the one before.
     fn ask_until<T>(
         &self,
-        label: &str,
+        (label, tokens): (&str, u64),
         shared: &Shared,
         earlier: &mut Earlier,
         own: &impl Fn(&[String]) -> Result<String>,
@@ -166,7 +173,7 @@ impl Maker<'_> {
                 label: label.to_owned(),
                 shared: shared.clone(),
                 own: own(&earlier.problems).map_err(Missing::Broken)?,
-                max_output_tokens: None,
+                max_output_tokens: Some(tokens),
                 sample: earlier.attempts,
             };
             let answer = self.client.ask(&request).map_err(|error| Missing::from(error, earlier.attempts))?;

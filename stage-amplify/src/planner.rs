@@ -13,6 +13,9 @@ use crate::rows::{self, Gate};
 /// The most rows that one call is asked for: more would be cut off, or grow alike.
 const ROWS_PER_CALL: usize = 100;
 
+/// The most tokens of so many rows, reasoning included.
+const TOKENS: u64 = 48_000;
+
 /// After so many calls in a row that brought no new row, no further one is made.
 const FRUITLESS_CALLS: u32 = 3;
 
@@ -94,7 +97,7 @@ impl Planner<'_> {
             label: format!("plan/{}", self.first + call as usize),
             shared: self.shared.clone(),
             own,
-            max_output_tokens: None,
+            max_output_tokens: Some(TOKENS),
             sample: 0,
         })
     }

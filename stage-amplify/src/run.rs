@@ -8,7 +8,7 @@ use common::interrupt::Interrupt;
 use common::journal::Journal;
 use common::manifest::{Line, ManifestFile, RawLine, write_record};
 use common::model::pool::Pool;
-use common::model::{self, AskError, Client, Shared};
+use common::model::{self, AskError, Client, Shared, Table};
 use common::publish::write_file_atomic;
 use common::record::{Failure, Kind, Plan, Record, Spec};
 use common::stage::Output;
@@ -81,7 +81,8 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
         max_cost: settings.max_cost,
         ..model::Settings::default()
     };
-    let model = model::from_name(&settings.model, &limits, &|name| std::env::var(name).ok())?;
+    let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
+    let model = model::from_name(&settings.model, &table, &limits, &|name| std::env::var(name).ok())?;
     Ok(Client::new(model, journal, limits, &interrupt))
 }
 
