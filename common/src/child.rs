@@ -14,8 +14,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::{Child, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +24,8 @@ use rustix::process::kill_process as send_signal;
 #[cfg(not(target_os = "linux"))]
 use rustix::process::kill_process_group as send_signal;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+use crate::interrupt::{Interrupt, Urgency};
 
 /// How long processes have to end after they were asked to, before they are killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -90,38 +90,6 @@ pub struct Ended {
     pub left_behind: usize,
 }
 
-/// The user's wish to stop: Ctrl-C, or a signal that asks for the same.
-///
-/// Commands are in process groups of their own, so the terminal's Ctrl-C reaches this process alone, which
-/// passes it on. A second one, while processes are still being asked to end, kills them at once.
-#[derive(Clone, Debug, Default)]
-pub struct Interrupt(Arc<AtomicBool>);
-
-impl Interrupt {
-    /// Takes over SIGINT, SIGTERM and SIGHUP for the rest of the process.
-    pub fn install() -> io::Result<Self> {
-        let interrupt = Self::default();
-        for signal in [SIGINT, SIGTERM, SIGHUP] {
-            signal_hook::flag::register(signal, Arc::clone(&interrupt.0))?;
-        }
-        Ok(interrupt)
-    }
-
-    /// Whether the user has interrupted.
-    pub fn requested(&self) -> bool {
-        self.0.load(Ordering::SeqCst)
-    }
-
-    /// Does what a signal does, without one.
-    pub fn request(&self) {
-        self.0.store(true, Ordering::SeqCst);
-    }
-
-    fn take(&self) -> bool {
-        self.0.swap(false, Ordering::SeqCst)
-    }
-}
-
 /// A command to run in a process group of its own, with nothing on its standard input.
 #[derive(Debug)]
 pub struct Command {
@@ -175,6 +143,9 @@ impl Command {
 
     /// Runs it to its end, and ends whatever it left behind. `on_line` is given each line of its output as
     /// it comes, line feed included; a line of more than 32 MiB in pieces.
+    ///
+    /// The command is in a process group of its own, so the terminal's Ctrl-C reaches this process alone: an
+    /// `interrupt` ends the command, a second one kills it at once.
     pub fn run(
         mut self,
         interrupt: &Interrupt,
@@ -213,7 +184,7 @@ fn watch(
     on_line: &mut impl FnMut(Stream, &[u8]) -> ControlFlow<()>,
 ) -> Option<Ending> {
     loop {
-        if interrupt.requested() {
+        if interrupt.urgency().is_some() {
             return Some(Ending::Interrupted);
         }
         let left = deadline.map_or(TICK, |deadline| deadline.saturating_duration_since(Instant::now()));
@@ -317,20 +288,14 @@ impl Running {
     /// Asks every process of the command to end, and kills those that have not done so in time. Returns how
     /// many there were.
     fn end_all(&mut self, grace: Duration, interrupt: &Interrupt, drain: &mut impl FnMut(Duration)) -> usize {
-        let interrupted = interrupt.take();
         let asked = self.signal_all(Signal::TERM);
         let until = Instant::now() + grace;
-        let mut hurry = false;
-        while Instant::now() < until && !hurry && self.any_left() {
+        while Instant::now() < until && interrupt.urgency() != Some(Urgency::Stop) && self.any_left() {
             drain(END_TICK);
-            hurry = interrupt.take();
         }
         let until = Instant::now() + KILL_PATIENCE;
         while self.signal_all(Signal::KILL) > 0 && Instant::now() < until {
             drain(END_TICK);
-        }
-        if interrupted || hurry {
-            interrupt.request();
         }
         asked
     }
@@ -575,17 +540,16 @@ mod tests {
     }
 
     #[test]
-    fn an_interrupt_ends_it_and_stays_known() {
+    fn an_interrupt_ends_it() {
         let _alone = alone();
         let interrupt = Interrupt::default();
         let mut pids = String::new();
         let ended = shell("echo $$; sleep 600").run(&interrupt, |_, line| {
             pids.push_str(&String::from_utf8_lossy(line));
-            interrupt.request();
+            interrupt.raise();
             ControlFlow::Continue(())
         });
         assert_eq!(ended.expect("it starts").ending, Ending::Interrupted);
-        assert!(interrupt.requested());
         check_all_ended(&pids);
     }
 

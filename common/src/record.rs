@@ -153,6 +153,9 @@ pub struct Plan {
     /// `easy`, `medium`, `hard` or `very_hard`.
     #[serde(default)]
     pub difficulty: String,
+    /// The category of a distribution profile that it belongs to.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub category: String,
 }
 
 /// A task's README. Written by stage-amplify's README pass.

@@ -1,1 +1,42 @@
-//! TODO
+//! Has a model expand an environment's seed tasks into many more.
+//!
+//! A [plan](planner) comes first: a table with a row for each task. Then every README and every set of files
+//! is independent of all others, and they are [made](maker) in parallel: a row's files as soon as its README
+//! is there. What comes of it goes out [in the order of the rows](work), while later rows are still being
+//! worked on.
+
+use anyhow::Result;
+use common::exit::ExitStatus;
+
+mod args;
+mod context;
+mod desk;
+mod duplicates;
+mod examples;
+mod incoming;
+mod judge;
+mod maker;
+mod occupations;
+mod planner;
+mod profile;
+mod prompts;
+mod readme;
+mod report;
+mod rows;
+mod run;
+mod scene;
+mod snapshot;
+mod task_text;
+mod work;
+
+pub use args::Args;
+
+/// The stage's short name.
+pub const STAGE: &str = "stage-amplify";
+
+/// Runs the stage.
+pub fn run(args: Args) -> Result<ExitStatus> {
+    let ui = args.stage().ui(STAGE);
+    let settings = args.resolve()?;
+    run::run(&settings, &ui)
+}

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use common::fixtures::Fixtures;
 use common::python;
+use common::verify::{self, Code, Interpreter};
 use fs_err as fs;
 use regex::Regex;
 
@@ -180,6 +181,36 @@ fn write_example(dir: &Path) -> PathBuf {
     run_python(&task, "make_fixtures.py");
     fs::remove_file(task.join("make_fixtures.py")).unwrap();
     task
+}
+
+/// The environment that the example is written for, as far as a check needs it.
+const LABSTOCK: &str = r#"{
+    "id": "labstock_env@0.1",
+    "base": "ubuntu-gnome-systemd_highres",
+    "mounts": [{"source": "tasks", "target": "/workspace/tasks", "mode": "ro"}]
+}"#;
+
+#[test]
+fn the_example_passes_every_check_of_its_spec() {
+    let root = tempfile::tempdir().unwrap();
+    let task = write_example(&root.path().join("tasks"));
+    fs::write(root.path().join("env.json"), LABSTOCK).unwrap();
+
+    let environment = verify::check_environment(root.path());
+    let checked = verify::check_task(&task.join("task.json"), &environment, &Interpreter::none()).unwrap();
+    assert!(environment.findings.issues.is_empty(), "{:?}", environment.findings.issues);
+    assert!(checked.findings.issues.is_empty(), "{:?}", checked.findings.issues);
+}
+
+#[test]
+fn issues_that_are_named_exist() {
+    let known = [Code::ParseError, Code::ValidationError, Code::InvalidProgramVerifier].map(Code::as_str);
+    let code = Regex::new(r"`([a-z]+(?:_[a-z]+)*_(?:error|verifier|reference))`").unwrap();
+    for page in pages() {
+        for found in code.captures_iter(&page.prose()) {
+            assert!(known.contains(&&found[1]), "{}: no check has an issue {}", page.name, &found[1]);
+        }
+    }
 }
 
 fn run_python(dir: &Path, script: &str) -> String {

@@ -1,0 +1,155 @@
+//! What comes in: records of the stage before, or what an earlier pass left in the run directory.
+
+use std::collections::BTreeSet;
+use std::io::BufReader;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use common::environment::TaskName;
+use common::manifest::{Line, ReadError, Reader};
+use common::record::{Failure, Files, Kind, Plan, Record};
+use common::stage::Output;
+use common::ui::Ui;
+use fs_err as fs;
+
+use crate::args::Settings;
+
+/// Records that have to be there as a whole before anything can be done with them.
+#[derive(Debug, Default)]
+pub(crate) struct Incoming {
+    /// Names of seeds.
+    pub(crate) seeds: Vec<String>,
+    /// Rows of a plan.
+    pub(crate) rows: Vec<Plan>,
+    /// Files of tasks.
+    pub(crate) files: Vec<Files>,
+}
+
+impl Incoming {
+    /// Reads all that comes in. What is none of this stage's business goes out at once. Where nothing of a
+    /// kind came in, an earlier pass or stage may have left it in the run directory.
+    pub(crate) fn read(settings: &Settings, ui: &Ui, output: &mut Output) -> Result<Self> {
+        let kinds = [Kind::Seed, Kind::Plan, Kind::Files];
+        let seeds = settings.run_dir.manifest("seeds");
+        let mut incoming = Self::default();
+        for line in settings.stage.input(ui, Some(&seeds), &kinds)? {
+            match line.context("cannot read the input")? {
+                Line::Record(record) => incoming.take(record),
+                Line::Other(raw) => output.raw(&raw)?,
+            }
+        }
+        if incoming.seeds.is_empty() {
+            incoming.seeds = seed_names(settings, ui)?;
+        }
+        if incoming.rows.is_empty() {
+            for record in manifest(&settings.run_dir.manifest("plan"), Kind::Plan, ui)? {
+                incoming.take(record);
+            }
+        }
+        if incoming.files.is_empty() {
+            for record in manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)? {
+                incoming.take(record);
+            }
+        }
+        Ok(incoming)
+    }
+
+    fn take(&mut self, record: Record) {
+        match record {
+            Record::Seed(seed) => self.seeds.push(seed.task),
+            Record::Plan(row) => self.rows.push(row),
+            Record::Files(files) => self.files.push(files),
+            _ => {}
+        }
+    }
+}
+
+/// Names of the seeds where none came in: those of the run directory, else the environment's own.
+pub(crate) fn seed_names(settings: &Settings, ui: &Ui) -> Result<Vec<String>> {
+    let seeds = manifest(&settings.run_dir.manifest("seeds"), Kind::Seed, ui)?;
+    let names: Vec<String> = seeds
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Seed(seed) => Some(seed.task),
+            _ => None,
+        })
+        .collect();
+    if names.is_empty() { settings.environment.seed_names() } else { Ok(names) }
+}
+
+/// The records of one kind in a manifest of the run directory; none where it is not there.
+pub(crate) fn manifest(path: &Path, kind: Kind, ui: &Ui) -> Result<Vec<Record>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let lines = BufReader::new(fs::File::open(path)?);
+    let mut records = Vec::new();
+    for line in Reader::new(&path.to_string_lossy(), lines, &[kind]) {
+        match line {
+            Ok(Line::Record(record)) => records.push(record),
+            Ok(Line::Other(_)) => {}
+            Err(ReadError::Bad(bad)) => ui.error(bad),
+            Err(ReadError::Io(error)) => return Err(error.into()),
+        }
+    }
+    Ok(records)
+}
+
+/// The rows of a plan that somebody may have written by hand, in order and numbered, and what is wrong with
+/// those that cannot be used.
+pub(crate) fn checked(plan: Vec<Plan>, env: &str) -> (Vec<Plan>, Vec<Failure>) {
+    let mut rows: Vec<Plan> = Vec::new();
+    let mut failures = Vec::new();
+    let mut names = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
+    let mut last = 0;
+    for mut row in plan {
+        let why = if TaskName::new(&row.task).is_none() {
+            Some(("bad_task_name", "a task's name is made of a-z, 0-9 and _, at most 80 of them"))
+        } else if !names.insert(row.task.clone()) {
+            Some(("duplicate_row", "another row has this name"))
+        } else {
+            None
+        };
+        if let Some((code, message)) = why {
+            failures.push(Failure {
+                env: env.to_owned(),
+                task: Some(row.task),
+                stage: "amplify".to_owned(),
+                index: Some(row.index),
+                code: code.to_owned(),
+                message: message.to_owned(),
+                attempts: 0,
+            });
+            continue;
+        }
+        if row.index == 0 || !numbers.insert(row.index) {
+            row.index = last + 1;
+            numbers.insert(row.index);
+        }
+        last = last.max(row.index);
+        env.clone_into(&mut row.env);
+        rows.push(row);
+    }
+    rows.sort_by_key(|row| row.index);
+    (rows, failures)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(task: &str, index: usize) -> Plan {
+        Plan { task: task.to_owned(), index, ..Plan::default() }
+    }
+
+    #[test]
+    fn rows_by_hand_are_put_in_order_and_numbered() {
+        let (rows, failures) =
+            checked(vec![row("b", 2), row("a", 1), row("c", 0), row("d", 2), row("B!", 9), row("a", 7)], "e");
+        let numbered: Vec<_> = rows.iter().map(|row| (row.task.as_str(), row.index)).collect();
+        assert_eq!(numbered, [("a", 1), ("b", 2), ("c", 3), ("d", 4)]);
+        let codes: Vec<_> = failures.iter().map(|failure| failure.code.as_str()).collect();
+        assert_eq!(codes, ["bad_task_name", "duplicate_row"]);
+    }
+}

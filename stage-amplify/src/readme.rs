@@ -1,0 +1,145 @@
+//! READMEs in a model's answers.
+
+use common::model::Stop;
+
+/// The README in an answer, or what is wrong with it, in words for the model.
+///
+/// It is asked for in one fence. A model that leaves the fence away, opens it with another word or of another
+/// length, or says something before it, is understood all the same.
+pub(crate) fn in_answer(text: &str, stop: Stop, task: &str) -> Result<String, String> {
+    match stop {
+        Stop::End => {}
+        Stop::MaxTokens => return Err("it was cut off; be briefer".to_owned()),
+        Stop::Refused | Stop::Filtered => {
+            return Err("there was no answer; stay clear of what may not be written".to_owned());
+        }
+        Stop::Other => return Err("it ended before it was complete".to_owned()),
+    }
+    let readme = unwrapped(text.trim()).trim();
+    if readme.is_empty() {
+        return Err("it was empty".to_owned());
+    }
+    if !is_heading(readme) && !readme.contains(task) {
+        return Err("it was no README: write the document itself, from its heading on".to_owned());
+    }
+    Ok(readme.to_owned())
+}
+
+/// What the outer fence holds; where there is none, all from the title on: what comes before is talk.
+fn unwrapped(text: &str) -> &str {
+    if is_heading(text) {
+        return text;
+    }
+    let title = text.find("\n# ").map_or(text.len(), |end| end + 1);
+    // A fence after the title is part of the README.
+    let Some(start) = heading_in_fence(text).filter(|start| start.content <= title) else {
+        return text.get(title..).filter(|rest| !rest.is_empty()).unwrap_or(text);
+    };
+    let inside = &text[start.content..];
+    let end = inside
+        .match_indices('\n')
+        .rfind(|(at, _)| closes(inside[at + 1..].lines().next().unwrap_or_default(), start.fence));
+    end.map_or(inside, |(end, _)| &inside[..end])
+}
+
+fn is_heading(text: &str) -> bool {
+    text.starts_with('#') && text.trim_start_matches('#').starts_with(' ')
+}
+
+/// A fence that is open.
+struct Opened<'a> {
+    fence: &'a str,
+    /// Where its content starts.
+    content: usize,
+}
+
+/// The first fence whose content starts with a heading.
+fn heading_in_fence(text: &str) -> Option<Opened<'_>> {
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let content = at + line.len();
+        let fence = fence_of(line);
+        if fence.len() >= 3 && is_heading(text[content..].trim_start()) {
+            return Some(Opened { fence, content });
+        }
+        at = content;
+    }
+    None
+}
+
+/// The backticks or tildes that a line begins with.
+fn fence_of(line: &str) -> &str {
+    let line = line.trim_start();
+    let length = match line.bytes().next() {
+        Some(mark @ (b'`' | b'~')) => line.bytes().take_while(|&byte| byte == mark).count(),
+        _ => 0,
+    };
+    &line[..length]
+}
+
+fn closes(line: &str, fence: &str) -> bool {
+    let line = line.trim();
+    line.starts_with(fence) && fence_of(line) == line
+}
+
+/// What the README says that the agent is given: its section `Description`; all of it where it has none.
+pub(crate) fn description(readme: &str) -> &str {
+    let mut found: Option<(usize, usize)> = None;
+    let mut at = 0;
+    for line in readme.split_inclusive('\n') {
+        let level = line.bytes().take_while(|&byte| byte == b'#').count();
+        if level > 0 && line[level..].starts_with(' ') {
+            if let Some((from, outer)) = found {
+                if level <= outer {
+                    return readme[from..at].trim();
+                }
+            } else if names_description(&line[level..]) {
+                found = Some((at + line.len(), level));
+            }
+        }
+        at += line.len();
+    }
+    found.map_or(readme, |(from, _)| readme[from..].trim())
+}
+
+fn names_description(heading: &str) -> bool {
+    let heading = heading.trim().to_lowercase();
+    heading == "description" || heading == "task description"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const README: &str =
+        "# T (`t@1`)\n\n## Description\nDo it.\n\n### More\nAnd that.\n\n## Data\n```sh\n# x\n```\nEnd.";
+
+    fn check(answer: &str) {
+        assert_eq!(in_answer(answer, Stop::End, "t").as_deref(), Ok(README));
+    }
+
+    #[test]
+    fn a_readme_is_found_in_any_wrapping() {
+        check(README);
+        check(&format!("~~~~markdown\n{README}\n~~~~\n"));
+        check(&format!("```markdown\n{README}\n```"));
+        check(&format!("Sure!\n\n````md\n\n{README}\n\n````\nDone."));
+        check(&format!("Here it is:\n{README}"));
+        check(&format!("~~~~\n{README}"));
+    }
+
+    #[test]
+    fn what_is_none_is_told_apart() {
+        assert!(in_answer("I cannot help with that.", Stop::End, "merge_x").is_err());
+        assert!(in_answer(" ", Stop::End, "t").is_err());
+        assert!(in_answer(README, Stop::MaxTokens, "t").is_err());
+        assert!(in_answer("The task merge_x asks for a merge.", Stop::End, "merge_x").is_ok());
+    }
+
+    #[test]
+    fn the_description_ends_with_its_section() {
+        assert_eq!(description(README), "Do it.\n\n### More\nAnd that.");
+        assert_eq!(description("no sections"), "no sections");
+        assert_eq!(description("## Task Description\nx"), "x");
+    }
+}

@@ -1,0 +1,6 @@
+//! Tests through the program.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod replay;
+mod support;

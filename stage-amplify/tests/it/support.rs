@@ -1,0 +1,191 @@
+//! A place to run the program in, and answers for it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+
+/// Words without meaning, for descriptions that are unlike one another.
+const WORDS: [&str; 16] = [
+    "ledger", "invoice", "journal", "budget", "tax", "asset", "refund", "report", "branch", "audit",
+    "period", "account", "vendor", "export", "balance", "currency",
+];
+
+/// An environment in a workspace of its own, gone at the end of the test.
+pub(crate) struct Place {
+    dir: tempfile::TempDir,
+}
+
+/// What the program did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Place {
+    /// A workspace with the environment `demo_env`, which has one seed.
+    pub(crate) fn new() -> Self {
+        let place = Self { dir: tempfile::tempdir().unwrap() };
+        place.write(
+            "benchmarks/cua_world/environments/demo_env/env.json",
+            r#"{"id": "demo_env@0.1", "tags": ["books"]}"#,
+        );
+        place.write(
+            "benchmarks/cua_world/environments/demo_env/scripts/task_utils.sh",
+            "query() { sqlite3 \"$DB\" \"$1\"; }\n",
+        );
+        place.write_task("open_period", "Open the March period.");
+        place.write("benchmarks/cua_world/environments/demo_env/tasks/seed_tasks.json", r#"["open_period"]"#);
+        place
+    }
+
+    pub(crate) fn env_dir(&self) -> PathBuf {
+        self.path().join("benchmarks/cua_world/environments/demo_env")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn run_dir(&self) -> PathBuf {
+        self.path().join("task_generation_runs/demo_env")
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path().join(name);
+        fs_err::create_dir_all(path.parent().unwrap()).unwrap();
+        fs_err::write(&path, text).unwrap();
+        path
+    }
+
+    /// Puts a task into the environment.
+    pub(crate) fn write_task(&self, name: &str, description: &str) {
+        let dir = format!("benchmarks/cua_world/environments/demo_env/tasks/{name}");
+        let spec = json!({"id": format!("{name}@1"), "description": description, "difficulty": "hard"});
+        self.write(&format!("{dir}/task.json"), &spec.to_string());
+        self.write(&format!("{dir}/verifier.py"), "def verify(traj, env_info, task_info): ...\n");
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs_err::read_to_string(self.run_dir().join(name)).unwrap()
+    }
+
+    /// The program, told to work on the environment.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stage-amplify"));
+        command
+            .args(["--software", "Books", "--env-dir", "demo_env", "--workspace"])
+            .arg(self.path())
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::null());
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        Ran::from(self.command(args).output().unwrap())
+    }
+}
+
+impl From<Output> for Ran {
+    fn from(output: Output) -> Self {
+        Self {
+            status: output.status.code(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl Ran {
+    /// The records that went out, each as its kind and task.
+    pub(crate) fn records(&self) -> Vec<(String, String)> {
+        self.stdout
+            .lines()
+            .map(|line| {
+                let record: Value = serde_json::from_str(line).unwrap();
+                let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
+                (text("record"), text("task"))
+            })
+            .collect()
+    }
+}
+
+/// The name of the `number`th task that the answers here are about.
+pub(crate) fn task(number: usize) -> String {
+    format!("settle_account_{number}")
+}
+
+/// A description that is unlike that of any other number.
+pub(crate) fn description(number: usize) -> String {
+    let words: Vec<&str> = (0..30).map(|n| WORDS[(number * 7 + n * (number + 3)) % WORDS.len()]).collect();
+    format!("Settle account {number}: {}.", words.join(" "))
+}
+
+/// A row of the plan.
+pub(crate) fn row(number: usize) -> Value {
+    json!({
+        "task": task(number),
+        "title": format!("Settle account {number}"),
+        "activity": description(number),
+        "occupation": "Bookkeeper",
+        "features": ["ledger"],
+        "archetype": "reconcile",
+        "difficulty": "very_hard",
+    })
+}
+
+/// The answer to a plan call.
+pub(crate) fn plan_answer(rows: &[Value]) -> String {
+    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+    format!("````jsonl\n{}\n````\n", lines.join("\n"))
+}
+
+pub(crate) fn readme_answer(task: &str, description: &str) -> String {
+    format!("~~~~markdown\n# Settle (`{task}@1`)\n\n## Description\n{description}\n\n## Data\nBooks.\n~~~~\n")
+}
+
+pub(crate) fn files_answer(task: &str, description: &str) -> String {
+    let hook = |name: &str| format!("/workspace/tasks/{task}/{name}");
+    let spec = json!({
+        "id": format!("{task}@1"),
+        "version": "1.0",
+        "env_id": "demo_env@0.1",
+        "description": description,
+        "difficulty": "very_hard",
+        "init": {"timeout_sec": 600, "max_steps": 100, "reward_type": "sparse"},
+        "hooks": {"pre_task": hook("setup_task.sh"), "post_task": hook("export_result.sh")},
+        "metadata": {"balance": 10},
+        "success": {"mode": "program", "spec": {"program": format!("verifier.py::verify_{task}")}},
+    });
+    let verifier = format!(
+        "def verify_{task}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"\"}}\n"
+    );
+    [
+        ("task.json", format!("{spec:#}\n")),
+        ("setup_task.sh", "#!/bin/bash\necho setting up\n".to_owned()),
+        ("export_result.sh", "#!/bin/bash\necho exporting\n".to_owned()),
+        ("verifier.py", verifier),
+    ]
+    .map(|(name, text)| format!("````{name}\n{text}````\n"))
+    .join("\n")
+}
+
+/// A line of a journal.
+pub(crate) fn journal_line(label: &str, text: &str) -> String {
+    json!({"label": label, "text": text}).to_string() + "\n"
+}
+
+/// A journal with answers for the tasks 1 to `count`.
+pub(crate) fn journal(count: usize) -> String {
+    let rows: Vec<Value> = (1..=count).map(row).collect();
+    let mut lines = journal_line("plan/1", &plan_answer(&rows));
+    for number in 1..=count {
+        let (task, description) = (task(number), description(number));
+        lines += &journal_line(&format!("readme/{task}"), &readme_answer(&task, &description));
+        lines += &journal_line(&format!("files/{task}"), &files_answer(&task, &description));
+    }
+    lines
+}

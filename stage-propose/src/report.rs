@@ -1,0 +1,195 @@
+//! What an agent says while it works, and what to make of its end.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use common::child::{Ending, Stream};
+use common::text::shorten;
+use common::ui::{Progress, Ui};
+
+use crate::claude::{self, Event, Summary, ToolUse};
+
+/// How many of the last lines of standard error a message quotes.
+const TAIL_LINES: usize = 5;
+/// How much of a tool's target fits into the live line.
+const MAX_TARGET_CHARS: usize = 60;
+/// How much of what the agent says a message quotes.
+const MAX_QUOTE_CHARS: usize = 500;
+
+/// What is known of a phase from what the agent says.
+pub(crate) struct Report {
+    streams_json: bool,
+    started: Instant,
+    /// What earlier phases cost, in US dollars.
+    cost_before: f64,
+    turns: u64,
+    last_message: String,
+    summary: Option<Summary>,
+    /// The last lines of standard error.
+    tail: VecDeque<String>,
+    /// Pages that the agent was not yet seen to open.
+    unread: Vec<String>,
+    pages: usize,
+}
+
+impl Report {
+    /// A report of an agent that was started this moment, and is to read these pages.
+    pub(crate) fn new(streams_json: bool, cost_before: f64, pages: &[String]) -> Self {
+        Self {
+            streams_json,
+            started: Instant::now(),
+            cost_before,
+            turns: 0,
+            last_message: String::new(),
+            summary: None,
+            tail: VecDeque::new(),
+            unread: pages.to_vec(),
+            pages: pages.len(),
+        }
+    }
+
+    /// Takes in a line and shows what the agent is doing. Returns the session's id when the agent names it.
+    pub(crate) fn line(&mut self, stream: Stream, line: &[u8], progress: &Progress) -> Option<String> {
+        if stream == Stream::Err {
+            self.complaint(line);
+            return None;
+        }
+        if !self.streams_json {
+            self.show(String::from_utf8_lossy(line).trim(), progress);
+            progress.inc(1);
+            return None;
+        }
+        match claude::event(line)? {
+            Event::Init { session } => return Some(session),
+            Event::Message { id, uses } => self.message(id, &uses, progress),
+            Event::Result(summary) => self.summary = Some(summary),
+        }
+        None
+    }
+
+    fn message(&mut self, id: String, uses: &[ToolUse], progress: &Progress) {
+        for ToolUse { tool, target } in uses {
+            self.unread.retain(|page| !opens(target, page));
+            self.show(&format!("{tool} {}", shorten(target, MAX_TARGET_CHARS)), progress);
+        }
+        if self.last_message != id {
+            self.last_message = id;
+            self.turns += 1;
+            progress.inc(1);
+        }
+    }
+
+    fn show(&self, what: &str, progress: &Progress) {
+        progress.message(format_args!("turns, {}, {what}", self.spent(self.cost_before)));
+    }
+
+    fn complaint(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line).trim().to_owned();
+        if line.is_empty() {
+            return;
+        }
+        if self.tail.len() == TAIL_LINES {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line);
+    }
+
+    /// Time and money, for people.
+    fn spent(&self, cost: f64) -> String {
+        let mut spent = format!("{:.1} min", self.started.elapsed().as_secs_f64() / 60.0);
+        if cost > 0.0 {
+            // Writing to a string cannot fail.
+            write!(spent, ", ${cost:.2}").ok();
+        }
+        spent
+    }
+
+    /// What the phase cost, in US dollars, as far as the agent said.
+    pub(crate) fn cost(&self) -> f64 {
+        self.summary.as_ref().map_or(0.0, |summary| summary.total_cost_usd)
+    }
+
+    /// What the phase took, for people.
+    pub(crate) fn summary(&self) -> String {
+        let turns = self.summary.as_ref().map_or(self.turns, |summary| summary.num_turns);
+        let turns = if self.streams_json { format!("{turns} turns, ") } else { String::new() };
+        format!("{turns}{}", self.spent(self.cost()))
+    }
+
+    /// Warns if the agent was not seen to open every page of the notes in `dir`.
+    pub(crate) fn tell_unread(&self, ui: &Ui, dir: &Path) {
+        if self.streams_json && !self.unread.is_empty() {
+            let names = self.unread.iter().map(Path::new).map(|page| page.strip_prefix(dir).unwrap_or(page));
+            ui.warn(format_args!(
+                "the agent was not seen to open {} of the {} pages of notes: {}",
+                self.unread.len(),
+                self.pages,
+                names.map(Path::to_string_lossy).collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+
+    /// Code and description of what went wrong, if anything did.
+    pub(crate) fn failure(&self, ending: Ending, limit: Duration) -> Option<(&'static str, String)> {
+        match ending {
+            Ending::Interrupted => Some(("interrupted", "was interrupted".to_owned())),
+            Ending::TimedOut => Some((
+                "phase_timed_out",
+                format!("took longer than {} seconds and was ended", limit.as_secs()),
+            )),
+            Ending::CutOff => Some(("phase_failed", "was ended, since its log could not be kept".to_owned())),
+            Ending::Exited(status) if !status.success() => Some(self.bad_exit(status)),
+            Ending::Exited(_) if !self.streams_json => None,
+            Ending::Exited(_) => match &self.summary {
+                None => Some(("phase_failed", "ended without a result".to_owned())),
+                Some(summary) if summary.is_error => {
+                    Some(("phase_error", format!("ended in an error: {}", self.quote())))
+                }
+                Some(_) => None,
+            },
+        }
+    }
+
+    fn bad_exit(&self, status: ExitStatus) -> (&'static str, String) {
+        let quote = self.quote();
+        // Claude Code 2.1 says so in these words, and in no other way.
+        if quote.contains("is already in use") {
+            return (
+                "session_in_use",
+                format!("did not start: {quote}; leave out --session-id for a new session"),
+            );
+        }
+        if quote.contains("No conversation found") {
+            return (
+                "session_unknown",
+                format!("did not start: {quote}; sessions belong to a user and a workspace"),
+            );
+        }
+        let how = match (status.code(), status.signal()) {
+            (Some(code), _) => format!("ended with exit status {code}"),
+            (None, Some(signal)) => format!("was killed by signal {signal}"),
+            (None, None) => "ended in an unknown way".to_owned(),
+        };
+        ("phase_failed", if quote.is_empty() { how } else { format!("{how}: {quote}") })
+    }
+
+    /// What the agent says went wrong.
+    fn quote(&self) -> String {
+        let tail = self.tail.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
+        let quote = match &self.summary {
+            Some(summary) if summary.is_error => summary.complaint(),
+            _ => tail,
+        };
+        shorten(&quote, MAX_QUOTE_CHARS).into_owned()
+    }
+}
+
+/// Whether a tool that is used on `target` opens the page: by its name, or by a pattern for all.
+fn opens(target: &str, page: &str) -> bool {
+    let name = page.rsplit('/').next().unwrap_or(page);
+    target.contains(name) || target.contains("*.md")
+}

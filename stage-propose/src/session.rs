@@ -1,0 +1,124 @@
+//! What a later run must know to go on with a session.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use common::publish::write_file_atomic;
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+/// The session of a run directory, as `session.json` keeps it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Session {
+    /// Its id.
+    pub(crate) id: String,
+    /// Whether the agent has said that the session is there, so that it can only be resumed.
+    pub(crate) begun: bool,
+    /// Names of the folders below `tasks/` when the session started: whatever else is there now is its work.
+    pub(crate) tasks_before: BTreeSet<String>,
+    /// The id of the task that is reworked, as it was.
+    #[serde(default)]
+    pub(crate) task_id: Option<String>,
+    #[serde(skip)]
+    path: PathBuf,
+}
+
+/// What a session finds.
+pub(crate) struct Before {
+    pub(crate) tasks: BTreeSet<String>,
+    pub(crate) task_id: Option<String>,
+}
+
+impl Session {
+    /// The session `asked` for, or the last one (`resume`), or a new one.
+    pub(crate) fn open(run_dir: &Path, asked: Option<&str>, resume: bool, now: Before) -> Result<Self> {
+        let path = run_dir.join("session.json");
+        let last = read(&path)?.filter(|last| asked.map_or(resume, |asked| asked == last.id));
+        if let Some(mut last) = last {
+            last.path = path;
+            return Ok(last);
+        }
+        let id = match asked {
+            Some(id) => id.to_owned(),
+            None if resume => anyhow::bail!(
+                "no session to resume: {} is not there; name one with --session-id, or start from phase 1",
+                path.display()
+            ),
+            None => uuid::Uuid::new_v4().to_string(),
+        };
+        let session = Self { id, begun: resume, tasks_before: now.tasks, task_id: now.task_id, path };
+        session.save()?;
+        Ok(session)
+    }
+
+    /// Notes that the session is there, under the id that the agent gave it.
+    pub(crate) fn begin(&mut self, id: &str) -> Result<()> {
+        if self.begun && self.id == id {
+            return Ok(());
+        }
+        self.begun = true;
+        id.clone_into(&mut self.id);
+        self.save()
+    }
+
+    /// The command that goes on with the session from a phase: the one that was typed, `typed`, with the
+    /// session and the phase in place of those in it.
+    pub(crate) fn resume_command(&self, typed: impl IntoIterator<Item = String>, phase: usize) -> String {
+        const REPLACED: [&str; 3] = ["--session-id", "--start-phase", "--propose-start-idx"];
+        let mut command = Vec::new();
+        let mut typed = typed.into_iter();
+        while let Some(word) = typed.next() {
+            if REPLACED.contains(&word.as_str()) {
+                typed.next();
+            } else if !REPLACED
+                .iter()
+                .any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
+            {
+                command.push(word);
+            }
+        }
+        command.extend(["--session-id".to_owned(), self.id.clone()]);
+        command.extend(["--start-phase".to_owned(), phase.to_string()]);
+        let words: Vec<_> =
+            command.iter().map(|word| shlex::try_quote(word).unwrap_or(word.into())).collect();
+        words.join(" ")
+    }
+
+    fn save(&self) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)?;
+        text.push('\n');
+        write_file_atomic(&self.path, text.as_bytes())?;
+        Ok(())
+    }
+}
+
+fn read(path: &Path) -> Result<Option<Session>> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let text = fs::read_to_string(path)?;
+    let session = serde_json::from_str(&text)
+        .with_context(|| format!("{} is damaged; remove it to start afresh", path.display()))?;
+    Ok(Some(session))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_resume_command_is_what_was_typed_but_for_session_and_phase() {
+        let session = Session {
+            id: "u".to_owned(),
+            begun: true,
+            tasks_before: BTreeSet::new(),
+            task_id: None,
+            path: PathBuf::new(),
+        };
+        let typed =
+            ["stage-propose", "--software", "Stock List", "--session-id", "old", "--start-phase=1", "-q"];
+        let command = session.resume_command(typed.map(str::to_owned), 2);
+        assert_eq!(command, "stage-propose --software 'Stock List' -q --session-id u --start-phase 2");
+    }
+}

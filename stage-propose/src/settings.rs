@@ -1,0 +1,213 @@
+//! What was typed, resolved: folders found, programs located, files read.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use common::environment::{Environment, Workspace};
+use common::run_dir::RunDir;
+use common::stage::{Output, StageArgs};
+use common::ui::Ui;
+use common::verify::check_environment;
+use fs_err as fs;
+use serde_json::json;
+
+use crate::agent::Agent;
+use crate::args::{AgentKind, Args};
+use crate::notes::Notes;
+use crate::prompt::Prompts;
+
+/// How many tasks an agent is asked for, unless another number was.
+const DEFAULT_SEEDS: usize = 5;
+
+/// Everything the stage goes by.
+pub(crate) struct Settings {
+    pub(crate) place: Place,
+    pub(crate) work: Work,
+}
+
+/// Where the work is done.
+pub(crate) struct Place {
+    pub(crate) workspace: Workspace,
+    pub(crate) environment: Environment,
+    pub(crate) run: RunDir,
+    args: StageArgs,
+}
+
+impl Place {
+    /// Where the records go.
+    pub(crate) fn output(&self) -> Result<Output> {
+        self.args.output(Some(&self.run.manifest("seeds")))
+    }
+}
+
+/// What is to be done.
+pub(crate) enum Work {
+    /// The tasks that are there are the seeds: these many of them, or all.
+    Adopt { count: Option<usize> },
+    /// An agent is sent.
+    Drive(Box<Drive>),
+}
+
+/// How an agent is sent.
+pub(crate) struct Drive {
+    pub(crate) agent: Agent,
+    pub(crate) software: String,
+    pub(crate) assignment: Assignment,
+    /// The session that was asked for.
+    pub(crate) session: Option<String>,
+    /// The number of the first phase that is run, from 1.
+    pub(crate) first_phase: usize,
+    pub(crate) time_limit: Duration,
+    pub(crate) platforms: Vec<String>,
+    pub(crate) task_type: String,
+    pub(crate) notes: Notes,
+    pub(crate) prompts: Prompts,
+    pub(crate) strict_writes: bool,
+}
+
+/// What the agent is to bring about.
+pub(crate) enum Assignment {
+    /// So many new tasks.
+    Create { count: usize },
+    /// One task, reworked after what an expert said of it.
+    Edit { task: String, feedback: String },
+}
+
+impl Settings {
+    /// Finds and reads everything that the arguments name.
+    pub(crate) fn resolve(args: Args, ui: &Ui) -> Result<Self> {
+        ensure!(args.stage.input.is_none(), "stage-propose is the first stage: it reads no records");
+        let workspace = args.stage.workspace()?;
+        let environment = workspace.environment(&args.env_dir)?;
+        let count = args.seed_count.map(|count| count as usize);
+        let work = match args.agent {
+            AgentKind::Existing => Work::Adopt { count },
+            AgentKind::Claude | AgentKind::Command => {
+                Work::Drive(Box::new(Drive::resolve(&args, &environment)?))
+            }
+        };
+        let run_dir = args.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
+        let run = RunDir::open(&std::path::absolute(run_dir)?)?;
+        run.note("propose", &asked(&args, &environment))?;
+        ui.debug(format_args!("environment {}", environment.root.display()));
+        Ok(Self { place: Place { workspace, environment, run, args: args.stage }, work })
+    }
+}
+
+impl Drive {
+    fn resolve(args: &Args, environment: &Environment) -> Result<Self> {
+        let notes = Notes::load(args.notes.as_deref())?;
+        let platforms = if args.platform.is_empty() {
+            vec![platform_of(environment).to_owned()]
+        } else {
+            args.platform.clone()
+        };
+        notes.check(&args.task_type, &platforms)?;
+        Ok(Self {
+            agent: agent(args)?,
+            software: args.software.clone().unwrap_or_else(|| environment.name.clone()),
+            assignment: Assignment::resolve(args, environment)?,
+            session: args.session_id.map(|id| id.to_string()),
+            first_phase: usize::from(args.propose_start_idx.map_or(args.start_phase, |done| done + 1)),
+            time_limit: Duration::from_secs(args.timeout_sec),
+            platforms,
+            task_type: args.task_type.clone(),
+            notes,
+            prompts: Prompts::load(args.prompts.as_deref())?,
+            strict_writes: args.strict_writes,
+        })
+    }
+}
+
+impl Assignment {
+    fn resolve(args: &Args, environment: &Environment) -> Result<Self> {
+        let (Some(task), Some(feedback)) = (&args.edit_task, &args.feedback) else {
+            let count = args.seed_count.map_or(DEFAULT_SEEDS, |count| count as usize);
+            return Ok(Self::Create { count });
+        };
+        let names = environment.task_names()?;
+        ensure!(names.contains(task), "{} has no task {task:?} to edit", environment.name);
+        let feedback = fs::read_to_string(feedback).context("cannot read the feedback")?;
+        ensure!(!feedback.trim().is_empty(), "the feedback is empty: the agent would have nothing to go by");
+        Ok(Self::Edit { task: task.clone(), feedback })
+    }
+}
+
+fn agent(args: &Args) -> Result<Agent> {
+    if args.agent == AgentKind::Command {
+        let template = args.agent_cmd.as_deref().context("--agent command needs --agent-cmd")?;
+        return Agent::from_template(template);
+    }
+    ensure!(args.agent_cmd.is_none(), "--agent-cmd needs --agent command");
+    let program = match &args.claude_bin {
+        Some(program) => program.clone(),
+        None => find_in_path("claude").context(
+            "no program claude in PATH; install Claude Code (npm install -g @anthropic-ai/claude-code), or name \
+             it with --claude-bin or CLAUDE_BIN",
+        )?,
+    };
+    ensure!(
+        program.is_file(),
+        "no Claude Code at {}; --claude-bin or CLAUDE_BIN names it",
+        program.display()
+    );
+    ensure!(is_executable(&program), "{} is not executable; chmod +x makes it so", program.display());
+    let is_sandbox = std::env::var_os("IS_SANDBOX").is_some_and(|value| value == "1");
+    if rustix::process::geteuid().is_root() && !is_sandbox {
+        bail!(
+            "Claude Code refuses to work without asking for permissions as root; run this as another user, or \
+             set IS_SANDBOX=1 if this machine is a sandbox that holds nothing worth protecting"
+        );
+    }
+    // Relative paths are looked up in the agent's working directory, which is another one.
+    Ok(Agent::Claude { program: std::path::absolute(program)?, model: args.proposer_model.clone() })
+}
+
+fn find_in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    let candidates: Vec<PathBuf> = std::env::split_paths(&path).map(|dir| dir.join(name)).collect();
+    let executable = candidates.iter().find(|path| path.is_file() && is_executable(path));
+    // One that is there but may not be executed makes for a better message than none.
+    executable.or_else(|| candidates.iter().find(|path| path.is_file())).cloned()
+}
+
+fn is_executable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// The platform that the environment's spec names by its base image, its operating system or its runner;
+/// Linux, where it names none that has pages of its own.
+fn platform_of(environment: &Environment) -> &'static str {
+    const PARTS: [(&str, &str); 5] = [
+        ("windows", "windows"),
+        ("android", "android"),
+        ("avd", "android"),
+        ("macos", "macos"),
+        ("avf", "macos"),
+    ];
+    let spec = check_environment(&environment.root).spec;
+    let value = |key| Some(spec.as_ref()?.get(key)?.as_str()?.to_lowercase());
+    let values: Vec<String> = ["base", "os_type", "runner"].into_iter().filter_map(value).collect();
+    let named = PARTS.iter().find(|(part, _)| values.iter().any(|value| value.contains(part)));
+    named.map_or("linux", |(_, platform)| platform)
+}
+
+/// What `run.json` keeps of the arguments.
+fn asked(args: &Args, environment: &Environment) -> serde_json::Value {
+    let agent = match args.agent {
+        AgentKind::Claude => "claude",
+        AgentKind::Command => "command",
+        AgentKind::Existing => "existing",
+    };
+    json!({
+        "environment": environment.name,
+        "software": args.software,
+        "agent": agent,
+        "proposer_model": args.proposer_model,
+        "seed_count": args.seed_count,
+        "platform": args.platform,
+        "task_type": args.task_type,
+        "edit_task": args.edit_task,
+    })
+}

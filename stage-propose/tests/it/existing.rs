@@ -1,0 +1,44 @@
+//! `--agent existing`.
+
+use fs_err as fs;
+
+use crate::world::World;
+
+#[test]
+fn the_listed_tasks_are_the_seeds_the_second_list_first() {
+    let world = World::new();
+    world.task("new_task");
+    fs::write(world.env().join("tasks/seed_tasks.json"), r#"["old_task", "gone"]"#).unwrap();
+    fs::write(world.env().join("tasks/seed_tasks2.json"), r#"["new_task"]"#).unwrap();
+    let output = world.run(&["--agent", "existing"]);
+    output.assert(0, &["seed new_task", "seed old_task"]);
+    insta::assert_snapshot!(output.stdout.lines().next().unwrap(), @r#"{"record":"seed","env":"demo_env","task":"new_task","dir":"benchmarks/cua_world/environments/demo_env/tasks/new_task","origin":"existing","files":["task.json","verifier.py"]}"#);
+    insta::assert_snapshot!(output.stderr, @"stage-propose: 2 tasks of demo_env serve as seeds: new_task, old_task");
+    assert_eq!(fs::read_to_string(world.run_dir().join("seeds.jsonl")).unwrap(), output.stdout);
+}
+
+#[test]
+fn no_more_than_asked_for_are_adopted() {
+    let world = World::new();
+    world.task("new_task");
+    fs::write(world.env().join("tasks/seed_tasks.json"), r#"["old_task", "new_task"]"#).unwrap();
+    world.run(&["--agent", "existing", "--seed-count", "1"]).assert(0, &["seed old_task"]);
+}
+
+#[test]
+fn no_task_at_all_is_reported() {
+    let world = World::new();
+    fs::remove_dir_all(world.env().join("tasks")).unwrap();
+    let output = world.run(&["--agent", "existing"]);
+    output.assert(1, &[]);
+    insta::assert_snapshot!(output.stderr, @"stage-propose: error: demo_env has no tasks to adopt; without --agent existing, an agent writes some");
+}
+
+#[test]
+fn a_list_of_another_shape_is_named() {
+    let world = World::new();
+    fs::write(world.env().join("tasks/seed_tasks.json"), r#"{"seeds": []}"#).unwrap();
+    let output = world.run(&["--agent", "existing"]);
+    assert_eq!(output.code, Some(2));
+    insta::assert_snapshot!(output.stderr);
+}

@@ -1,0 +1,248 @@
+//! What can go wrong with an agent.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use fs_err as fs;
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::world::{Output, SESSION, World};
+
+const TOO_FEW: &str = "failure too_few_seeds";
+
+/// The message that a failing first phase leaves.
+fn first_phase(script: &str, args: &[&str], code: &str) -> (World, String) {
+    let world = World::new();
+    world.script(1, script);
+    let output = world.run(&[args, &["--session-id", SESSION]].concat());
+    output.assert(1, &[&format!("failure {code}"), TOO_FEW]);
+    assert_eq!(world.calls(), 1, "no phase is built on one that failed");
+    let message = output.failures(code).remove(0);
+    (world, message)
+}
+
+#[track_caller]
+fn check_refusal(output: &Output, message: &str) {
+    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
+    assert!(output.stderr.starts_with(&format!("stage-propose: error: {message}")), "{}", output.stderr);
+}
+
+#[test]
+fn no_claude() {
+    let world = World::new();
+    let mut command = world.command(&[]);
+    command.env_remove("CLAUDE_BIN").env("PATH", world.path("home"));
+    check_refusal(&world.finish(command), "no program claude in PATH; install Claude Code (npm install -g");
+    check_refusal(&world.run(&["--claude-bin", "nowhere/claude"]), "no Claude Code at nowhere/claude");
+}
+
+#[test]
+fn claude_is_found_in_the_path() {
+    let world = World::new();
+    let bin = world.path("bin");
+    fs::create_dir_all(&bin).unwrap();
+    World::stand_in(&bin.join("claude"));
+    let mut command = world.command(&["--seed-count", "1"]);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    command.env_remove("CLAUDE_BIN").env("PATH", path);
+    world.finish(command).assert(1, &[TOO_FEW]);
+    assert_eq!(world.calls(), 3);
+}
+
+#[test]
+fn claude_is_not_executable() {
+    let world = World::new();
+    fs::set_permissions(world.path("claude"), PermissionsExt::from_mode(0o644)).unwrap();
+    let output = world.run(&[]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("claude is not executable; chmod +x makes it so"), "{}", output.stderr);
+}
+
+#[test]
+fn claude_is_no_program_at_all() {
+    let world = World::new();
+    fs::write(world.path("claude"), "#!/nowhere/interpreter\n").unwrap();
+    let output = world.run(&[]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("cannot start the agent"), "{}", output.stderr);
+}
+
+#[test]
+fn root_has_to_say_that_this_is_a_sandbox() {
+    let world = World::new();
+    let mut command = world.command(&["--seed-count", "1"]);
+    command.env_remove("IS_SANDBOX");
+    let output = world.finish(command);
+    if rustix::process::geteuid().is_root() {
+        check_refusal(&output, "Claude Code refuses to work without asking for permissions as root");
+        assert_eq!(world.calls(), 0);
+    } else {
+        output.assert(1, &[TOO_FEW]);
+    }
+}
+
+#[test]
+fn it_exits_with_an_error() {
+    let (_, message) = first_phase("init; echo 'disk is full' >&2; exit 1", &[], "phase_failed");
+    insta::assert_snapshot!(message, @"phase 1 (notes) ended with exit status 1: disk is full; to go on from there: stage-propose --env-dir demo_env --software Demo --session-id [SESSION] --start-phase 1");
+}
+
+#[test]
+fn it_is_killed() {
+    let (_, message) = first_phase("init; kill -9 $$", &[], "phase_failed");
+    assert!(message.starts_with("phase 1 (notes) was killed by signal 9; to go on"), "{message}");
+}
+
+#[test]
+fn it_hangs_and_so_do_those_it_started() {
+    let script = "init
+        stubborn='trap \"\" TERM INT HUP; echo $$ >>\"$RECORD/pids\"; while :; do sleep 600; done'
+        sh -c \"$stubborn\" & setsid sh -c \"$stubborn\" & (setsid sh -c \"$stubborn\" &)
+        trap '' TERM; while :; do sleep 600; done";
+    let (world, message) = first_phase(script, &["--timeout-sec", "1"], "phase_timed_out");
+    assert!(
+        message.starts_with("phase 1 (notes) took longer than 1 seconds and was ended; to go on"),
+        "{message}"
+    );
+    assert_eq!(fs::read_to_string(world.path("record/pids")).unwrap().lines().count(), 4);
+}
+
+#[test]
+fn what_it_leaves_behind_is_ended() {
+    let world = World::new();
+    world.script(1, "init; sleep 600 & echo $! >>\"$RECORD/pids\"; result");
+    let output = world.run(&["--seed-count", "1"]);
+    output.assert(1, &[TOO_FEW]);
+    assert!(output.stderr.contains("ended 1 process that the agent left behind"), "{}", output.stderr);
+}
+
+#[test]
+fn the_session_is_in_use() {
+    let script = "echo \"Error: Session ID $session is already in use.\" >&2; exit 1";
+    let (_, message) = first_phase(script, &[], "session_in_use");
+    assert!(message.contains("Session ID [SESSION] is already in use.; leave out --session-id"), "{message}");
+}
+
+#[test]
+fn the_session_is_unknown() {
+    let world = World::new();
+    world.script(
+        1,
+        r#"echo "No conversation found with session ID: $session" >&2
+        printf '{"type":"result","subtype":"error_during_execution","is_error":true,"errors":["No conversation found with session ID: x"]}\n'
+        exit 1"#,
+    );
+    let output = world.run(&["--session-id", SESSION, "--start-phase", "2"]);
+    output.assert(1, &["failure session_unknown", TOO_FEW]);
+    assert!(world.recorded("argv", 1).contains("--resume\n11111111"));
+}
+
+#[test]
+fn it_ends_in_an_error() {
+    let script = r#"init; printf '{"type":"result","subtype":"success","is_error":true,"result":"API Error: 529 overloaded"}\n'"#;
+    let (_, message) = first_phase(script, &[], "phase_error");
+    assert!(
+        message.starts_with("phase 1 (notes) ended in an error: API Error: 529 overloaded; to go on"),
+        "{message}"
+    );
+}
+
+#[test]
+fn it_ends_without_a_result() {
+    let (_, message) = first_phase("init", &[], "phase_failed");
+    assert!(message.starts_with("phase 1 (notes) ended without a result; to go on"), "{message}");
+}
+
+#[test]
+fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
+    let world = World::new();
+    world.script(2, "init; write_task early; exit 1");
+    world.run(&["--seed-count", "2"]).assert(1, &["seed early", "failure phase_failed", TOO_FEW]);
+
+    world.script(3, "init; write_task late; result");
+    world.script(4, "init; result");
+    world.run(&["--seed-count", "2", "--start-phase", "2"]).assert(0, &["seed early", "seed late"]);
+    let id = |call| world.recorded("argv", call).lines().find(|arg| arg.len() == 36).map(str::to_owned);
+    assert_eq!(id(1), id(3));
+    assert!(world.recorded("argv", 3).contains("\n--resume\n"));
+    assert_eq!(world.seed_list(), ["early", "late"]);
+}
+
+#[test]
+fn there_is_no_session_to_resume() {
+    let output = World::new().run(&["--start-phase", "3"]);
+    check_refusal(
+        &output,
+        "no session to resume: [W]/task_generation_runs/demo_env/session.json is not there",
+    );
+}
+
+#[test]
+fn the_first_phase_is_run_again_in_a_session_that_began() {
+    let (world, _) = first_phase("init; exit 1", &[], "phase_failed");
+    world.script(2, "init; exit 1");
+    assert_eq!(world.run(&["--session-id", SESSION]).code, Some(1));
+    assert!(world.recorded("argv", 2).contains("\n--resume\n"));
+}
+
+#[test]
+fn gym_anythings_way_to_count_phases_works() {
+    let world = World::new();
+    world.script(1, "init; write_task one; result");
+    let args = ["--session-id", SESSION, "--propose-start-idx", "2", "--seed-count", "1"];
+    world.run(&args).assert(0, &["seed one"]);
+    assert_eq!(world.calls(), 1);
+    assert!(world.recorded("argv", 1).starts_with("-p\nYou have not completed the task."));
+}
+
+#[test]
+fn ctrl_c_ends_the_agent_and_says_how_to_go_on() {
+    let world = World::new();
+    let started = world.fifo("started");
+    world.script(
+        2,
+        "init; write_task done; sleep 600 & echo $! >>\"$RECORD/pids\"; echo yes >\"$RECORD/started\"; wait",
+    );
+    let (child, _lines) = world.start(&["--seed-count", "2"]);
+    assert_eq!(fs::read_to_string(started).unwrap(), "yes\n");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{stderr}");
+    assert!(stderr.contains("phase 2 (write) was interrupted; to go on from there: "), "{stderr}");
+    world.assert_nothing_runs();
+    // What was finished is not lost, and the manifest is not taken for whole.
+    assert_eq!(world.seed_list(), ["done"]);
+    assert!(!world.run_dir().join("seeds.jsonl").exists());
+}
+
+#[test]
+fn a_second_run_in_the_same_place_is_refused() {
+    let world = World::new();
+    let (started, gate) = (world.fifo("started"), world.fifo("gate"));
+    world.script(1, "init; echo yes >\"$RECORD/started\"; cat \"$RECORD/gate\"; result");
+    let (mut child, lines) = world.start(&["--seed-count", "1"]);
+    assert_eq!(fs::read_to_string(started).unwrap(), "yes\n");
+    let second = world.command(&[]).output().unwrap();
+    fs::write(gate, "go\n").unwrap();
+    assert_eq!(second.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another stage-propose (process"));
+    assert_eq!(lines.count(), 1);
+    assert_eq!(child.wait().unwrap().code(), Some(1));
+}
+
+#[test]
+fn arguments_that_make_no_sense_are_refused() {
+    let world = World::new();
+    let check = |args: &[&str], message: &str| check_refusal(&world.run(args), message);
+    check(&["--agent", "command"], "--agent command needs --agent-cmd");
+    check(&["--agent-cmd", "x {prompt_file}"], "--agent-cmd needs --agent command");
+    check(&["--agent", "command", "--agent-cmd", "x"], "--agent-cmd has no {prompt_file}");
+    check(&["--input", "seeds.jsonl"], "stage-propose is the first stage: it reads no records");
+    check(&["--notes", "nowhere"], "cannot read the notes in nowhere");
+    check(&["--prompts", "nowhere"], "no folder nowhere to read prompts from");
+    fs::write(world.path("empty.md"), " \n").unwrap();
+    check(&["--edit-task", "old_task", "--feedback", "empty.md"], "the feedback is empty");
+    check(&["--edit-task", "no_task", "--feedback", "empty.md"], "demo_env has no task \"no_task\" to edit");
+    assert!(!Path::new(&world.path("record/calls")).exists());
+}
