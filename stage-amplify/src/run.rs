@@ -186,15 +186,23 @@ impl Run<'_> {
             write_record(&mut text, &Record::Plan(row.clone()))?;
         }
         write_file_atomic(&self.settings.run_dir.manifest("plan"), &text)?;
+        if rows.len() < self.settings.count {
+            self.ui.error(format_args!(
+                "the plan has {} of {} rows; the same command asks for the others again, or add them to plan.jsonl",
+                rows.len(),
+                self.settings.count
+            ));
+        }
         for number in rows.len()..self.settings.count {
-            self.fail(Failure {
+            self.failures += 1;
+            self.write(&Record::Failure(Failure {
                 env: self.settings.environment.name.clone(),
                 stage: "amplify".to_owned(),
                 index: Some(number + 1),
                 code: "plan_short".to_owned(),
-                message: "the model named no further task that may stand beside the others".to_owned(),
+                message: "no row of the plan: the model named no further task that may stand beside the others".to_owned(),
                 ..Failure::default()
-            })?;
+            }))?;
         }
         Ok(())
     }
