@@ -88,9 +88,20 @@ impl Refusal<'_> {
         CallError {
             fault,
             code,
-            message: format!("{} answered {}: {}", self.vendor, self.status, quote(words)),
+            message: format!("{} answered {}: {}{}", self.vendor, self.status, quote(words), self.hint()),
             wait: retry_after::wait(self.header, error, words),
             charged: false,
+        }
+    }
+
+    /// What a person may do about it.
+    fn hint(&self) -> &'static str {
+        match self.status {
+            401 | 403 => "; check the key",
+            402 => "; check the account",
+            404 => "; check the model's name",
+            301..=308 => "; check the base URL",
+            _ => "",
         }
     }
 

@@ -1,0 +1,116 @@
+//! Faults at fixed rates, the same in every run.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::{Answer, Asked, End, Format, Play};
+
+/// How often each fault strikes, from 0 to 1.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    /// 429, with a wait in the vendor's own spelling.
+    pub rate_limited: f64,
+    /// 500.
+    pub server_error: f64,
+    /// 503, or 529 in Anthropic's format.
+    pub overloaded: f64,
+    /// The connection is cut within the answer.
+    pub cut: f64,
+    /// The answer stops half-way, and nothing more comes.
+    pub stall: f64,
+    /// The answer is prose, without anything that was asked for.
+    pub prose: f64,
+    /// The answer reaches the limit of tokens half-way.
+    pub truncated: f64,
+}
+
+impl Rates {
+    /// A bad day: 10 % 429, 5 % 500, 3 % 503 or 529, 2 % cut, 2 % stalled, 3 % prose, 2 % truncated.
+    pub const BAD_DAY: Self = Self {
+        rate_limited: 0.10,
+        server_error: 0.05,
+        overloaded: 0.03,
+        cut: 0.02,
+        stall: 0.02,
+        prose: 0.03,
+        truncated: 0.02,
+    };
+
+    /// `answer`, or the fault that strikes this request. `wait` is what a 429 asks for.
+    pub fn strike(&self, asked: &Asked, answer: Answer, wait: Duration) -> Play {
+        let mut left = chance(asked.number);
+        let mut strikes = |rate: f64| {
+            left -= rate;
+            left < 0.0 && left >= -rate
+        };
+        if strikes(self.rate_limited) {
+            rate_limited(asked.format, wait)
+        } else if strikes(self.server_error) {
+            Play::Status(500, Vec::new(), "<html><h1>Internal Server Error</h1></html>".to_owned())
+        } else if strikes(self.overloaded) {
+            overloaded(asked.format)
+        } else if strikes(self.cut) {
+            Play::Cut(answer)
+        } else if strikes(self.stall) {
+            Play::Stall(answer, Duration::from_hours(1))
+        } else if strikes(self.prose) {
+            Play::Answer(Answer { text: "I would rather talk about something else.".to_owned(), ..answer })
+        } else if strikes(self.truncated) {
+            let half = (0..=answer.text.len() / 2).rev().find(|end| answer.text.is_char_boundary(*end));
+            let text = answer.text.get(..half.unwrap_or(0)).unwrap_or_default().to_owned();
+            Play::Answer(Answer { text, end: End::Cut, ..answer })
+        } else {
+            Play::Answer(answer)
+        }
+    }
+}
+
+/// A number from 0 to 1 for every request number, spread evenly.
+fn chance(number: usize) -> f64 {
+    // SplitMix64.
+    let mut x = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^= x >> 31;
+    f64::from(u32::try_from(x >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+}
+
+/// A 429 that asks to wait, as each vendor spells it.
+pub fn rate_limited(format: Format, wait: Duration) -> Play {
+    let seconds = wait.as_secs_f64();
+    match format {
+        Format::Anthropic => Play::Status(
+            429,
+            vec![("retry-after", format!("{seconds}"))],
+            json!({"type": "error", "error": {"type": "rate_limit_error", "message": "too many requests"}}).to_string(),
+        ),
+        Format::Gemini => Play::refusal(
+            429,
+            &json!({"error": {
+                "code": 429, "status": "RESOURCE_EXHAUSTED",
+                "message": format!("You exceeded your current quota. Please retry in {seconds}s."),
+                "details": [
+                    {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": [{
+                        "quotaId": "GenerateRequestsPerMinutePerProjectPerModel", "quotaValue": "25"}]},
+                    {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": format!("{seconds}s")},
+                ],
+            }}),
+        ),
+        Format::OpenAi => Play::Status(
+            429,
+            vec![("retry-after-ms", format!("{}", wait.as_millis()))],
+            json!({"error": {"message": "Rate limit reached", "type": "tokens", "code": "rate_limit_exceeded"}}).to_string(),
+        ),
+    }
+}
+
+fn overloaded(format: Format) -> Play {
+    match format {
+        Format::Anthropic => Play::refusal(
+            529,
+            &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
+        ),
+        _ => Play::refusal(503, &json!({"error": {"code": 503, "message": "The model is overloaded."}})),
+    }
+}

@@ -1,0 +1,57 @@
+//! As much of HTTP/1.1 as clients of models use.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+
+/// A request as it came.
+pub(crate) struct Incoming {
+    pub(crate) path: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Reads a request; `None` if the connection was closed instead.
+pub(crate) fn read(input: &mut BufReader<TcpStream>) -> io::Result<Option<Incoming>> {
+    let mut line = String::new();
+    if input.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        input.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else { break };
+        headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
+    let mut body = vec![0; length];
+    input.read_exact(&mut body)?;
+    Ok(Some(Incoming { path, headers, body }))
+}
+
+/// Sends a whole response.
+pub(crate) fn respond(
+    output: &mut TcpStream,
+    status: u16,
+    headers: &[(&str, String)],
+    body: &str,
+) -> io::Result<()> {
+    let headers: String = headers.iter().flat_map(|(name, value)| [*name, ": ", value, "\r\n"]).collect();
+    let length = body.len();
+    let response = format!("HTTP/1.1 {status} -\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
+    output.write_all(response.as_bytes())
+}
+
+/// Begins a stream of events.
+pub(crate) fn begin_stream(output: &mut TcpStream) -> io::Result<()> {
+    output.write_all(
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
+    )
+}
+
+/// Sends a piece of a stream; an empty one ends it.
+pub(crate) fn chunk(output: &mut TcpStream, text: &str) -> io::Result<()> {
+    output.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes())
+}

@@ -1,0 +1,49 @@
+//! `loopback-model`: a model's server to try things against, by hand or from a benchmark.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use clap::Parser;
+use testkit::faults::Rates;
+use testkit::{Answer, Server};
+
+/// Serves a made-up model on the loopback interface, in the formats of Anthropic, Gemini and OpenAI.
+///
+/// Prints its address. Point ANTHROPIC_BASE_URL, GEMINI_BASE_URL or OPENAI_BASE_URL at it.
+#[derive(Parser)]
+#[command(version)]
+struct Args {
+    /// The port; 0 takes any that is free.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// Seconds until the first piece of an answer.
+    #[arg(long, default_value_t = 0.3)]
+    first: f64,
+    /// Seconds until the last piece of an answer.
+    #[arg(long, default_value_t = 2.0)]
+    last: f64,
+    /// The length of an answer, in bytes.
+    #[arg(long, default_value_t = 20_000)]
+    bytes: usize,
+    /// In how many pieces an answer comes.
+    #[arg(long, default_value_t = 20)]
+    pieces: usize,
+    /// Fail now and then, as on a bad day.
+    #[arg(long)]
+    bad_day: bool,
+}
+
+fn main() -> io::Result<()> {
+    let args = Args::parse();
+    let text: String = "All work and no play makes a dull model. ".chars().cycle().take(args.bytes).collect();
+    let answer = Answer { pieces: args.pieces, ..Answer::new(text) }
+        .taking(Duration::from_secs_f64(args.first), Duration::from_secs_f64(args.last));
+    let rates = if args.bad_day { Rates::BAD_DAY } else { Rates::default() };
+    let server =
+        Server::at(args.port, move |asked| rates.strike(asked, answer.clone(), Duration::from_secs(1)))?;
+    writeln!(io::stdout(), "{}", server.url())?;
+    loop {
+        thread::park();
+    }
+}

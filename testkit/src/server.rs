@@ -1,0 +1,235 @@
+//! The server: a thread for every connection, and a log of all that was asked.
+
+use std::io::{self, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::{Answer, Asked, Logged, Play, http, wire};
+
+/// Threads that mostly sleep need little.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// A model's server on the loopback interface. Stops when dropped.
+pub struct Server {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    listener: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    model: Box<dyn Fn(&Asked) -> Play + Send + Sync>,
+    started: Instant,
+    log: Mutex<Vec<Logged>>,
+    /// Something was added to the log.
+    logged: Condvar,
+    connections: Mutex<Vec<TcpStream>>,
+    stopped: AtomicBool,
+}
+
+impl Server {
+    /// A server at a port of its own, which does with every request what `model` says.
+    pub fn start(model: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> Self {
+        match Self::at(0, model) {
+            Ok(server) => server,
+            Err(error) => panic!("cannot listen on the loopback interface: {error}"),
+        }
+    }
+
+    /// A server at this port.
+    pub fn at(port: u16, model: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", port))?;
+        let address = listener.local_addr()?;
+        let shared = Arc::new(Shared {
+            model: Box::new(model),
+            started: Instant::now(),
+            log: Mutex::default(),
+            logged: Condvar::new(),
+            connections: Mutex::default(),
+            stopped: AtomicBool::new(false),
+        });
+        let accepting = Arc::clone(&shared);
+        let listener = thread::spawn(move || accept(&listener, &accepting));
+        Ok(Self { address, shared, listener: Some(listener) })
+    }
+
+    /// Its address, `http://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What was asked so far, in the order of arrival.
+    pub fn log(&self) -> Vec<Logged> {
+        lock(&self.shared.log).clone()
+    }
+
+    /// Waits until so many requests have come.
+    pub fn wait_for(&self, requests: usize) {
+        let log = lock(&self.shared.log);
+        drop(self.shared.logged.wait_while(log, |log| log.len() < requests));
+    }
+
+    /// The most requests that were at work at the same time.
+    pub fn most_at_once(&self) -> usize {
+        let log = lock(&self.shared.log);
+        let at_work = |when: f64| {
+            log.iter().filter(|one| one.came <= when && one.done.is_none_or(|done| done > when)).count()
+        };
+        log.iter().map(|one| at_work(one.came)).max().unwrap_or(0)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        // Wakes the one who accepts.
+        drop(TcpStream::connect(self.address));
+        for connection in lock(&self.shared.connections).drain(..) {
+            drop(connection.shutdown(Shutdown::Both));
+        }
+        if let Some(listener) = self.listener.take() {
+            drop(listener.join());
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+    for connection in listener.incoming() {
+        if shared.stopped.load(Ordering::SeqCst) {
+            return;
+        }
+        let Ok(connection) = connection else { continue };
+        if let Ok(clone) = connection.try_clone() {
+            lock(&shared.connections).push(clone);
+        }
+        let shared = Arc::clone(shared);
+        // What goes wrong with one connection is the client's to notice.
+        let serve = move || drop(serve(connection, &shared));
+        drop(thread::Builder::new().stack_size(STACK_BYTES).spawn(serve));
+    }
+}
+
+fn serve(connection: TcpStream, shared: &Shared) -> io::Result<()> {
+    connection.set_nodelay(true)?;
+    let mut output = connection.try_clone()?;
+    let mut input = BufReader::new(connection);
+    while let Some(incoming) = http::read(&mut input)? {
+        let Some(asked) = wire::read(&incoming) else {
+            http::respond(&mut output, 400, &[], "no request that this server knows")?;
+            continue;
+        };
+        let asked = shared.come(asked);
+        let index = asked.number - 1;
+        let played = play(&mut output, &asked, (shared.model)(&asked), shared);
+        shared.done(index, played.as_ref().ok().cloned().flatten());
+        played?;
+    }
+    Ok(())
+}
+
+impl Shared {
+    fn come(&self, asked: Asked) -> Asked {
+        let came = self.started.elapsed().as_secs_f64();
+        let mut log = lock(&self.log);
+        let shared_bytes = log.iter().map(|one| common_prefix(&one.asked.prompt, &asked.prompt)).max();
+        let asked = Asked { number: log.len() + 1, shared_bytes: shared_bytes.unwrap_or(0), ..asked };
+        log.push(Logged { asked: asked.clone(), given: None, came, done: None });
+        self.logged.notify_all();
+        asked
+    }
+
+    fn done(&self, index: usize, given: Option<String>) {
+        let done = self.started.elapsed().as_secs_f64();
+        if let Some(logged) = lock(&self.log).get_mut(index) {
+            logged.given = given;
+            logged.done = Some(done);
+        }
+    }
+}
+
+fn common_prefix(a: &str, b: &str) -> usize {
+    const BLOCK: usize = 4096;
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let blocks = a.chunks_exact(BLOCK).zip(b.chunks_exact(BLOCK)).take_while(|(a, b)| a == b).count();
+    let rest = a.iter().zip(b).skip(blocks * BLOCK);
+    blocks * BLOCK + rest.take_while(|(a, b)| a == b).count()
+}
+
+/// Does what is to be done about a request. Returns the text of the answer, if all of it was sent.
+fn play(output: &mut TcpStream, asked: &Asked, play: Play, shared: &Shared) -> io::Result<Option<String>> {
+    match play {
+        Play::Answer(answer) => {
+            stream(output, asked, &answer, usize::MAX)?;
+            return Ok(Some(answer.text));
+        }
+        Play::Unstreamed(answer) => {
+            let json = [("content-type", "application/json".to_owned())];
+            http::respond(output, 200, &json, &wire::whole(asked, &answer).to_string())?;
+            return Ok(Some(answer.text));
+        }
+        Play::Cut(answer) => stream(output, asked, &answer, answer.pieces / 2)?,
+        Play::Stall(answer, duration) => {
+            stream(output, asked, &answer, answer.pieces / 2)?;
+            sleep(duration, shared);
+        }
+        Play::ErrorInStream(answer, kind) => {
+            stream(output, asked, &answer, answer.pieces / 2)?;
+            http::chunk(output, &wire::error_event(asked.format, &kind))?;
+            http::chunk(output, "")?;
+            return Ok(None);
+        }
+        Play::Status(status, headers, body) => {
+            http::respond(output, status, &headers, &body)?;
+            return Ok(None);
+        }
+        Play::Raw(bytes) => output.write_all(&bytes)?,
+        Play::Endless => {
+            http::begin_stream(output)?;
+            loop {
+                http::chunk(output, &wire::filler(asked.format))?;
+            }
+        }
+        Play::EndlessHeaders => {
+            output.write_all(b"HTTP/1.1 200 OK\r\n")?;
+            loop {
+                output.write_all(b"x-filler: on and on and on and on and on and on and on\r\n")?;
+            }
+        }
+        Play::HangUp => {}
+    }
+    output.shutdown(Shutdown::Both)?;
+    Ok(None)
+}
+
+/// Streams so many pieces of an answer; all of it if there are no more.
+fn stream(output: &mut TcpStream, asked: &Asked, answer: &Answer, pieces: usize) -> io::Result<()> {
+    let events = wire::events(asked, answer);
+    thread::sleep(answer.first);
+    http::begin_stream(output)?;
+    http::chunk(output, &events.before)?;
+    let count = u32::try_from(events.pieces.len().max(1)).unwrap_or(u32::MAX);
+    let between = answer.last.saturating_sub(answer.first) / count;
+    for piece in events.pieces.iter().take(pieces) {
+        http::chunk(output, piece)?;
+        thread::sleep(between);
+    }
+    if pieces >= events.pieces.len() {
+        http::chunk(output, &events.after)?;
+        http::chunk(output, "")?;
+    }
+    Ok(())
+}
+
+/// Sleeps in short naps, so that a server that is dropped is not waited for.
+fn sleep(duration: Duration, shared: &Shared) {
+    let end = Instant::now() + duration;
+    while Instant::now() < end && !shared.stopped.load(Ordering::SeqCst) {
+        thread::sleep(Duration::from_millis(20));
+    }
+}
