@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use common::environment::{Environment, Workspace};
+use common::model::{self, Timeouts};
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use serde::Serialize;
@@ -54,6 +56,22 @@ pub struct Args {
     /// Stop before more than this is spent, in US dollars
     #[arg(long, value_name = "USD")]
     max_cost: Option<f64>,
+
+    /// Send nothing: tell how many calls and tokens it takes, and what they cost
+    #[arg(long)]
+    estimate: bool,
+
+    /// Begin no further call when so many seconds have passed
+    #[arg(long, value_name = "SECONDS")]
+    deadline_sec: Option<u64>,
+
+    /// Give a call up when nothing comes for so many seconds; it is then tried again
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    idle_timeout_sec: u64,
+
+    /// Give a call up when it takes so many seconds in all; it is then tried again
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
+    call_timeout_sec: u64,
 
     /// A file with facts and prices of models, which go before the built-in ones
     #[arg(long, value_name = "JSON")]
@@ -133,11 +151,12 @@ pub(crate) struct Settings {
     pub(crate) run_dir: RunDir,
     pub(crate) count: usize,
     pub(crate) model: String,
-    pub(crate) workers: usize,
     pub(crate) passes: BTreeSet<Pass>,
     pub(crate) max_candidates: u32,
-    pub(crate) max_cost: Option<f64>,
     pub(crate) prices: Option<PathBuf>,
+    /// Limits of the calls.
+    pub(crate) calls: model::Settings,
+    pub(crate) estimate: bool,
     pub(crate) examples_root: Option<PathBuf>,
     pub(crate) seed: u64,
     pub(crate) occupations: Vec<PathBuf>,
@@ -166,6 +185,18 @@ impl Args {
             bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
         }
         let passes = passes(&self.passes)?;
+        let calls = model::Settings {
+            workers: self.num_workers,
+            max_cost: self.max_cost,
+            deadline: self.deadline_sec.map(Duration::from_secs),
+            timeouts: Timeouts {
+                first_byte: Duration::from_secs(self.idle_timeout_sec),
+                idle: Duration::from_secs(self.idle_timeout_sec),
+                total: Duration::from_secs(self.call_timeout_sec),
+                ..Timeouts::default()
+            },
+            ..model::Settings::default()
+        };
         let workspace = self.stage.workspace()?;
         let environment = workspace.environment(&self.env_dir)?;
         let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
@@ -179,11 +210,11 @@ impl Args {
             workspace,
             count: self.count,
             model: self.model,
-            workers: self.num_workers,
             passes,
             max_candidates: self.max_candidates,
-            max_cost: self.max_cost,
             prices: self.prices,
+            calls,
+            estimate: self.estimate,
             examples_root,
             seed: self.seed,
             occupations: self.occupations,

@@ -11,7 +11,7 @@ use crate::prompts::Templates;
 use crate::rows::{self, Gate};
 
 /// The most rows that one call is asked for: more would be cut off, or grow alike.
-const ROWS_PER_CALL: usize = 100;
+pub(crate) const ROWS_PER_CALL: usize = 100;
 
 /// The most tokens of so many rows, reasoning included.
 const TOKENS: u64 = 48_000;
@@ -92,7 +92,13 @@ impl Planner<'_> {
         }
     }
 
-    fn own_part(&self, count: usize, accepted: &[Plan], rejected: &[String], quotas: &[Quota]) -> Result<String> {
+    fn own_part(
+        &self,
+        count: usize,
+        accepted: &[Plan],
+        rejected: &[String],
+        quotas: &[Quota],
+    ) -> Result<String> {
         let accepted = as_lines(accepted)?;
         let context = json!({"accepted": accepted, "rejected": rejected, "quotas": quotas, "count": count});
         self.templates.render("plan.ask.md", context)

@@ -34,8 +34,12 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     if settings.dry_run {
         return report::dry_run(settings, &templates, ui);
     }
+    if settings.estimate {
+        return report::estimate(settings, &templates, ui);
+    }
     settings.run_dir.note("amplify", &settings.summary())?;
-    let pool = Pool::new(settings.workers).context("cannot start the threads that wait for the model")?;
+    let pool =
+        Pool::new(settings.calls.workers).context("cannot start the threads that wait for the model")?;
     let client = client(settings, ui)?;
     let mut run = Run {
         settings,
@@ -76,14 +80,9 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
         ui.warn(damage);
     }
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
-    let limits = model::Settings {
-        workers: settings.workers,
-        max_cost: settings.max_cost,
-        ..model::Settings::default()
-    };
     let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
-    let model = model::from_name(&settings.model, &table, &limits, &|name| std::env::var(name).ok())?;
-    Ok(Client::new(model, journal, limits, &interrupt))
+    let model = model::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())?;
+    Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
 }
 
 /// A run under way.
@@ -200,7 +199,9 @@ impl Run<'_> {
                 stage: "amplify".to_owned(),
                 index: Some(number + 1),
                 code: "plan_short".to_owned(),
-                message: "no row of the plan: the model named no further task that may stand beside the others".to_owned(),
+                message:
+                    "no row of the plan: the model named no further task that may stand beside the others"
+                        .to_owned(),
                 ..Failure::default()
             }))?;
         }
@@ -267,14 +268,7 @@ impl Run<'_> {
     fn work_from_specs(&mut self) -> Result<Vec<String>> {
         let (settings, ui) = (self.settings, self.ui);
         let seeds = incoming::seed_names(settings, ui)?;
-        let plan = incoming::manifest(&settings.run_dir.manifest("plan"), Kind::Plan, ui)?;
-        let rows: Vec<Plan> = plan
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Plan(row) => Some(row),
-                _ => None,
-            })
-            .collect();
+        let rows = incoming::plan_rows(settings, ui)?;
         let scene = Scene::set(settings, &seeds, &rows, ui)?;
         let batches = self.kept.batches()?;
         let mut prompts = Vec::new();
