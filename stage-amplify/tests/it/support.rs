@@ -1,9 +1,11 @@
 //! A place to run the program in, and answers for it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
+use testkit::{Answer, Asked, Play, Server};
 
 /// Words without meaning, for descriptions that are unlike one another.
 const WORDS: [&str; 16] = [
@@ -11,13 +13,15 @@ const WORDS: [&str; 16] = [
     "period", "account", "vendor", "export", "balance", "currency",
 ];
 
+/// The key that the program is given. It turns up nowhere.
+pub(crate) const KEY: &str = "canary-4711-0815";
+
 /// An environment in a workspace of its own, gone at the end of the test.
 pub(crate) struct Place {
     dir: tempfile::TempDir,
 }
 
 /// What the program did.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
@@ -72,6 +76,16 @@ impl Place {
         fs_err::read_to_string(self.run_dir().join(name)).unwrap()
     }
 
+    /// The records of a manifest, without what they took: that depends on which call came first.
+    pub(crate) fn manifest(&self, name: &str) -> Vec<Value> {
+        let without_usage = |line: &str| {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            record.as_object_mut().unwrap().remove("usage");
+            record
+        };
+        self.read(name).lines().map(without_usage).collect()
+    }
+
     /// The program, told to work on the environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stage-amplify"));
@@ -84,8 +98,26 @@ impl Place {
         command
     }
 
+    /// The program, told to ask the model of `server`.
+    pub(crate) fn command_at(&self, server: &Server, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.env("GEMINI_BASE_URL", server.url()).env("GEMINI_API_KEY", KEY);
+        command
+    }
+
+    pub(crate) fn run_at(&self, server: &Server, args: &[&str]) -> Ran {
+        Ran::from(self.command_at(server, args).output().unwrap())
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::from(self.command(args).output().unwrap())
+    }
+}
+
+impl fmt::Debug for Ran {
+    /// Records are long: their number says enough.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {:?}, {} records\n{}", self.status, self.stdout.lines().count(), self.stderr)
     }
 }
 
@@ -188,4 +220,61 @@ pub(crate) fn journal(count: usize) -> String {
         lines += &journal_line(&format!("files/{task}"), &files_answer(&task, &description));
     }
     lines
+}
+
+/// What a call is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Call {
+    /// So many rows.
+    Plan(usize),
+    /// The README of this task.
+    Readme(String),
+    /// The files of this task.
+    Files(String),
+}
+
+/// Tells from the last lines of a request what it is for.
+pub(crate) fn call(asked: &Asked) -> Call {
+    let own = asked.prompt.rsplit_once("\n# Now\n").unwrap().1;
+    let between = |text: &str, left: &str, right: &str| {
+        text.split_once(left).and_then(|(_, rest)| rest.split_once(right)).map(|(found, _)| found.to_owned())
+    };
+    if let Some(count) = between(own, "\nWrite ", " new row") {
+        return Call::Plan(count.parse().unwrap());
+    }
+    if let Some(task) = between(own, "Write the files of `", "`") {
+        return Call::Files(task);
+    }
+    let row: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
+    Call::Readme(row["task"].as_str().unwrap().to_owned())
+}
+
+/// The number of a task of [`task`].
+pub(crate) fn number(task: &str) -> usize {
+    task.rsplit('_').next().unwrap().parse().unwrap()
+}
+
+/// A good answer to a call. Rows are numbered on from those that the prompt shows.
+pub(crate) fn good(asked: &Asked) -> Answer {
+    Answer::new(match call(asked) {
+        Call::Plan(count) => {
+            let planned = (1..=1000).find(|&n| !asked.prompt.contains(&format!("\"{}\"", task(n)))).unwrap();
+            let rows: Vec<Value> = (planned..planned + count).map(row).collect();
+            plan_answer(&rows)
+        }
+        Call::Readme(task) => readme_answer(&task, &description(number(&task))),
+        Call::Files(task) => files_answer(&task, &description(number(&task))),
+    })
+}
+
+/// A server whose model answers well.
+pub(crate) fn good_server() -> Server {
+    Server::start(|asked| Play::Answer(good(asked)))
+}
+
+/// What was asked of a server, sorted.
+pub(crate) fn calls(server: &Server) -> Vec<Call> {
+    let mut calls: Vec<Call> = server.log().iter().map(|logged| call(&logged.asked)).collect();
+    calls.sort();
+    calls
 }
