@@ -53,6 +53,10 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     max_candidates: u32,
 
+    /// The most repairs of one task, over all runs of the repair pass
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+
     /// Stop before more than this is spent, in US dollars
     #[arg(long, value_name = "USD")]
     max_cost: Option<f64>,
@@ -130,6 +134,10 @@ enum PassArg {
     Files,
     /// Add the usable ones to the environment's seeds
     Snapshot,
+    /// Write test states for the verifiers of the tasks that come in; by itself
+    Fixtures,
+    /// Mend the tasks whose bad verdicts and probes come in; by itself
+    Repair,
 }
 
 /// One thing that the stage does.
@@ -140,6 +148,8 @@ pub(crate) enum Pass {
     Readme,
     Files,
     Snapshot,
+    Fixtures,
+    Repair,
 }
 
 /// What to do, resolved.
@@ -153,6 +163,7 @@ pub(crate) struct Settings {
     pub(crate) model: String,
     pub(crate) passes: BTreeSet<Pass>,
     pub(crate) max_candidates: u32,
+    pub(crate) rounds: usize,
     pub(crate) prices: Option<PathBuf>,
     /// Limits of the calls.
     pub(crate) calls: model::Settings,
@@ -212,6 +223,7 @@ impl Args {
             model: self.model,
             passes,
             max_candidates: self.max_candidates,
+            rounds: self.rounds,
             prices: self.prices,
             calls,
             estimate: self.estimate,
@@ -238,12 +250,20 @@ fn passes(asked: &[PassArg]) -> Result<BTreeSet<Pass>> {
             PassArg::Readme => vec![Pass::Readme],
             PassArg::Files => vec![Pass::Files],
             PassArg::Snapshot => vec![Pass::Snapshot],
+            PassArg::Fixtures => vec![Pass::Fixtures],
+            PassArg::Repair => vec![Pass::Repair],
         });
     }
     ensure!(
         !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
         "--pass plan,files leaves out the READMEs that the files are written from; add readme"
     );
+    for alone in [Pass::Fixtures, Pass::Repair] {
+        ensure!(
+            passes.len() == 1 || !passes.contains(&alone),
+            "--pass fixtures and --pass repair work on tasks that are there: each stands by itself"
+        );
+    }
     Ok(passes)
 }
 
@@ -255,7 +275,11 @@ impl Settings {
 
     /// The manifest that holds the records which go out.
     pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
-        let name = if self.does(Pass::Files) {
+        let name = if self.does(Pass::Fixtures) {
+            "fixtures"
+        } else if self.does(Pass::Repair) {
+            "repairs"
+        } else if self.does(Pass::Files) {
             "files"
         } else if self.does(Pass::Readme) {
             "specs"

@@ -144,7 +144,7 @@ fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Promp
         Prompt {
             pass: "files",
             does: Pass::Files,
-            shared: scene.files_prompt(templates)?,
+            shared: scene.prompt(templates, "files")?,
             own: templates.render("files.ask.md", files_ask)?,
             more_own: 6_000,
             output_tokens: 18_000,

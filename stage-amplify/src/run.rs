@@ -18,7 +18,7 @@ use crate::args::{Pass, Settings};
 use crate::desk::Desk;
 use crate::duplicates::Seen;
 use crate::incoming::{self, Incoming};
-use crate::maker::{Job, Made, Maker};
+use crate::maker::{Job, Made, Maker, Missing};
 use crate::planner::Planner;
 use crate::prompts::{Kept, Templates};
 use crate::report;
@@ -125,6 +125,12 @@ enum Outcome {
 impl Run<'_> {
     fn passes(&mut self) -> Result<()> {
         let settings = self.settings;
+        if settings.does(Pass::Fixtures) {
+            return self.write_fixtures();
+        }
+        if settings.does(Pass::Repair) {
+            return self.repair();
+        }
         let usable = if settings.does(Pass::Plan) || settings.does(Pass::Readme) {
             let Some(usable) = self.work_from_plan()? else { return Ok(()) };
             usable
@@ -259,7 +265,7 @@ impl Run<'_> {
         let readme = self.kept.prompt("readme", first, scene.readme_prompt(self.templates, rows)?)?;
         let mut files = None;
         if self.settings.does(Pass::Files) {
-            files = Some(self.kept.prompt("files", first, scene.files_prompt(self.templates)?)?);
+            files = Some(self.kept.prompt("files", first, scene.prompt(self.templates, "files")?)?);
         }
         Ok(Prompts { readme, files })
     }
@@ -273,7 +279,7 @@ impl Run<'_> {
         let batches = self.kept.batches()?;
         let mut prompts = Vec::new();
         for first in batches {
-            prompts.push((first, self.kept.prompt("files", first, scene.files_prompt(self.templates)?)?));
+            prompts.push((first, self.kept.prompt("files", first, scene.prompt(self.templates, "files")?)?));
         }
         let items = self.spec_items(prompts)?;
         self.make(items, None, None)
@@ -349,6 +355,43 @@ impl Run<'_> {
             Ok(again.map(Item::job))
         })?;
         desk.close()
+    }
+
+    /// Does `work` on each of the `items`, and writes the records that come of it in the items' order.
+    pub(crate) fn each<J: Send + 'static>(
+        &mut self,
+        items: impl Iterator<Item = J> + Send + 'static,
+        total: Option<usize>,
+        work: impl Fn(&Maker<'_>, &J) -> Result<Vec<Record>, Missing> + Sync,
+    ) -> Result<()> {
+        let client = self.client;
+        let maker = Maker { client, templates: self.templates, max_candidates: self.settings.max_candidates };
+        let progress = self.ui.progress("tasks", total.map(|total| total as u64));
+        let mut ended = None;
+        work::in_order(
+            self.pool,
+            items,
+            |item| work(&maker, item),
+            |records| {
+                progress.message(report::spent(client));
+                progress.inc(1);
+                match records {
+                    Ok(records) => records.into_iter().try_for_each(|record| self.put(record))?,
+                    Err(Missing::Failed(failure)) => self.fail(*failure)?,
+                    Err(Missing::Ended(error)) => drop(ended.get_or_insert(error)),
+                    Err(Missing::Broken(error)) => return Err(error),
+                }
+                Ok(None)
+            },
+        )?;
+        ended.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn put(&mut self, record: Record) -> Result<()> {
+        match record {
+            Record::Failure(failure) => self.fail(failure),
+            record => self.write(&record),
+        }
     }
 
     /// Writes a record.
