@@ -88,9 +88,9 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
 /// A run under way.
 pub(crate) struct Run<'a> {
     pub(crate) settings: &'a Settings,
-    ui: &'a Ui,
-    templates: &'a Templates,
-    kept: Kept,
+    pub(crate) ui: &'a Ui,
+    pub(crate) templates: &'a Templates,
+    pub(crate) kept: Kept,
     client: &'a Client,
     pool: &'a Pool,
     pub(crate) output: Output,

@@ -6,3 +6,4 @@ mod asking;
 mod ending;
 mod replay;
 mod support;
+mod tasks;
