@@ -5,7 +5,8 @@ use std::process::Stdio;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+use testkit::faults::Rates;
 use testkit::{Play, Server};
 
 use crate::support::{Call, KEY, Place, Ran, call, good, good_server, task};
@@ -84,6 +85,28 @@ fn after_a_kill_no_answer_is_paid_for_again() {
     for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl"] {
         assert!(place.manifest(manifest) == undisturbed.manifest(manifest), "{manifest}");
     }
+}
+
+#[test]
+fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
+    let place = Place::new();
+    let server = Server::start(|asked| Rates::BAD_DAY.strike(asked, good(asked), Duration::from_millis(20)));
+    let ran = place.run_at(
+        &server,
+        &["--count", "40", "--num-workers", "16", "--idle-timeout-sec", "1", "--max-candidates", "9"],
+    );
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let expected: Vec<_> = (1..=40).map(|n| ("files".to_owned(), task(n))).collect();
+    assert_eq!(ran.records(), expected);
+    let journal = place.read("answers.jsonl");
+    let mut kept: Vec<String> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
+        .collect();
+    let mut given: Vec<String> = server.log().into_iter().filter_map(|logged| logged.given).collect();
+    kept.sort();
+    given.sort();
+    assert!(kept == given, "{} kept, {} given", kept.len(), given.len());
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod asking;
 mod ending;
+mod prompts;
 mod replay;
 mod support;
 mod tasks;
