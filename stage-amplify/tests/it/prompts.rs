@@ -42,7 +42,7 @@ fn templates_of_ones_own_replace_the_built_in_ones() {
     place.write("mine/readme.md", "Write about {{ software }}.\n");
     let dir = place.path().join("mine");
     place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]);
-    assert!(place.read("prompts/dry-run/readme.md").starts_with("Write about Books.\n# Now"));
+    assert!(place.read("prompts/dry-run/readme.md").starts_with("Write about Books.\n\n# Now"));
     place.write("mine/readme.md", "Write about {{ sofware }}.\n");
     let ran = place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]);
     assert_eq!(ran.status, Some(2));
