@@ -120,13 +120,19 @@ $(DEMO)/.copied:
 PREFIX ?= $(HOME)/.cargo
 STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe
 
-.PHONY: programs test schemas bench install clean help
+.PHONY: programs test test-claude schemas bench install clean help
 programs:
 	@cargo build --release --locked --quiet $(addprefix --package ,$(STAGES))
 
 test:
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
+
+# Needs npm, and a network to install from; what runs then has none.
+test-claude:
+	cargo build --locked --package stage-propose
+	python3 stage-propose/tests/claude/run.py target/debug/stage-propose \
+	  examples/demo/benchmarks/cua_world/environments/$(DEMO_ENV)
 
 schemas:
 	cargo run --quiet --locked --package common --example write_schemas schemas
@@ -144,6 +150,7 @@ help:
 ## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
+## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make bench                                       every benchmark
 ## make schemas                                     write schemas/ anew from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages

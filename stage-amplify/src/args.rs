@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use common::environment::{Environment, Workspace};
+use common::model::{self, Timeouts};
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use serde::Serialize;
@@ -51,9 +53,29 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 3)]
     max_candidates: u32,
 
+    /// The most repairs of one task, over all runs of the repair pass
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    rounds: usize,
+
     /// Stop before more than this is spent, in US dollars
     #[arg(long, value_name = "USD")]
     max_cost: Option<f64>,
+
+    /// Send nothing: tell how many calls and tokens it takes, and what they cost
+    #[arg(long)]
+    estimate: bool,
+
+    /// Begin no further call when so many seconds have passed
+    #[arg(long, value_name = "SECONDS")]
+    deadline_sec: Option<u64>,
+
+    /// Give a call up when nothing comes for so many seconds; it is then tried again
+    #[arg(long, value_name = "SECONDS", default_value_t = 180)]
+    idle_timeout_sec: u64,
+
+    /// Give a call up when it takes so many seconds in all; it is then tried again
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
+    call_timeout_sec: u64,
 
     /// A file with facts and prices of models, which go before the built-in ones
     #[arg(long, value_name = "JSON")]
@@ -112,6 +134,10 @@ enum PassArg {
     Files,
     /// Add the usable ones to the environment's seeds
     Snapshot,
+    /// Write test states for the verifiers of the tasks that come in; by itself
+    Fixtures,
+    /// Mend the tasks whose bad verdicts and probes come in; by itself
+    Repair,
 }
 
 /// One thing that the stage does.
@@ -122,6 +148,8 @@ pub(crate) enum Pass {
     Readme,
     Files,
     Snapshot,
+    Fixtures,
+    Repair,
 }
 
 /// What to do, resolved.
@@ -133,11 +161,13 @@ pub(crate) struct Settings {
     pub(crate) run_dir: RunDir,
     pub(crate) count: usize,
     pub(crate) model: String,
-    pub(crate) workers: usize,
     pub(crate) passes: BTreeSet<Pass>,
     pub(crate) max_candidates: u32,
-    pub(crate) max_cost: Option<f64>,
+    pub(crate) rounds: usize,
     pub(crate) prices: Option<PathBuf>,
+    /// Limits of the calls.
+    pub(crate) calls: model::Settings,
+    pub(crate) estimate: bool,
     pub(crate) examples_root: Option<PathBuf>,
     pub(crate) seed: u64,
     pub(crate) occupations: Vec<PathBuf>,
@@ -166,6 +196,18 @@ impl Args {
             bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
         }
         let passes = passes(&self.passes)?;
+        let calls = model::Settings {
+            workers: self.num_workers,
+            max_cost: self.max_cost,
+            deadline: self.deadline_sec.map(Duration::from_secs),
+            timeouts: Timeouts {
+                first_byte: Duration::from_secs(self.idle_timeout_sec),
+                idle: Duration::from_secs(self.idle_timeout_sec),
+                total: Duration::from_secs(self.call_timeout_sec),
+                ..Timeouts::default()
+            },
+            ..model::Settings::default()
+        };
         let workspace = self.stage.workspace()?;
         let environment = workspace.environment(&self.env_dir)?;
         let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
@@ -179,11 +221,12 @@ impl Args {
             workspace,
             count: self.count,
             model: self.model,
-            workers: self.num_workers,
             passes,
             max_candidates: self.max_candidates,
-            max_cost: self.max_cost,
+            rounds: self.rounds,
             prices: self.prices,
+            calls,
+            estimate: self.estimate,
             examples_root,
             seed: self.seed,
             occupations: self.occupations,
@@ -207,12 +250,20 @@ fn passes(asked: &[PassArg]) -> Result<BTreeSet<Pass>> {
             PassArg::Readme => vec![Pass::Readme],
             PassArg::Files => vec![Pass::Files],
             PassArg::Snapshot => vec![Pass::Snapshot],
+            PassArg::Fixtures => vec![Pass::Fixtures],
+            PassArg::Repair => vec![Pass::Repair],
         });
     }
     ensure!(
         !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
         "--pass plan,files leaves out the READMEs that the files are written from; add readme"
     );
+    for alone in [Pass::Fixtures, Pass::Repair] {
+        ensure!(
+            passes.len() == 1 || !passes.contains(&alone),
+            "--pass fixtures and --pass repair work on tasks that are there: each stands by itself"
+        );
+    }
     Ok(passes)
 }
 
@@ -224,7 +275,11 @@ impl Settings {
 
     /// The manifest that holds the records which go out.
     pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
-        let name = if self.does(Pass::Files) {
+        let name = if self.does(Pass::Fixtures) {
+            "fixtures"
+        } else if self.does(Pass::Repair) {
+            "repairs"
+        } else if self.does(Pass::Files) {
             "files"
         } else if self.does(Pass::Readme) {
             "specs"

@@ -82,6 +82,8 @@ pub(crate) struct Example {
     kinds: Vec<Evidence>,
     /// Its README; where it has none, what stands in its spec.
     readme: String,
+    #[serde(skip)]
+    has_readme: bool,
     files: Vec<Excerpt>,
 }
 
@@ -138,7 +140,10 @@ fn from_others(environment: &Environment, root: &Path, wanted: Wanted<'_>) -> Re
             break;
         }
         let of_kind = candidates.iter().filter(|one| one.kinds.contains(kind) && !used.contains(&one.env));
-        let near: Vec<&Example> = of_kind.take(DRAWN_FROM).collect();
+        let mut near: Vec<&Example> = of_kind.take(DRAWN_FROM * 4).collect();
+        // Of the near ones, those that have a README show more.
+        near.sort_by_key(|example| !example.has_readme);
+        near.truncate(DRAWN_FROM);
         let drawn = near.iter().min_by_key(|example| {
             xxh3_64_with_seed(format!("{}/{}", example.env, example.task).as_bytes(), wanted.seed)
         });
@@ -218,10 +223,11 @@ impl Example {
         let spec = read_spec(&dir)?;
         let files: Vec<Excerpt> =
             FILES.iter().filter_map(|name| Excerpt::read(name, &dir.join(name), FILE_BYTES)).collect();
-        let readme = Excerpt::read("README.md", &dir.join("README.md"), README_BYTES)
-            .map_or_else(|| readme_from_spec(task, &spec), |readme| readme.text);
+        let readme = Excerpt::read("README.md", &dir.join("README.md"), README_BYTES);
+        let has_readme = readme.is_some();
+        let readme = readme.map_or_else(|| readme_from_spec(task, &spec), |readme| readme.text);
         let kinds = evidence(&dir);
-        Some(Self { env: environment.name.clone(), task: task.to_owned(), kinds, readme, files })
+        Some(Self { env: environment.name.clone(), task: task.to_owned(), kinds, readme, has_readme, files })
     }
 
     /// Whether it has a spec, a verifier and two hooks, and none of them was cut.
@@ -233,13 +239,15 @@ impl Example {
 /// What can be told of a task that has no README.
 fn readme_from_spec(task: &str, spec: &Value) -> String {
     let text = |key: &str| spec[key].as_str().unwrap_or_default();
-    let metadata = serde_json::to_string_pretty(&spec["metadata"]).unwrap_or_default();
-    let metadata = Excerpt::of("metadata", &metadata, README_BYTES / 2).text;
-    format!(
-        "# {task} (difficulty: {})\n\n## Description\n{}\n\n## What the verifier expects\n{metadata}",
-        text("difficulty"),
-        text("description")
-    )
+    let mut readme =
+        format!("# {task} (difficulty: {})\n\n## Description\n{}", text("difficulty"), text("description"));
+    if let Some(metadata) =
+        spec.get("metadata").and_then(|metadata| serde_json::to_string_pretty(metadata).ok())
+    {
+        readme += "\n\n## What the verifier expects\n";
+        readme += &Excerpt::of("metadata", &metadata, README_BYTES / 2).text;
+    }
+    readme
 }
 
 /// The kinds of evidence that the task in `dir` goes by.

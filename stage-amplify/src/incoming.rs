@@ -42,9 +42,7 @@ impl Incoming {
             incoming.seeds = seed_names(settings, ui)?;
         }
         if incoming.rows.is_empty() {
-            for record in manifest(&settings.run_dir.manifest("plan"), Kind::Plan, ui)? {
-                incoming.take(record);
-            }
+            incoming.rows = plan_rows(settings, ui)?;
         }
         if incoming.files.is_empty() {
             for record in manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)? {
@@ -75,6 +73,18 @@ pub(crate) fn seed_names(settings: &Settings, ui: &Ui) -> Result<Vec<String>> {
         })
         .collect();
     if names.is_empty() { settings.environment.seed_names() } else { Ok(names) }
+}
+
+/// The rows of the plan in the run directory.
+pub(crate) fn plan_rows(settings: &Settings, ui: &Ui) -> Result<Vec<Plan>> {
+    let records = manifest(&settings.run_dir.manifest("plan"), Kind::Plan, ui)?;
+    Ok(records
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Plan(row) => Some(row),
+            _ => None,
+        })
+        .collect())
 }
 
 /// The records of one kind in a manifest of the run directory; none where it is not there.

@@ -160,7 +160,7 @@ impl Maker<'_> {
     }
 
     /// Asks until an answer is judged usable, telling each time what was wrong with the one before.
-    fn ask_until<T>(
+    pub(crate) fn ask_until<T>(
         &self,
         (label, tokens): (&str, u64),
         shared: &Shared,
@@ -216,7 +216,7 @@ impl Missing {
     }
 
     /// The same, of this row.
-    fn of_row(self, env: &str, task: &str, index: usize) -> Self {
+    pub(crate) fn of_row(self, env: &str, task: &str, index: usize) -> Self {
         match self {
             Self::Failed(failure) => Self::failed(Failure {
                 env: env.to_owned(),

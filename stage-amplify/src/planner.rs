@@ -11,7 +11,7 @@ use crate::prompts::Templates;
 use crate::rows::{self, Gate};
 
 /// The most rows that one call is asked for: more would be cut off, or grow alike.
-const ROWS_PER_CALL: usize = 100;
+pub(crate) const ROWS_PER_CALL: usize = 100;
 
 /// The most tokens of so many rows, reasoning included.
 const TOKENS: u64 = 48_000;
@@ -47,7 +47,9 @@ impl Planner<'_> {
                 break;
             }
             let missing = count - rows.len();
-            let request = self.request(call, missing.min(ROWS_PER_CALL), &rows, &rejected, &gate.wanted())?;
+            let own = self.own_part(missing.min(ROWS_PER_CALL), &rows, &rejected, &gate.wanted())?;
+            // Without a new row there may be nothing new to say, and the same words are asked again.
+            let request = self.request(call, own, fruitless);
             rejected.clear();
             let before = rows.len();
             match self.client.ask(&request) {
@@ -80,26 +82,26 @@ impl Planner<'_> {
         Ok(rows)
     }
 
-    fn request(
+    fn request(&self, call: usize, own: String, sample: u32) -> Request {
+        Request {
+            label: format!("plan/{}", self.first + call),
+            shared: self.shared.clone(),
+            own,
+            max_output_tokens: Some(TOKENS),
+            sample,
+        }
+    }
+
+    fn own_part(
         &self,
-        call: u32,
         count: usize,
         accepted: &[Plan],
         rejected: &[String],
         quotas: &[Quota],
-    ) -> Result<Request> {
+    ) -> Result<String> {
         let accepted = as_lines(accepted)?;
-        let own = self.templates.render(
-            "plan.ask.md",
-            json!({"accepted": accepted, "rejected": rejected, "quotas": quotas, "count": count}),
-        )?;
-        Ok(Request {
-            label: format!("plan/{}", self.first + call as usize),
-            shared: self.shared.clone(),
-            own,
-            max_output_tokens: Some(TOKENS),
-            sample: 0,
-        })
+        let context = json!({"accepted": accepted, "rejected": rejected, "quotas": quotas, "count": count});
+        self.templates.render("plan.ask.md", context)
     }
 
     fn numbered(&self, row: Plan, before: usize) -> Plan {

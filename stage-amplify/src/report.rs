@@ -1,17 +1,17 @@
 //! What the stage tells about prompts, tokens and money.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use common::exit::ExitStatus;
-use common::model::Client;
+use common::model::{self, Client, Estimate, Table};
 use common::publish::write_file_atomic;
 use common::record::Plan;
 use common::ui::Ui;
 use fs_err as fs;
 use serde_json::json;
 
-use crate::args::Settings;
+use crate::args::{Pass, Settings};
 use crate::incoming;
-use crate::planner::as_line;
+use crate::planner::{ROWS_PER_CALL, as_line};
 use crate::prompts::Templates;
 use crate::scene::Scene;
 
@@ -38,44 +38,9 @@ pub(crate) fn totals(client: &Client, ui: &Ui) {
 
 /// Writes the prompts as they would be sent to the run directory, and shows what they consist of.
 pub(crate) fn dry_run(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<ExitStatus> {
-    let plan = incoming::manifest(&settings.run_dir.manifest("plan"), common::record::Kind::Plan, ui)?;
-    let rows: Vec<Plan> = plan
-        .into_iter()
-        .filter_map(|record| match record {
-            common::record::Record::Plan(row) => Some(row),
-            _ => None,
-        })
-        .collect();
-    let seeds = incoming::seed_names(settings, ui)?;
-    let scene = Scene::set(settings, &seeds, &rows, ui)?;
-    let row = rows.first().cloned().unwrap_or_else(placeholder);
-    let line = as_line(&row)?;
-    let prompts = [
-        (
-            "plan",
-            scene.plan_prompt(templates, &rows)?,
-            templates.render(
-                "plan.ask.md",
-                json!({"accepted": "", "rejected": [], "quotas": [], "count": settings.count}),
-            )?,
-        ),
-        (
-            "readme",
-            scene.readme_prompt(templates, &rows)?,
-            templates.render("readme.ask.md", json!({"row": line, "task": row.task, "problems": []}))?,
-        ),
-        (
-            "files",
-            scene.files_prompt(templates)?,
-            templates.render(
-                "files.ask.md",
-                json!({"readme": "(the README)", "task": row.task, "problems": []}),
-            )?,
-        ),
-    ];
     let dir = settings.run_dir.root().join("prompts").join("dry-run");
     fs::create_dir_all(&dir)?;
-    for (pass, shared, own) in prompts {
+    for Prompt { pass, shared, own, .. } in prompts(settings, templates, ui)? {
         let path = dir.join(format!("{pass}.md"));
         write_file_atomic(&path, format!("{shared}{own}").as_bytes())?;
         ui.info(format_args!("{}: {} bytes shared, {} own", path.display(), shared.len(), own.len()));
@@ -84,6 +49,107 @@ pub(crate) fn dry_run(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
         }
     }
     Ok(ExitStatus::Done)
+}
+
+/// Tells what the passes take of the model, as if none of it had been done yet.
+pub(crate) fn estimate(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<ExitStatus> {
+    let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
+    let facts = model::facts(&settings.model, &table)?;
+    ensure!(
+        facts.price.is_some(),
+        "no price is known for {}: give one with --prices, or leave --estimate away",
+        settings.model
+    );
+    let mut all = Estimate { cost: Some(0.0), cost_uncached: Some(0.0), ..Estimate::default() };
+    for prompt in prompts(settings, templates, ui)?.iter().filter(|prompt| settings.does(prompt.does)) {
+        let estimate = prompt.estimated(settings.count as u64).estimate(&facts);
+        say_estimate(ui, prompt.pass, &estimate);
+        all += estimate;
+    }
+    say_estimate(ui, "together", &all);
+    Ok(ExitStatus::Done)
+}
+
+fn say_estimate(ui: &Ui, what: &str, estimate: &Estimate) {
+    let Estimate { calls, usage, cost, cost_uncached } = estimate;
+    let cached = usage.cache_read + usage.cache_write_5m;
+    ui.info(format_args!(
+        "{what}: {calls} calls, {} tokens in ({cached} of them in a beginning that is cached), {} out; about \
+         ${:.2}, without a cache ${:.2}",
+        usage.input(),
+        usage.output(),
+        cost.unwrap_or_default(),
+        cost_uncached.unwrap_or_default(),
+    ));
+}
+
+/// A prompt as it would be sent.
+struct Prompt {
+    pass: &'static str,
+    does: Pass,
+    shared: String,
+    own: String,
+    /// What a call's own part has beside this, in bytes, as a rule.
+    more_own: u64,
+    /// What an answer has, in tokens, as a rule, reasoning included; for the plan, a row.
+    output_tokens: u64,
+}
+
+impl Prompt {
+    fn estimated(&self, count: u64) -> model::Pass {
+        let (calls, output_tokens) = match self.does {
+            Pass::Plan => {
+                (count.div_ceil(ROWS_PER_CALL as u64), self.output_tokens * count.min(ROWS_PER_CALL as u64))
+            }
+            _ => (count, self.output_tokens),
+        };
+        model::Pass {
+            name: self.pass.to_owned(),
+            calls,
+            shared_bytes: self.shared.len() as u64,
+            own_bytes: self.own.len() as u64 + self.more_own,
+            output_tokens,
+        }
+    }
+}
+
+/// The prompts of the passes, with what stands in the run directory.
+fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Prompt; 3]> {
+    let rows = incoming::plan_rows(settings, ui)?;
+    let seeds = incoming::seed_names(settings, ui)?;
+    let scene = Scene::set(settings, &seeds, &rows, ui)?;
+    let row = rows.first().cloned().unwrap_or_else(placeholder);
+    let line = as_line(&row)?;
+    let count = settings.count;
+    let plan_ask = json!({"accepted": "", "rejected": [], "quotas": [], "count": count});
+    let readme_ask = json!({"row": line, "task": row.task, "problems": []});
+    let files_ask = json!({"readme": "(its README)", "task": row.task, "problems": []});
+    Ok([
+        Prompt {
+            pass: "plan",
+            does: Pass::Plan,
+            shared: scene.plan_prompt(templates, &rows)?,
+            own: templates.render("plan.ask.md", plan_ask)?,
+            more_own: 0,
+            output_tokens: 250,
+        },
+        Prompt {
+            pass: "readme",
+            does: Pass::Readme,
+            shared: scene.readme_prompt(templates, &rows)?,
+            own: templates.render("readme.ask.md", readme_ask)?,
+            more_own: if rows.is_empty() { 600 } else { 0 },
+            output_tokens: 8_000,
+        },
+        Prompt {
+            pass: "files",
+            does: Pass::Files,
+            shared: scene.prompt(templates, "files")?,
+            own: templates.render("files.ask.md", files_ask)?,
+            more_own: 6_000,
+            output_tokens: 18_000,
+        },
+    ])
 }
 
 /// Stands for a row where nothing is planned yet.

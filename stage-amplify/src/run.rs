@@ -18,7 +18,7 @@ use crate::args::{Pass, Settings};
 use crate::desk::Desk;
 use crate::duplicates::Seen;
 use crate::incoming::{self, Incoming};
-use crate::maker::{Job, Made, Maker};
+use crate::maker::{Job, Made, Maker, Missing};
 use crate::planner::Planner;
 use crate::prompts::{Kept, Templates};
 use crate::report;
@@ -34,8 +34,12 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     if settings.dry_run {
         return report::dry_run(settings, &templates, ui);
     }
+    if settings.estimate {
+        return report::estimate(settings, &templates, ui);
+    }
     settings.run_dir.note("amplify", &settings.summary())?;
-    let pool = Pool::new(settings.workers).context("cannot start the threads that wait for the model")?;
+    let pool =
+        Pool::new(settings.calls.workers).context("cannot start the threads that wait for the model")?;
     let client = client(settings, ui)?;
     let mut run = Run {
         settings,
@@ -76,22 +80,17 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
         ui.warn(damage);
     }
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
-    let limits = model::Settings {
-        workers: settings.workers,
-        max_cost: settings.max_cost,
-        ..model::Settings::default()
-    };
     let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
-    let model = model::from_name(&settings.model, &table, &limits, &|name| std::env::var(name).ok())?;
-    Ok(Client::new(model, journal, limits, &interrupt))
+    let model = model::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())?;
+    Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
 }
 
 /// A run under way.
 pub(crate) struct Run<'a> {
     pub(crate) settings: &'a Settings,
-    ui: &'a Ui,
-    templates: &'a Templates,
-    kept: Kept,
+    pub(crate) ui: &'a Ui,
+    pub(crate) templates: &'a Templates,
+    pub(crate) kept: Kept,
     client: &'a Client,
     pool: &'a Pool,
     pub(crate) output: Output,
@@ -126,6 +125,12 @@ enum Outcome {
 impl Run<'_> {
     fn passes(&mut self) -> Result<()> {
         let settings = self.settings;
+        if settings.does(Pass::Fixtures) {
+            return self.write_fixtures();
+        }
+        if settings.does(Pass::Repair) {
+            return self.repair();
+        }
         let usable = if settings.does(Pass::Plan) || settings.does(Pass::Readme) {
             let Some(usable) = self.work_from_plan()? else { return Ok(()) };
             usable
@@ -186,15 +191,25 @@ impl Run<'_> {
             write_record(&mut text, &Record::Plan(row.clone()))?;
         }
         write_file_atomic(&self.settings.run_dir.manifest("plan"), &text)?;
+        if rows.len() < self.settings.count {
+            self.ui.error(format_args!(
+                "the plan has {} of {} rows; the same command asks for the others again, or add them to plan.jsonl",
+                rows.len(),
+                self.settings.count
+            ));
+        }
         for number in rows.len()..self.settings.count {
-            self.fail(Failure {
+            self.failures += 1;
+            self.write(&Record::Failure(Failure {
                 env: self.settings.environment.name.clone(),
                 stage: "amplify".to_owned(),
                 index: Some(number + 1),
                 code: "plan_short".to_owned(),
-                message: "the model named no further task that may stand beside the others".to_owned(),
+                message:
+                    "no row of the plan: the model named no further task that may stand beside the others"
+                        .to_owned(),
                 ..Failure::default()
-            })?;
+            }))?;
         }
         Ok(())
     }
@@ -250,7 +265,7 @@ impl Run<'_> {
         let readme = self.kept.prompt("readme", first, scene.readme_prompt(self.templates, rows)?)?;
         let mut files = None;
         if self.settings.does(Pass::Files) {
-            files = Some(self.kept.prompt("files", first, scene.files_prompt(self.templates)?)?);
+            files = Some(self.kept.prompt("files", first, scene.prompt(self.templates, "files")?)?);
         }
         Ok(Prompts { readme, files })
     }
@@ -259,19 +274,12 @@ impl Run<'_> {
     fn work_from_specs(&mut self) -> Result<Vec<String>> {
         let (settings, ui) = (self.settings, self.ui);
         let seeds = incoming::seed_names(settings, ui)?;
-        let plan = incoming::manifest(&settings.run_dir.manifest("plan"), Kind::Plan, ui)?;
-        let rows: Vec<Plan> = plan
-            .into_iter()
-            .filter_map(|record| match record {
-                Record::Plan(row) => Some(row),
-                _ => None,
-            })
-            .collect();
+        let rows = incoming::plan_rows(settings, ui)?;
         let scene = Scene::set(settings, &seeds, &rows, ui)?;
         let batches = self.kept.batches()?;
         let mut prompts = Vec::new();
         for first in batches {
-            prompts.push((first, self.kept.prompt("files", first, scene.files_prompt(self.templates)?)?));
+            prompts.push((first, self.kept.prompt("files", first, scene.prompt(self.templates, "files")?)?));
         }
         let items = self.spec_items(prompts)?;
         self.make(items, None, None)
@@ -347,6 +355,43 @@ impl Run<'_> {
             Ok(again.map(Item::job))
         })?;
         desk.close()
+    }
+
+    /// Does `work` on each of the `items`, and writes the records that come of it in the items' order.
+    pub(crate) fn each<J: Send + 'static>(
+        &mut self,
+        items: impl Iterator<Item = J> + Send + 'static,
+        total: Option<usize>,
+        work: impl Fn(&Maker<'_>, &J) -> Result<Vec<Record>, Missing> + Sync,
+    ) -> Result<()> {
+        let client = self.client;
+        let maker = Maker { client, templates: self.templates, max_candidates: self.settings.max_candidates };
+        let progress = self.ui.progress("tasks", total.map(|total| total as u64));
+        let mut ended = None;
+        work::in_order(
+            self.pool,
+            items,
+            |item| work(&maker, item),
+            |records| {
+                progress.message(report::spent(client));
+                progress.inc(1);
+                match records {
+                    Ok(records) => records.into_iter().try_for_each(|record| self.put(record))?,
+                    Err(Missing::Failed(failure)) => self.fail(*failure)?,
+                    Err(Missing::Ended(error)) => drop(ended.get_or_insert(error)),
+                    Err(Missing::Broken(error)) => return Err(error),
+                }
+                Ok(None)
+            },
+        )?;
+        ended.map_or(Ok(()), |error| Err(error.into()))
+    }
+
+    fn put(&mut self, record: Record) -> Result<()> {
+        match record {
+            Record::Failure(failure) => self.fail(failure),
+            record => self.write(&record),
+        }
     }
 
     /// Writes a record.

@@ -69,9 +69,9 @@ impl Scene {
         templates.render("readme.md", Shown { existing: self.existing(0), plan, ..self.shown() })
     }
 
-    /// What the calls of the files pass have in common.
-    pub(crate) fn files_prompt(&self, templates: &Templates) -> Result<String> {
-        templates.render("files.md", self.shown())
+    /// What the calls of any other pass have in common.
+    pub(crate) fn prompt(&self, templates: &Templates, pass: &str) -> Result<String> {
+        templates.render(&format!("{pass}.md"), self.shown())
     }
 
     fn existing(&self, max_chars: usize) -> Vec<ExistingTask> {

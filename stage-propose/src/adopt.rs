@@ -14,7 +14,7 @@ pub(crate) fn run(place: &Place, count: Option<usize>, ui: &Ui) -> Result<ExitSt
     let mut names = place.environment.seed_names()?;
     names.truncate(count.unwrap_or(usize::MAX));
 
-    let mut output = place.output()?;
+    let mut output = place.output(true)?;
     for name in &names {
         output.record(&Record::Seed(seeds::record(place, name, Origin::Existing)?))?;
     }
@@ -25,6 +25,6 @@ pub(crate) fn run(place: &Place, count: Option<usize>, ui: &Ui) -> Result<ExitSt
         ui.error(format_args!("{env} has no tasks to adopt; without --agent existing, an agent writes some"));
         return Ok(ExitStatus::SomeFailed);
     }
-    ui.info(format_args!("{} tasks of {env} serve as seeds: {}", names.len(), names.join(", ")));
+    ui.info(format_args!("seeds that {env} already has: {}", names.join(", ")));
     Ok(ExitStatus::Done)
 }

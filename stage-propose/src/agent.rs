@@ -1,5 +1,6 @@
 //! The agent CLIs that can be sent, and how each is started.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -48,13 +49,23 @@ impl Agent {
             Self::Claude { program, model } => Command::new(program).args(claude::args(order, model)),
             Self::Command { template } => Command::new("sh").args(["-c", &fill_in(template, order)?]),
         };
-        Ok(command.current_dir(order.workspace))
+        Ok(command.current_dir(order.workspace).env("PATH", path_with_stages()))
     }
 
     /// Whether it tells of its work in Claude Code's stream of JSON.
     pub(crate) fn streams_json(&self) -> bool {
         matches!(self, Self::Claude { .. })
     }
+}
+
+/// PATH, and at its end the folder of this program: the notes tell the agent to check its tasks with the
+/// stages beside it.
+fn path_with_stages() -> OsString {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let here = std::env::current_exe().ok().and_then(|program| Some(program.parent()?.to_owned()));
+    let dirs = std::env::split_paths(&path).chain(here);
+    // A folder with a colon in its name cannot be in PATH.
+    std::env::join_paths(dirs).unwrap_or(path.clone())
 }
 
 /// The template with every placeholder replaced, each value as one word of the shell.

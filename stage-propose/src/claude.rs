@@ -66,7 +66,7 @@ pub(crate) struct Summary {
     pub(crate) is_error: bool,
     /// `success`, `error_max_turns`, `error_during_execution`, ….
     pub(crate) subtype: String,
-    pub(crate) num_turns: u64,
+    pub(crate) num_turns: usize,
     /// US dollars, of this run alone.
     pub(crate) total_cost_usd: f64,
     /// Its last words; on an error of the API, that error.
@@ -121,7 +121,7 @@ struct Line {
     session_id: String,
     message: Option<Message>,
     is_error: bool,
-    num_turns: u64,
+    num_turns: usize,
     total_cost_usd: f64,
     result: String,
     errors: Vec<String>,

@@ -16,7 +16,7 @@ use crate::agent::Order;
 use crate::outcome::Outcome;
 use crate::phase::Phase;
 use crate::prompt::Facts;
-use crate::report::Report;
+use crate::report::{PhaseFailure, Report, count};
 use crate::seeds::{self, Checks};
 use crate::session::{Before, Session};
 use crate::settings::{Assignment, Drive, Place};
@@ -69,13 +69,13 @@ impl<'a> Mission<'a> {
         };
         let before = Before { tasks: writes::task_folders(&tree), task_id };
         let resume = drive.first_phase > 1;
-        let session = Session::open(place.run.root(), drive.session.as_deref(), resume, before)?;
+        let session = Session::open(&place.run, drive.session.as_deref(), resume, before)?;
         let notes = place.run.root().join("notes");
         drive.notes.write(&notes)?;
         let pages = drive.notes.reading_list(&drive.task_type, &drive.platforms)?;
         let reading_list = pages.iter().map(|page| notes.join(page).to_string_lossy().into_owned()).collect();
         let writes = Writes::begin(tree, place, &drive.assignment, &session, drive.strict_writes)?;
-        let outcome = Outcome::new(place, ui)?;
+        let outcome = Outcome::new(place, ui, matches!(drive.assignment, Assignment::Create { .. }))?;
         let mut mission = Self {
             place,
             drive,
@@ -101,37 +101,41 @@ impl<'a> Mission<'a> {
         let log = Log::open(self.place, &self.session.id, number, phase)?;
         fs::write(&log.prompt, &prompt)?;
         self.ui.info(format_args!(
-            "phase {number} of {}, {}: at most {} minutes; the log is {}",
+            "phase {number} of {}, {}: at most {} s; the log is {}",
             Phase::ALL.len(),
             phase.name(),
-            self.drive.time_limit.as_secs().div_ceil(60),
+            self.drive.time_limit.as_secs(),
             self.place.workspace.relative(&log.path),
         ));
         let (ended, report) = self.send(&prompt, log, phase)?;
         self.cost += report.cost();
         if ended.left_behind > 0 {
-            let noun = if ended.left_behind == 1 { "process" } else { "processes" };
-            self.ui.info(format_args!("ended {} {noun} that the agent left behind", ended.left_behind));
+            let processes = count(ended.left_behind, "process", "processes");
+            self.ui.info(format_args!("ended {processes} that the agent left behind"));
         }
         self.look()?;
-        let Some((code, what)) = report.failure(ended.ending, self.drive.time_limit) else {
-            self.ui.info(format_args!("phase {number}, {}: {}", phase.name(), report.summary()));
-            if phase == Phase::Notes {
-                report.tell_unread(self.ui, &self.place.run.root().join("notes"));
+        if let Some(failure) = report.failure(ended.ending, self.drive.time_limit) {
+            if ended.ending == Ending::Interrupted {
+                self.outcome.interrupted();
             }
-            self.wrote |= phase == Phase::Write;
-            return Ok(true);
-        };
-        if ended.ending == Ending::Interrupted {
-            self.outcome.interrupted();
+            self.report(number, phase, &failure)?;
+            return Ok(false);
         }
-        let message = format!(
-            "phase {number} ({}) {what}; to go on from there: {}",
-            phase.name(),
-            self.session.resume_command(std::env::args(), number)
-        );
-        self.outcome.failure(code, None, message)?;
-        Ok(false)
+        self.ui.info(format_args!("phase {number}, {}: {}", phase.name(), report.summary()));
+        if phase == Phase::Notes {
+            report.tell_unread(self.ui, &self.place.run.root().join("notes"));
+        }
+        self.wrote |= phase == Phase::Write;
+        Ok(true)
+    }
+
+    fn report(&mut self, number: usize, phase: Phase, failure: &PhaseFailure) -> Result<()> {
+        let mut message = format!("phase {number} ({}) {}", phase.name(), failure.what);
+        if failure.resumable {
+            message += "; to go on from there: ";
+            message += &self.session.resume_command(std::env::args(), number);
+        }
+        self.outcome.failure(failure.code, None, message)
     }
 
     /// Starts the agent and follows it to its end.
@@ -271,7 +275,7 @@ impl<'a> Mission<'a> {
         self.outcome.finish()
     }
 
-    fn end_creation(&mut self, count: usize, good: &[String]) -> Result<()> {
+    fn end_creation(&mut self, asked: usize, good: &[String]) -> Result<()> {
         if let Err(error) = seeds::add_to_list(self.place, good) {
             self.outcome.failure(
                 "seed_list",
@@ -279,12 +283,12 @@ impl<'a> Mission<'a> {
                 format!("the new seeds are not in the list of seeds: {error:#}"),
             )?;
         }
-        if good.len() < count {
+        if good.len() < asked {
             let message =
-                format!("{} of the {count} seeds that were asked for are there and good", good.len());
+                format!("{} of the {asked} seeds that were asked for are there and good", good.len());
             self.outcome.failure("too_few_seeds", None, message)?;
         } else {
-            self.ui.info(format_args!("{} seeds: {}", good.len(), good.join(", ")));
+            self.ui.info(format_args!("{}: {}", count(good.len(), "seed", "seeds"), good.join(", ")));
         }
         Ok(())
     }
@@ -301,8 +305,7 @@ struct Log {
 impl Log {
     /// What an earlier run of the same phase said stays in front.
     fn open(place: &Place, session: &str, number: usize, phase: Phase) -> Result<Self> {
-        let dir = place.run.logs()?.join("propose").join(session);
-        fs::create_dir_all(&dir)?;
+        let dir = Session::dir(&place.run, session)?;
         let file = |extension: &str| dir.join(format!("{number}-{}.{extension}", phase.name()));
         let append = |path: &PathBuf| fs::OpenOptions::new().create(true).append(true).open(path);
         let path = file("jsonl");

@@ -26,9 +26,10 @@ pub(crate) struct Outcome<'a> {
 }
 
 impl<'a> Outcome<'a> {
-    /// An outcome of which nothing is known yet.
-    pub(crate) fn new(place: &'a Place, ui: &'a Ui) -> Result<Self> {
-        let output = place.output()?;
+    /// An outcome of which nothing is known yet. Where its seeds are all that there are, they make up the
+    /// manifest.
+    pub(crate) fn new(place: &'a Place, ui: &'a Ui, is_manifest: bool) -> Result<Self> {
+        let output = place.output(is_manifest)?;
         Ok(Self { place, ui, output, seeds: BTreeSet::new(), failures: 0, interrupted: false })
     }
 

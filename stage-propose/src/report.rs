@@ -26,7 +26,7 @@ pub(crate) struct Report {
     started: Instant,
     /// What earlier phases cost, in US dollars.
     cost_before: f64,
-    turns: u64,
+    turns: usize,
     last_message: String,
     summary: Option<Summary>,
     /// The last lines of standard error.
@@ -116,8 +116,8 @@ impl Report {
     /// What the phase took, for people.
     pub(crate) fn summary(&self) -> String {
         let turns = self.summary.as_ref().map_or(self.turns, |summary| summary.num_turns);
-        let turns = if self.streams_json { format!("{turns} turns, ") } else { String::new() };
-        format!("{turns}{}", self.spent(self.cost()))
+        let spent = self.spent(self.cost());
+        if self.streams_json { format!("{}, {spent}", count(turns, "turn", "turns")) } else { spent }
     }
 
     /// Warns if the agent was not seen to open every page of the notes in `dir`.
@@ -133,48 +133,34 @@ impl Report {
         }
     }
 
-    /// Code and description of what went wrong, if anything did.
-    pub(crate) fn failure(&self, ending: Ending, limit: Duration) -> Option<(&'static str, String)> {
-        match ending {
-            Ending::Interrupted => Some(("interrupted", "was interrupted".to_owned())),
-            Ending::TimedOut => Some((
-                "phase_timed_out",
-                format!("took longer than {} seconds and was ended", limit.as_secs()),
-            )),
-            Ending::CutOff => Some(("phase_failed", "was ended, since its log could not be kept".to_owned())),
-            Ending::Exited(status) if !status.success() => Some(self.bad_exit(status)),
-            Ending::Exited(_) if !self.streams_json => None,
-            Ending::Exited(_) => match &self.summary {
-                None => Some(("phase_failed", "ended without a result".to_owned())),
-                Some(summary) if summary.is_error => {
-                    Some(("phase_error", format!("ended in an error: {}", self.quote())))
-                }
-                Some(_) => None,
-            },
-        }
-    }
-
-    fn bad_exit(&self, status: ExitStatus) -> (&'static str, String) {
-        let quote = self.quote();
-        // Claude Code 2.1 says so in these words, and in no other way.
-        if quote.contains("is already in use") {
-            return (
-                "session_in_use",
-                format!("did not start: {quote}; leave out --session-id for a new session"),
-            );
-        }
-        if quote.contains("No conversation found") {
-            return (
-                "session_unknown",
-                format!("did not start: {quote}; sessions belong to a user and a workspace"),
-            );
-        }
-        let how = match (status.code(), status.signal()) {
-            (Some(code), _) => format!("ended with exit status {code}"),
-            (None, Some(signal)) => format!("was killed by signal {signal}"),
-            (None, None) => "ended in an unknown way".to_owned(),
+    /// What went wrong, if anything did.
+    pub(crate) fn failure(&self, ending: Ending, limit: Duration) -> Option<PhaseFailure> {
+        let fails = |code, what: String| Some(PhaseFailure { code, what, resumable: true });
+        let status = match ending {
+            Ending::Exited(status) => status,
+            Ending::Interrupted => return fails("interrupted", "was interrupted".to_owned()),
+            Ending::TimedOut => {
+                return fails(
+                    "phase_timed_out",
+                    format!("took longer than {} s and was ended", limit.as_secs()),
+                );
+            }
+            Ending::CutOff => {
+                return fails("phase_failed", "was ended, since its log could not be kept".to_owned());
+            }
         };
-        ("phase_failed", if quote.is_empty() { how } else { format!("{how}: {quote}") })
+        let quote = self.quote();
+        if !status.success()
+            && let Some(failure) = PhaseFailure::of_session(&quote)
+        {
+            return Some(failure);
+        }
+        match &self.summary {
+            Some(summary) if summary.is_error => fails("phase_error", format!("ended in an error: {quote}")),
+            _ if !status.success() => fails("phase_failed", bad_exit(status, &quote)),
+            None if self.streams_json => fails("phase_failed", "ended without a result".to_owned()),
+            _ => None,
+        }
     }
 
     /// What the agent says went wrong.
@@ -186,6 +172,43 @@ impl Report {
         };
         shorten(&quote, MAX_QUOTE_CHARS).into_owned()
     }
+}
+
+/// Why a phase did not come to its end.
+pub(crate) struct PhaseFailure {
+    pub(crate) code: &'static str,
+    /// What happened, to follow "the phase".
+    pub(crate) what: String,
+    /// Whether it can be gone on from here.
+    pub(crate) resumable: bool,
+}
+
+impl PhaseFailure {
+    /// What Claude Code 2.1 says if it cannot have the session, in these words and in no other way.
+    fn of_session(quote: &str) -> Option<Self> {
+        let (code, advice) = if quote.contains("is already in use") {
+            ("session_in_use", "leave out --session-id for a new one")
+        } else if quote.contains("No conversation found") {
+            ("session_unknown", "sessions belong to a user and a workspace; start from phase 1 for a new one")
+        } else {
+            return None;
+        };
+        Some(Self { code, what: format!("did not start: {quote}: {advice}"), resumable: false })
+    }
+}
+
+fn bad_exit(status: ExitStatus, quote: &str) -> String {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("ended with exit status {code}"),
+        (None, Some(signal)) => format!("was killed by signal {signal}"),
+        (None, None) => "ended in an unknown way".to_owned(),
+    };
+    if quote.is_empty() { how } else { format!("{how}: {quote}") }
+}
+
+/// A number of things, for people.
+pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// Whether a tool that is used on `target` opens the page: by its name, or by a pattern for all.

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use common::publish::write_file_atomic;
+use common::run_dir::RunDir;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-/// The session of a run directory, as `session.json` keeps it.
+/// The name of the file that keeps a session.
+const FILE: &str = "session.json";
+
+/// A session, as the `session.json` beside its logs keeps it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     /// Its id.
@@ -32,24 +36,31 @@ pub(crate) struct Before {
 
 impl Session {
     /// The session `asked` for, or the last one (`resume`), or a new one.
-    pub(crate) fn open(run_dir: &Path, asked: Option<&str>, resume: bool, now: Before) -> Result<Self> {
-        let path = run_dir.join("session.json");
-        let last = read(&path)?.filter(|last| asked.map_or(resume, |asked| asked == last.id));
-        if let Some(mut last) = last {
-            last.path = path;
-            return Ok(last);
-        }
+    pub(crate) fn open(run: &RunDir, asked: Option<&str>, resume: bool, now: Before) -> Result<Self> {
         let id = match asked {
             Some(id) => id.to_owned(),
-            None if resume => anyhow::bail!(
-                "no session to resume: {} is not there; name one with --session-id, or start from phase 1",
-                path.display()
-            ),
+            None if resume => last(run)?.with_context(|| {
+                format!(
+                    "no session to resume in {}; name one with --session-id, or start from phase 1",
+                    run.root().display()
+                )
+            })?,
             None => uuid::Uuid::new_v4().to_string(),
         };
-        let session = Self { id, begun: resume, tasks_before: now.tasks, task_id: now.task_id, path };
+        let path = Self::dir(run, &id)?.join(FILE);
+        let session = match read(&path)? {
+            Some(session) => Self { path, ..session },
+            None => Self { id, begun: resume, tasks_before: now.tasks, task_id: now.task_id, path },
+        };
         session.save()?;
         Ok(session)
+    }
+
+    /// The folder that keeps everything of a session, made if need be.
+    pub(crate) fn dir(run: &RunDir, id: &str) -> Result<PathBuf> {
+        let dir = run.logs()?.join("propose").join(id);
+        fs::create_dir_all(&dir)?;
+        Ok(dir)
     }
 
     /// Notes that the session is there, under the id that the agent gave it.
@@ -91,6 +102,24 @@ impl Session {
         write_file_atomic(&self.path, text.as_bytes())?;
         Ok(())
     }
+}
+
+/// The id of the session that was worked on last.
+fn last(run: &RunDir) -> Result<Option<String>> {
+    let sessions = run.logs()?.join("propose");
+    if !sessions.exists() {
+        return Ok(None);
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(sessions)? {
+        let entry = entry?;
+        if let (Ok(metadata), Ok(id)) =
+            (fs::metadata(entry.path().join(FILE)), entry.file_name().into_string())
+        {
+            found.push((metadata.modified()?, id));
+        }
+    }
+    Ok(found.into_iter().max().map(|(_, id)| id))
 }
 
 fn read(path: &Path) -> Result<Option<Session>> {

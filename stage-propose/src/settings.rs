@@ -35,9 +35,10 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Where the records go.
-    pub(crate) fn output(&self) -> Result<Output> {
-        self.args.output(Some(&self.run.manifest("seeds")))
+    /// Where the records go: on to the next stage, and into the manifest if they are what it is to hold.
+    pub(crate) fn output(&self, is_manifest: bool) -> Result<Output> {
+        let manifest = is_manifest.then(|| self.run.manifest("seeds"));
+        self.args.output(manifest.as_deref())
     }
 }
 
@@ -141,8 +142,8 @@ fn agent(args: &Args) -> Result<Agent> {
     }
     ensure!(args.agent_cmd.is_none(), "--agent-cmd needs --agent command");
     let program = match &args.claude_bin {
-        Some(program) => program.clone(),
-        None => find_in_path("claude").context(
+        Some(program) => find_in_path(program).unwrap_or_else(|| program.clone()),
+        None => find_in_path(Path::new("claude")).context(
             "no program claude in PATH; install Claude Code (npm install -g @anthropic-ai/claude-code), or name \
              it with --claude-bin or CLAUDE_BIN",
         )?,
@@ -164,7 +165,11 @@ fn agent(args: &Args) -> Result<Agent> {
     Ok(Agent::Claude { program: std::path::absolute(program)?, model: args.proposer_model.clone() })
 }
 
-fn find_in_path(name: &str) -> Option<PathBuf> {
+/// Where the program `name` is found in PATH. A name with folders in it is a path already.
+fn find_in_path(name: &Path) -> Option<PathBuf> {
+    if name.components().count() != 1 {
+        return None;
+    }
     let path = std::env::var_os("PATH")?;
     let candidates: Vec<PathBuf> = std::env::split_paths(&path).map(|dir| dir.join(name)).collect();
     let executable = candidates.iter().find(|path| path.is_file() && is_executable(path));

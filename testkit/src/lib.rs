@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub mod author;
 pub mod faults;
 mod http;
 mod server;

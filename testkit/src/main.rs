@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use testkit::faults::Rates;
-use testkit::{Answer, Server};
+use testkit::{Answer, Server, author};
 
 /// Serves a made-up model on the loopback interface, in the formats of Anthropic, Gemini and OpenAI.
 ///
@@ -29,6 +29,9 @@ struct Args {
     /// In how many pieces an answer comes.
     #[arg(long, default_value_t = 20)]
     pieces: usize,
+    /// Write tasks, as stage-amplify asks for them, in place of a text of some length.
+    #[arg(long)]
+    author: bool,
     /// Fail now and then, as on a bad day.
     #[arg(long)]
     bad_day: bool,
@@ -37,11 +40,13 @@ struct Args {
 fn main() -> io::Result<()> {
     let args = Args::parse();
     let text: String = "All work and no play makes a dull model. ".chars().cycle().take(args.bytes).collect();
-    let answer = Answer { pieces: args.pieces, ..Answer::new(text) }
-        .taking(Duration::from_secs_f64(args.first), Duration::from_secs_f64(args.last));
+    let (first, last) = (Duration::from_secs_f64(args.first), Duration::from_secs_f64(args.last));
     let rates = if args.bad_day { Rates::BAD_DAY } else { Rates::default() };
-    let server =
-        Server::at(args.port, move |asked| rates.strike(asked, answer.clone(), Duration::from_secs(1)))?;
+    let server = Server::at(args.port, move |asked| {
+        let answer = if args.author { author::good(asked) } else { Answer::new(text.clone()) };
+        let answer = Answer { pieces: args.pieces, ..answer }.taking(first, last);
+        rates.strike(asked, answer, Duration::from_secs(1))
+    })?;
     writeln!(io::stdout(), "{}", server.url())?;
     loop {
         thread::park();

@@ -23,13 +23,17 @@ pub(super) fn exists(path: &Path) -> bool {
 
 /// Why a file is not read. Says nothing of where it is, for messages that are the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub(super) enum ReadError {
+pub enum ReadError {
+    /// A directory was found.
     #[error("it is a directory")]
     Directory,
+    /// A pipe, a socket or a device was found.
     #[error("it is not a regular file")]
     Irregular,
+    /// It has more than this many bytes.
     #[error("it is longer than the {0} bytes that are read")]
     TooLong(usize),
+    /// The system refused.
     #[error("{0}")]
     Io(io::ErrorKind),
 }
@@ -42,7 +46,7 @@ impl From<io::Error> for ReadError {
 
 /// Reads a regular file of at most `max` bytes. Anything else (a pipe, say, which nobody may ever write to)
 /// is an error: what a task folder holds is not to be trusted.
-pub(super) fn read_regular(path: &Path, max: usize) -> Result<Vec<u8>, ReadError> {
+pub fn read_regular(path: &Path, max: usize) -> Result<Vec<u8>, ReadError> {
     let file = open(path)?;
     let metadata = file.metadata()?;
     if metadata.is_dir() {

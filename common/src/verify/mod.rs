@@ -15,6 +15,8 @@ mod shape;
 use std::path::{Path, PathBuf};
 
 use self::files::{MAX_SPEC_BYTES, exists, pure, read_regular};
+pub use self::files::{ReadError, read_regular as read_file};
+pub(crate) use self::hooks::scripts;
 use self::hooks::{Places, missing_scripts};
 pub use self::interpreter::{AskError, Interpreter};
 use self::program::{ProgramError, Roots, check_program};
@@ -203,6 +205,14 @@ pub fn check_task(
     }
     task.spec = Some(value);
     Ok(task)
+}
+
+/// What there is to say of a task folder that holds no spec.
+pub fn missing_task_spec(folder: &Path) -> Findings {
+    let mut findings = Findings::new(SpecKind::Task, folder);
+    let message = format!("there is no task spec; add one of {}", TASK_SPECS.join(", "));
+    findings.add(Code::ParseError, message, folder);
+    findings
 }
 
 /// Reads a spec, as JSON or as YAML by its name.

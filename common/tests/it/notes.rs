@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::fixtures::Fixtures;
-use common::python;
 use common::verify::{self, Code, Interpreter};
+use common::{python, shell};
 use fs_err as fs;
 use regex::Regex;
 
@@ -162,7 +162,8 @@ fn code_parses() {
                 let value: Result<serde_json::Value, _> = serde_json::from_str(content);
                 value.unwrap_or_else(|error| panic!("{place}: {error}"));
             }
-            "csv" | "text" | "powershell" | "sh" => {}
+            "sh" => shell::check(content).unwrap_or_else(|error| panic!("{place}: {error}")),
+            "csv" | "text" | "powershell" => {}
             other => panic!("{place}: nothing checks {other}"),
         }
     }

@@ -2,5 +2,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod asking;
+mod ending;
+mod prompts;
 mod replay;
 mod support;
+mod tasks;

@@ -1,15 +1,18 @@
 //! A place to run the program in, and answers for it.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
+use testkit::author;
+pub(crate) use testkit::author::{
+    Call, call, description, good, number, plan_answer, readme_answer, row, task,
+};
+use testkit::{Play, Server};
 
-/// Words without meaning, for descriptions that are unlike one another.
-const WORDS: [&str; 16] = [
-    "ledger", "invoice", "journal", "budget", "tax", "asset", "refund", "report", "branch", "audit",
-    "period", "account", "vendor", "export", "balance", "currency",
-];
+/// The key that the program is given. It turns up nowhere.
+pub(crate) const KEY: &str = "canary-4711-0815";
 
 /// An environment in a workspace of its own, gone at the end of the test.
 pub(crate) struct Place {
@@ -17,7 +20,6 @@ pub(crate) struct Place {
 }
 
 /// What the program did.
-#[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
@@ -72,6 +74,16 @@ impl Place {
         fs_err::read_to_string(self.run_dir().join(name)).unwrap()
     }
 
+    /// The records of a manifest, without what they took: that depends on which call came first.
+    pub(crate) fn manifest(&self, name: &str) -> Vec<Value> {
+        let without_usage = |line: &str| {
+            let mut record: Value = serde_json::from_str(line).unwrap();
+            record.as_object_mut().unwrap().remove("usage");
+            record
+        };
+        self.read(name).lines().map(without_usage).collect()
+    }
+
     /// The program, told to work on the environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stage-amplify"));
@@ -84,8 +96,26 @@ impl Place {
         command
     }
 
+    /// The program, told to ask the model of `server`.
+    pub(crate) fn command_at(&self, server: &Server, args: &[&str]) -> Command {
+        let mut command = self.command(args);
+        command.env("GEMINI_BASE_URL", server.url()).env("GEMINI_API_KEY", KEY);
+        command
+    }
+
+    pub(crate) fn run_at(&self, server: &Server, args: &[&str]) -> Ran {
+        Ran::from(self.command_at(server, args).output().unwrap())
+    }
+
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
         Ran::from(self.command(args).output().unwrap())
+    }
+}
+
+impl fmt::Debug for Ran {
+    /// Records are long: their number says enough.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "status {:?}, {} records\n{}", self.status, self.stdout.lines().count(), self.stderr)
     }
 }
 
@@ -113,64 +143,9 @@ impl Ran {
     }
 }
 
-/// The name of the `number`th task that the answers here are about.
-pub(crate) fn task(number: usize) -> String {
-    format!("settle_account_{number}")
-}
-
-/// A description that is unlike that of any other number.
-pub(crate) fn description(number: usize) -> String {
-    let words: Vec<&str> = (0..30).map(|n| WORDS[(number * 7 + n * (number + 3)) % WORDS.len()]).collect();
-    format!("Settle account {number}: {}.", words.join(" "))
-}
-
-/// A row of the plan.
-pub(crate) fn row(number: usize) -> Value {
-    json!({
-        "task": task(number),
-        "title": format!("Settle account {number}"),
-        "activity": description(number),
-        "occupation": "Bookkeeper",
-        "features": ["ledger"],
-        "archetype": "reconcile",
-        "difficulty": "very_hard",
-    })
-}
-
-/// The answer to a plan call.
-pub(crate) fn plan_answer(rows: &[Value]) -> String {
-    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
-    format!("````jsonl\n{}\n````\n", lines.join("\n"))
-}
-
-pub(crate) fn readme_answer(task: &str, description: &str) -> String {
-    format!("~~~~markdown\n# Settle (`{task}@1`)\n\n## Description\n{description}\n\n## Data\nBooks.\n~~~~\n")
-}
-
+/// The answer to a call for the files of a task of the environment here.
 pub(crate) fn files_answer(task: &str, description: &str) -> String {
-    let hook = |name: &str| format!("/workspace/tasks/{task}/{name}");
-    let spec = json!({
-        "id": format!("{task}@1"),
-        "version": "1.0",
-        "env_id": "demo_env@0.1",
-        "description": description,
-        "difficulty": "very_hard",
-        "init": {"timeout_sec": 600, "max_steps": 100, "reward_type": "sparse"},
-        "hooks": {"pre_task": hook("setup_task.sh"), "post_task": hook("export_result.sh")},
-        "metadata": {"balance": 10},
-        "success": {"mode": "program", "spec": {"program": format!("verifier.py::verify_{task}")}},
-    });
-    let verifier = format!(
-        "def verify_{task}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"\"}}\n"
-    );
-    [
-        ("task.json", format!("{spec:#}\n")),
-        ("setup_task.sh", "#!/bin/bash\necho setting up\n".to_owned()),
-        ("export_result.sh", "#!/bin/bash\necho exporting\n".to_owned()),
-        ("verifier.py", verifier),
-    ]
-    .map(|(name, text)| format!("````{name}\n{text}````\n"))
-    .join("\n")
+    author::files_answer("demo_env@0.1", task, description)
 }
 
 /// A line of a journal.
@@ -188,4 +163,16 @@ pub(crate) fn journal(count: usize) -> String {
         lines += &journal_line(&format!("files/{task}"), &files_answer(&task, &description));
     }
     lines
+}
+
+/// A server whose model answers well.
+pub(crate) fn good_server() -> Server {
+    Server::start(|asked| Play::Answer(good(asked)))
+}
+
+/// What was asked of a server, sorted.
+pub(crate) fn calls(server: &Server) -> Vec<Call> {
+    let mut calls: Vec<Call> = server.log().iter().map(|logged| call(&logged.asked)).collect();
+    calls.sort();
+    calls
 }

@@ -13,7 +13,7 @@ fn the_listed_tasks_are_the_seeds_the_second_list_first() {
     let output = world.run(&["--agent", "existing"]);
     output.assert(0, &["seed new_task", "seed old_task"]);
     insta::assert_snapshot!(output.stdout.lines().next().unwrap(), @r#"{"record":"seed","env":"demo_env","task":"new_task","dir":"benchmarks/cua_world/environments/demo_env/tasks/new_task","origin":"existing","files":["task.json","verifier.py"]}"#);
-    insta::assert_snapshot!(output.stderr, @"stage-propose: 2 tasks of demo_env serve as seeds: new_task, old_task");
+    insta::assert_snapshot!(output.stderr, @"stage-propose: seeds that demo_env already has: new_task, old_task");
     assert_eq!(fs::read_to_string(world.run_dir().join("seeds.jsonl")).unwrap(), output.stdout);
 }
 

@@ -100,10 +100,7 @@ fn it_hangs_and_so_do_those_it_started() {
         sh -c \"$stubborn\" & setsid sh -c \"$stubborn\" & (setsid sh -c \"$stubborn\" &)
         trap '' TERM; while :; do sleep 600; done";
     let (world, message) = first_phase(script, &["--timeout-sec", "1"], "phase_timed_out");
-    assert!(
-        message.starts_with("phase 1 (notes) took longer than 1 seconds and was ended; to go on"),
-        "{message}"
-    );
+    assert!(message.starts_with("phase 1 (notes) took longer than 1 s and was ended; to go on"), "{message}");
     assert_eq!(fs::read_to_string(world.path("record/pids")).unwrap().lines().count(), 4);
 }
 
@@ -120,7 +117,10 @@ fn what_it_leaves_behind_is_ended() {
 fn the_session_is_in_use() {
     let script = "echo \"Error: Session ID $session is already in use.\" >&2; exit 1";
     let (_, message) = first_phase(script, &[], "session_in_use");
-    assert!(message.contains("Session ID [SESSION] is already in use.; leave out --session-id"), "{message}");
+    assert!(
+        message.contains("Session ID [SESSION] is already in use.: leave out --session-id for a new one"),
+        "{message}"
+    );
 }
 
 #[test]
@@ -139,12 +139,13 @@ fn the_session_is_unknown() {
 
 #[test]
 fn it_ends_in_an_error() {
-    let script = r#"init; printf '{"type":"result","subtype":"success","is_error":true,"result":"API Error: 529 overloaded"}\n'"#;
-    let (_, message) = first_phase(script, &[], "phase_error");
-    assert!(
-        message.starts_with("phase 1 (notes) ended in an error: API Error: 529 overloaded; to go on"),
-        "{message}"
-    );
+    for end in ["", "; exit 1"] {
+        let result =
+            r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 529 overloaded"}"#;
+        let (_, message) = first_phase(&format!("init; echo '{result}'{end}"), &[], "phase_error");
+        let start = "phase 1 (notes) ended in an error: API Error: 529 overloaded; to go on from there: ";
+        assert!(message.starts_with(start), "{message}");
+    }
 }
 
 #[test]
@@ -171,10 +172,7 @@ fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
 #[test]
 fn there_is_no_session_to_resume() {
     let output = World::new().run(&["--start-phase", "3"]);
-    check_refusal(
-        &output,
-        "no session to resume: [W]/task_generation_runs/demo_env/session.json is not there",
-    );
+    check_refusal(&output, "no session to resume in [W]/task_generation_runs/demo_env; name one with");
 }
 
 #[test]

@@ -183,10 +183,9 @@ impl World {
     /// Text that is the same in every run: without the place, the session and the times.
     fn neutral(&self, text: &str) -> String {
         let text = text.replace(&self.dir.path().to_string_lossy().into_owned(), "[W]");
-        let session = fs::read_to_string(self.run_dir().join("session.json")).ok();
-        let session = session
-            .and_then(|text| Some(serde_json::from_str::<Value>(&text).ok()?["id"].as_str()?.to_owned()));
-        let text = session.map_or(text.clone(), |id| text.replace(&id, "[SESSION]"));
+        let sessions = fs::read_dir(self.run_dir().join("logs/propose")).into_iter().flatten();
+        let ids = sessions.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let text = ids.fold(text, |text, id| text.replace(&id, "[SESSION]"));
         text.replace(env!("CARGO_BIN_EXE_stage-propose"), "stage-propose")
     }
 

@@ -118,6 +118,7 @@ fn a_reworked_task_is_a_seed() {
     let prompt = world.recorded("argv", 2);
     assert!(prompt.contains("<expert_feedback>\nNobody does it like this.\n</expert_feedback>"), "{prompt}");
     assert!(!world.env().join("tasks/seed_tasks.json").exists(), "nothing else is touched");
+    assert!(!world.run_dir().join("seeds.jsonl").exists(), "one reworked task is not all the seeds");
 }
 
 #[test]

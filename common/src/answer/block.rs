@@ -1,0 +1,355 @@
+//! Fenced blocks of an answer: where each begins and ends, and what it is called.
+//!
+//! CommonMark ends a block at the first line that can close it. Contents that hold such a line themselves
+//! (a README with code in it, a heredoc that writes Markdown) end too early by that rule. So of the lines
+//! that can close a block, the one counts with which its content is whole: JSON, Python and shell scripts
+//! tell. Markdown does not; there, blocks inside are paired, and where that leaves a choice, the blank
+//! lines around a fence say whether it opens or closes. Where they do not say it either, the block is
+//! ambiguous, and nobody guesses.
+
+use std::borrow::Cow;
+
+use super::fence::{self, Fence};
+use super::kind::Kind;
+use super::name::{self, FirstLine, Label, NameError, Said};
+
+/// A fenced block.
+#[derive(Clone, Debug)]
+pub(super) struct Block<'a> {
+    /// The file it is, where the answer says so.
+    pub file: Option<Said>,
+    /// Whether the fence itself names the file, rather than a line near it.
+    pub by_fence: bool,
+    /// What kind of content it seems to hold.
+    pub kind: Kind,
+    /// What is in it.
+    pub content: Cow<'a, str>,
+    /// The line of the answer on which it begins, from 1.
+    pub line: usize,
+    /// How it ends.
+    pub end: End,
+}
+
+/// How a block ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// It is closed.
+    Closed,
+    /// The answer ends, or another file begins, and nothing has closed it.
+    Unclosed,
+    /// More than one line may close it, and nothing tells which.
+    Ambiguous,
+}
+
+/// Finds the blocks of `text`. `None` if there are more than any answer needs.
+pub(super) fn find(text: &str) -> Option<Vec<Block<'_>>> {
+    let fences = fence::find(text);
+    if fences.len() > fence::MAX_FENCES {
+        return None;
+    }
+    let heads: Vec<Head> = (0..fences.len()).map(|at| Head::read(text, &fences, at)).collect();
+    let mut finder = Finder { text, fences: &fences, heads: &heads, budget: 4 * text.len() + (1 << 20) };
+    Some(finder.blocks())
+}
+
+/// What a fence and the lines around it say of the block that it opens.
+#[derive(Debug)]
+struct Head {
+    language: String,
+    file: Option<Said>,
+    /// Whether the fence itself names the file.
+    by_fence: bool,
+    /// Whether nothing but the name can be meant: the fence says it, or a line that does nothing else.
+    is_sure: bool,
+    kind: Option<Kind>,
+    /// Bytes of the content's first lines that only say the name.
+    skip: usize,
+}
+
+impl Head {
+    fn read(text: &str, fences: &[Fence<'_>], at: usize) -> Self {
+        let Some(fence) = fences.get(at) else { return Self::nameless(String::new()) };
+        if !fence.opens {
+            return Self::nameless(String::new());
+        }
+        let (language, said) = name::in_info(fence.info);
+        let mut head = Self::nameless(language);
+        let inside = text.get(fence.line.end..).unwrap_or_default();
+        let (first, skip) = first_line(inside);
+        let first = name::in_first_line(first);
+        if let Some(file) = said {
+            head.take(file, true);
+            head.by_fence = true;
+        } else {
+            let floor =
+                at.checked_sub(1).and_then(|before| fences.get(before)).map_or(0, |fence| fence.line.end);
+            head.take_from_lines(line_above(text, floor, fence.line.start), first.as_ref());
+        }
+        head.skip = head.name_line(first.as_ref(), inside, skip);
+        head.kind = match &head.file {
+            Some(Ok(file)) => Some(Kind::of_file(file)),
+            _ => Kind::of_language(&head.language).or_else(|| Kind::of_content(inside)),
+        };
+        head
+    }
+
+    fn nameless(language: String) -> Self {
+        Self { language, file: None, by_fence: false, is_sure: false, kind: None, skip: 0 }
+    }
+
+    /// Takes the name from the lines around the fence: one that is there to say it rather than one that
+    /// mentions it.
+    fn take_from_lines(&mut self, above: &str, first: Option<&FirstLine>) {
+        let label = name::in_label(above);
+        let mut said = Vec::new();
+        if let Some(Label::Sure(file)) = &label {
+            said.push((file, true));
+        }
+        if let Some(FirstLine::Bare(file) | FirstLine::Comment(file)) = first {
+            said.push((file, false));
+        }
+        if let Some(Label::Mention(file)) = &label {
+            said.push((file, false));
+        }
+        let fitting = said.into_iter().find(|(file, sure)| match file {
+            Ok(file) => Kind::of_file(file).fits(&self.language),
+            // A word with a dot may be anything, but a path that leads out of the folder is one.
+            Err((_, error)) => *sure && *error != NameError::Ending,
+        });
+        if let Some((file, sure)) = fitting {
+            self.take(file.clone(), sure);
+        }
+    }
+
+    fn take(&mut self, file: Said, is_sure: bool) {
+        self.file = Some(file);
+        self.is_sure = is_sure;
+    }
+
+    /// How much of the content is a first line that says the block's name and is no part of the file.
+    fn name_line(&self, first: Option<&FirstLine>, inside: &str, skip: usize) -> usize {
+        let (said, is_part) = match first {
+            None => return 0,
+            Some(FirstLine::Bare(said)) => (said, false),
+            Some(FirstLine::Comment(said)) => {
+                let next = inside.get(skip..).unwrap_or_default().trim_start();
+                let is_script = matches!(said, Ok(file) if matches!(Kind::of_file(file), Kind::Python | Kind::Shell | Kind::PowerShell | Kind::Text | Kind::Markdown));
+                // A comment stays, unless it stands where only the first line of a script may.
+                (said, is_script && !next.starts_with("#!") && !inside.trim_start().starts_with("<!--"))
+            }
+        };
+        if !is_part && self.file.as_ref() == Some(said) { skip } else { 0 }
+    }
+
+    /// Whether this is the head of another file than `file`, beyond doubt.
+    fn begins_other(&self, file: Option<&str>) -> bool {
+        match &self.file {
+            Some(Ok(other)) => self.is_sure && (self.by_fence || name::is_core(other)) && file != Some(other),
+            _ => false,
+        }
+    }
+}
+
+/// The line above a block that may name it, with at most one blank line between.
+fn line_above(text: &str, floor: usize, start: usize) -> &str {
+    let above = text.get(floor..start).unwrap_or_default();
+    let line = above.trim_end();
+    let blank = above.get(line.len()..).unwrap_or_default().matches('\n').count();
+    if blank > 2 { "" } else { line.rsplit('\n').next().unwrap_or_default() }
+}
+
+/// The first line that is not blank, and how many bytes it and the blank ones before it take.
+fn first_line(text: &str) -> (&str, usize) {
+    let mut end = 0;
+    for line in text.split_inclusive('\n').take(3) {
+        end += line.len();
+        if !line.trim().is_empty() {
+            return (line, end);
+        }
+    }
+    ("", 0)
+}
+
+struct Finder<'a, 'f> {
+    text: &'a str,
+    fences: &'f [Fence<'a>],
+    heads: &'f [Head],
+    /// Bytes that may still be checked for being whole, so that an answer of nothing but fences is not
+    /// checked for hours.
+    budget: usize,
+}
+
+/// What closes a block.
+enum Closer {
+    /// The fence with this number.
+    At(usize),
+    /// One of two or more, of which this is the first.
+    Unclear(usize),
+    /// None.
+    Missing,
+    /// It is no file itself, but other files are inside it.
+    Wrapper,
+}
+
+impl<'a> Finder<'a, '_> {
+    fn blocks(&mut self) -> Vec<Block<'a>> {
+        let mut blocks = Vec::new();
+        let mut lines = LineNumbers { text: self.text, at: 0, line: 1 };
+        let mut at = 0;
+        while let (Some(fence), Some(head)) = (self.fences.get(at), self.heads.get(at)) {
+            let opener = at;
+            at += 1;
+            if !fence.opens {
+                continue;
+            }
+            let (end, closer) = match self.closer(opener, head) {
+                Closer::At(closer) => (End::Closed, closer),
+                Closer::Unclear(closer) => (End::Ambiguous, closer),
+                Closer::Missing => (End::Unclosed, self.next_file(opener, head)),
+                Closer::Wrapper => continue,
+            };
+            // The next file begins at the fence that stands where this block ought to have been closed.
+            at = if end == End::Unclosed { closer } else { closer + 1 };
+            let content = self.content(opener, closer, head.skip);
+            blocks.push(Block {
+                file: head.file.clone(),
+                by_fence: head.by_fence,
+                kind: head.kind.unwrap_or(Kind::Text),
+                content,
+                line: lines.of(fence.line.start),
+                end,
+            });
+        }
+        blocks
+    }
+
+    fn closer(&mut self, opener: usize, head: &Head) -> Closer {
+        let next_file = self.next_file(opener, head);
+        let Some(first) = self.closers(opener).next() else { return Closer::Missing };
+        if next_file < first {
+            return if head.file.is_some() { Closer::Missing } else { Closer::Wrapper };
+        }
+        match head.kind {
+            Some(kind) if kind.is_checkable() => {
+                Closer::At(self.closer_that_completes(opener, head, kind, first))
+            }
+            Some(Kind::Markdown) => self.closer_of_text(opener, next_file),
+            Some(_) if head.file.is_some() => self.closer_of_text(opener, next_file),
+            _ => Closer::At(first),
+        }
+    }
+
+    /// The fences that can close the block, in order.
+    fn closers(&self, opener: usize) -> impl Iterator<Item = usize> {
+        let opening = self.fences.get(opener);
+        let after = self.fences.iter().enumerate().skip(opener + 1);
+        after.filter(move |(_, fence)| opening.is_some_and(|opening| fence.closes(opening))).map(|(at, _)| at)
+    }
+
+    /// The fence after `opener` that begins another file beyond doubt; the number of fences if none does.
+    fn next_file(&self, opener: usize, head: &Head) -> usize {
+        let file = head.file.as_ref().and_then(|file| file.as_deref().ok());
+        let mut after = self.heads.iter().enumerate().skip(opener + 1);
+        after.find(|(_, other)| other.begins_other(file)).map_or(self.fences.len(), |(at, _)| at)
+    }
+
+    /// The first fence with which the content is whole; without one, CommonMark's.
+    fn closer_that_completes(&mut self, opener: usize, head: &Head, kind: Kind, first: usize) -> usize {
+        let next_file = self.next_file(opener, head);
+        let candidates: Vec<usize> = self.closers(opener).take_while(|&at| at < next_file).collect();
+        // A line break inside a JSON string is not JSON, so a fence never stands inside one.
+        let candidates = if kind == Kind::Json { candidates.get(..1) } else { candidates.get(..) };
+        for &candidate in candidates.unwrap_or_default() {
+            let content = self.content(opener, candidate, head.skip);
+            match self.budget.checked_sub(content.len()) {
+                Some(rest) => self.budget = rest,
+                None => break,
+            }
+            if kind.flaw(&content).is_ok() {
+                return candidate;
+            }
+        }
+        first
+    }
+
+    /// The fence that closes a text which may hold blocks of its own.
+    fn closer_of_text(&self, opener: usize, next_file: usize) -> Closer {
+        let Some(opening) = self.fences.get(opener) else { return Closer::Missing };
+        // Every fence that closes the block, if all before it are paired inside it.
+        let mut candidates: Vec<usize> = Vec::new();
+        let mut inside: Option<&Fence<'_>> = None;
+        for (at, fence) in self.fences.iter().enumerate().take(next_file).skip(opener + 1) {
+            match inside {
+                Some(block) if fence.closes(block) => inside = None,
+                Some(_) => {}
+                None => {
+                    if fence.closes(opening) {
+                        candidates.push(at);
+                    }
+                    if fence.opens {
+                        inside = Some(fence);
+                    }
+                }
+            }
+        }
+        // Every fence belongs to a block inside.
+        let Some((&last, earlier)) = candidates.split_last() else { return Closer::Missing };
+        for &candidate in earlier {
+            match self.looks(candidate) {
+                Some(Looks::Closing) => return Closer::At(candidate),
+                Some(Looks::Opening) => {}
+                None => return Closer::Unclear(candidate),
+            }
+        }
+        Closer::At(last)
+    }
+
+    /// What the lines around a bare fence make of it.
+    fn looks(&self, at: usize) -> Option<Looks> {
+        let line = &self.fences.get(at)?.line;
+        let before = self.text.get(..line.start)?.trim_end_matches('\n').len() + 1;
+        let blank_before = before < line.start;
+        let after = self.text.get(line.end..)?;
+        let blank_after = after.lines().next().is_none_or(|next| next.trim().is_empty());
+        match (blank_before, blank_after) {
+            (true, false) => Some(Looks::Opening),
+            (false, true) => Some(Looks::Closing),
+            _ => None,
+        }
+    }
+
+    /// What stands between two fences, less the indentation of the first.
+    fn content(&self, opener: usize, closer: usize, skip: usize) -> Cow<'a, str> {
+        let Some(opening) = self.fences.get(opener) else { return Cow::Borrowed("") };
+        let end = self.fences.get(closer).map_or(self.text.len(), |fence| fence.line.start);
+        let content = self.text.get(opening.line.end + skip..end).unwrap_or_default();
+        if opening.indent == 0 {
+            return Cow::Borrowed(content);
+        }
+        let dedent = |line: &'a str| {
+            let spaces = line.len() - line.trim_start_matches(' ').len();
+            line.get(spaces.min(opening.indent)..).unwrap_or_default()
+        };
+        Cow::Owned(content.split_inclusive('\n').map(dedent).collect())
+    }
+}
+
+enum Looks {
+    Opening,
+    Closing,
+}
+
+/// Line numbers of offsets that only grow.
+struct LineNumbers<'a> {
+    text: &'a str,
+    at: usize,
+    line: usize,
+}
+
+impl LineNumbers<'_> {
+    fn of(&mut self, offset: usize) -> usize {
+        self.line += self.text.get(self.at..offset).unwrap_or_default().matches('\n').count();
+        self.at = offset;
+        self.line
+    }
+}

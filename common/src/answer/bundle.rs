@@ -1,0 +1,46 @@
+//! An answer that is one JSON object: names of files, and their contents.
+
+use serde_json::{Map, Value};
+
+use super::name::below_task;
+
+/// Keys under which a list of files gives a name.
+const NAME_KEYS: [&str; 4] = ["name", "path", "filename", "file"];
+
+/// Keys under which a list of files gives a content.
+const CONTENT_KEYS: [&str; 3] = ["content", "contents", "text"];
+
+/// The files in `json`, if it is an object of names and contents, or one that holds such an object, or a
+/// list of named contents, as `files`. There is a `task.json` among them.
+pub(super) fn files(json: &Value) -> Option<Vec<(String, String)>> {
+    let object = json.as_object()?;
+    let files = match object.get("files") {
+        Some(Value::Object(files)) => from_object(files)?,
+        Some(Value::Array(files)) => files.iter().map(from_item).collect::<Option<_>>()?,
+        _ => from_object(object)?,
+    };
+    files
+        .iter()
+        .any(|(name, _)| below_task(name).as_deref() == Ok("task.json") || name.ends_with("/task.json"))
+        .then_some(files)
+}
+
+fn from_object(files: &Map<String, Value>) -> Option<Vec<(String, String)>> {
+    files.iter().map(|(name, value)| Some((name.clone(), content(value)?))).collect()
+}
+
+fn from_item(item: &Value) -> Option<(String, String)> {
+    let item = item.as_object()?;
+    let name = NAME_KEYS.iter().find_map(|key| item.get(*key))?.as_str()?;
+    let value = CONTENT_KEYS.iter().find_map(|key| item.get(*key))?;
+    Some((name.to_owned(), content(value)?))
+}
+
+/// The text of a file. A file of JSON may be given as what it holds.
+fn content(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Object(_) | Value::Array(_) => serde_json::to_string_pretty(value).ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,135 @@
+//! The passes on tasks that are there.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use common::environment::TaskName;
+use common::manifest::Line;
+use common::model::Shared;
+use common::record::{Failure, Files, Kind, Record, Task, TaskStatus};
+
+use crate::fixtures;
+use crate::incoming;
+use crate::repair::{Findings, Patient, Rounds};
+use crate::run::Run;
+use crate::scene::Scene;
+use crate::task_files;
+
+impl Run<'_> {
+    /// Has fixtures written for the tasks that come in as `files` or `task` records.
+    pub(crate) fn write_fixtures(&mut self) -> Result<()> {
+        let mut tasks = Vec::new();
+        for record in self.read("files", &[Kind::Files, Kind::Task])? {
+            match record {
+                Record::Files(files) if files.task.is_some() && !files.files.is_empty() => tasks.push(files),
+                Record::Task(task) => tasks.extend(self.files_of(task)?),
+                _ => {}
+            }
+        }
+        let shared = self.prompt("fixtures")?;
+        let total = tasks.len();
+        self.each(tasks.into_iter(), Some(total), move |maker, task| fixtures::make(task, maker, &shared))
+    }
+
+    /// Has tasks mended in which checks have found faults.
+    pub(crate) fn repair(&mut self) -> Result<()> {
+        let settings = self.settings;
+        let mut findings = Findings::default();
+        let mut came = self.read("verdicts", &[Kind::Verdict, Kind::Probe])?;
+        if !came.iter().any(|record| matches!(record, Record::Probe(_))) {
+            came.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, self.ui)?);
+        }
+        for record in came {
+            findings.take(record);
+        }
+        let mut rounds = Rounds::read(&settings.run_dir)?;
+        let patients = self.patients(findings, &rounds)?;
+        rounds.add(&patients)?;
+        let shared = self.prompt("repair")?;
+        let total = patients.len();
+        self.each(patients.into_iter(), Some(total), move |maker, patient| patient.mend(maker, &shared))
+    }
+
+    /// The tasks that can be mended; for the others, a failure is written.
+    fn patients(&mut self, findings: Findings, rounds: &Rounds) -> Result<Vec<Patient>> {
+        let settings = self.settings;
+        let rows = incoming::plan_rows(settings, self.ui)?;
+        let numbers: BTreeMap<String, usize> = rows.into_iter().map(|row| (row.task, row.index)).collect();
+        let mut patients = Vec::new();
+        for (name, findings) in findings.into_tasks() {
+            let index = numbers.get(&name).copied().unwrap_or_default();
+            let Some(task) = TaskName::new(&name) else {
+                self.unreadable(&name, index, "its name is not made of a-z, 0-9 and _")?;
+                continue;
+            };
+            let env = settings.environment.name.clone();
+            match task_files::read(&settings.environment.task_dir(&name)) {
+                Err(error) => self.unreadable(&name, index, &format!("{error:#}"))?,
+                Ok(files) => {
+                    let patient = Patient { env, task, index, files, findings };
+                    let spent = rounds.spent(&patient);
+                    if spent < settings.rounds {
+                        patients.push(patient);
+                    } else {
+                        self.fail(patient.given_up(spent))?;
+                    }
+                }
+            }
+        }
+        Ok(patients)
+    }
+
+    /// The files of a task that was extracted.
+    fn files_of(&mut self, task: Task) -> Result<Option<Files>> {
+        if matches!(task.status, TaskStatus::Rejected | TaskStatus::Planned) {
+            return Ok(None);
+        }
+        let index = task.index.unwrap_or_default();
+        match task_files::read(&self.settings.workspace.resolve(&task.dir)) {
+            Ok(files) => {
+                Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
+            }
+            Err(error) => {
+                self.unreadable(&task.task, index, &format!("{error:#}"))?;
+                Ok(None)
+            }
+        }
+    }
+
+    fn unreadable(&mut self, task: &str, index: usize, why: &str) -> Result<()> {
+        self.fail(Failure {
+            env: self.settings.environment.name.clone(),
+            task: Some(task.to_owned()),
+            stage: "amplify".to_owned(),
+            index: Some(index),
+            code: "unreadable_task".to_owned(),
+            message: format!("its files cannot be sent to the model: {why}"),
+            attempts: 0,
+        })
+    }
+
+    /// The records of some kinds that come in; where none comes, those of the manifest.
+    fn read(&mut self, manifest: &str, kinds: &[Kind]) -> Result<Vec<Record>> {
+        let path = self.settings.run_dir.manifest(manifest);
+        let mut records = Vec::new();
+        for line in self.settings.stage.input(self.ui, Some(&path), kinds)? {
+            match line.context("cannot read the input")? {
+                Line::Record(record) => records.push(record),
+                Line::Other(raw) => self.output.raw(&raw)?,
+            }
+        }
+        if records.is_empty() {
+            for &kind in kinds {
+                records.extend(incoming::manifest(&path, kind, self.ui)?);
+            }
+        }
+        Ok(records)
+    }
+
+    fn prompt(&self, pass: &str) -> Result<Shared> {
+        let rows = incoming::plan_rows(self.settings, self.ui)?;
+        let seeds = incoming::seed_names(self.settings, self.ui)?;
+        let scene = Scene::set(self.settings, &seeds, &rows, self.ui)?;
+        self.kept.prompt(pass, 1, scene.prompt(self.templates, pass)?)
+    }
+}

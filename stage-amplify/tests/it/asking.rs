@@ -1,0 +1,196 @@
+//! What is asked of a model, and what is asked of it again.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value;
+use testkit::{Answer, End, Play, Server};
+
+use crate::support::{
+    Call, Place, call, calls, description, files_answer, good, good_server, number, plan_answer,
+    readme_answer, row, task,
+};
+
+#[test]
+fn calls_of_a_pass_differ_in_their_last_lines_only() {
+    let (place, server) = (Place::new(), good_server());
+    let ran = place.run_at(&server, &["--count", "8"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    for pass in ["readme", "files"] {
+        let shared = place.read(&format!("prompts/{pass}.1.md"));
+        let prompts: Vec<String> = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
+        let of_pass = prompts.iter().filter(|prompt| prompt.starts_with(&shared));
+        assert_eq!(of_pass.count(), 8, "{pass}");
+    }
+}
+
+#[test]
+fn a_plan_that_falls_short_is_completed() {
+    let place = Place::new();
+    let server = Server::start(|asked| {
+        let Call::Plan(count) = call(asked) else { return Play::Answer(good(asked)) };
+        let rows = match count {
+            6 => vec![row(1), row(1), row(2), serde_json::json!({"task": "open_period", "activity": "x"})],
+            4 => vec![row(2), row(3), row(4), row(5)],
+            _ => vec![row(6), row(7)],
+        };
+        Play::Answer(Answer::new(plan_answer(&rows)))
+    });
+    let ran = place.run_at(&server, &["--count", "6", "--pass", "plan"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let tasks: Vec<String> = (1..=6).map(task).collect();
+    let planned: Vec<String> =
+        place.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(planned, tasks);
+    assert_eq!(calls(&server), [Call::Plan(1), Call::Plan(4), Call::Plan(6)]);
+    // The second call is told what was wrong with the first one's rows.
+    let second = server.log()[1].asked.prompt.clone();
+    assert!(second.contains("- `open_period`: a task of that name exists"), "{second}");
+}
+
+#[test]
+fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
+    let place = Place::new();
+    let server = Server::start(|asked| match call(asked) {
+        Call::Plan(_) => Play::Answer(Answer::new(plan_answer(&[row(1), row(2)]))),
+        _ => Play::Answer(good(asked)),
+    });
+    let ran = place.run_at(&server, &["--count", "4"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let kinds: Vec<String> = ran.records().into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["failure", "failure", "files", "files"]);
+    assert!(ran.stderr.contains("the plan has 2 of 4 rows"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_higher_count_adds_rows_and_leaves_the_others() {
+    let (place, server) = (Place::new(), good_server());
+    place.run_at(&server, &["--count", "3"]);
+    let before = place.read("files.jsonl");
+    // As if the tasks had been extracted, and another one been written by hand.
+    for n in 1..=3 {
+        place.write_task(&task(n), &description(n));
+    }
+    place.write_task("close_year", "Close the year.");
+    let ran = place.run_at(&server, &["--count", "5"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(place.read("files.jsonl").starts_with(&before));
+    assert_eq!(place.manifest("files.jsonl").len(), 5);
+    let asked = calls(&server);
+    assert_eq!(asked.len(), (1 + 3 + 3) + (1 + 2 + 2), "{asked:?}");
+    assert!(place.read("prompts/plan.4.md").contains("close_year"));
+    assert!(!place.read("prompts/readme.1.md").contains("close_year"));
+}
+
+#[test]
+fn only_a_row_that_was_changed_by_hand_is_asked_for_again() {
+    let (place, server) = (Place::new(), good_server());
+    place.run_at(&server, &["--count", "4"]);
+    let plan = place.read("plan.jsonl").replace("\"Settle account 2\"", "\"Settle the second account\"");
+    fs_err::write(place.run_dir().join("plan.jsonl"), plan).unwrap();
+    let before = server.log().len();
+    let ran = place.run_at(&server, &["--count", "4", "--pass", "readme,files"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let again: Vec<Call> = server.log()[before..].iter().map(|logged| call(&logged.asked)).collect();
+    // The README is the same as before, and so the files are known.
+    assert_eq!(again, [Call::Readme(task(2))]);
+}
+
+#[test]
+fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
+    let place = Place::new();
+    let server = Server::start(|asked| {
+        let first = !asked.prompt.contains("could not be used");
+        match call(asked) {
+            Call::Readme(name) if first && name == task(1) => {
+                Play::Answer(Answer::new("I would rather not."))
+            }
+            Call::Readme(name) if first && name == task(2) => Play::Answer(good(asked).ending(End::Cut)),
+            Call::Files(name) if first && name == task(3) => {
+                Play::Answer(Answer::new("Done! All files are written."))
+            }
+            _ => Play::Answer(good(asked)),
+        }
+    });
+    let ran = place.run_at(&server, &["--count", "4"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(place.manifest("files.jsonl").len(), 4);
+    assert_eq!(server.log().len(), 1 + 4 + 4 + 3);
+}
+
+#[test]
+fn what_stays_unusable_is_a_failure() {
+    let place = Place::new();
+    let server = Server::start(|asked| match call(asked) {
+        Call::Files(name) if name == task(2) => Play::Answer(Answer::new("No files today.")),
+        _ => Play::Answer(good(asked)),
+    });
+    let ran = place.run_at(&server, &["--count", "3", "--max-candidates", "2"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let expected = [("files", task(1)), ("failure", task(2)), ("files", task(3))];
+    assert_eq!(ran.records(), expected.map(|(kind, task)| (kind.to_owned(), task)));
+    let failure = &place.manifest("files.jsonl")[1];
+    assert_eq!((&failure["code"], &failure["attempts"]), (&"unusable_answers".into(), &2.into()));
+    // It is no seed either.
+    let seeds = fs_err::read_to_string(place.env_dir().join("tasks/seed_tasks.json")).unwrap();
+    assert!(!seeds.contains(&task(2)) && seeds.contains(&task(3)), "{seeds}");
+}
+
+#[test]
+fn a_copy_of_another_task_is_asked_for_again() {
+    let place = Place::new();
+    let server = Server::start(|asked| match call(asked) {
+        Call::Readme(name)
+            if number(&name) == 3 && !asked.prompt.contains("nearly that of settle_account_1") =>
+        {
+            Play::Answer(Answer::new(readme_answer(&name, &description(1))))
+        }
+        _ => Play::Answer(good(asked)),
+    });
+    let ran = place.run_at(&server, &["--count", "4"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let specs = place.manifest("specs.jsonl");
+    assert!(specs[2]["readme"].as_str().unwrap().contains(&description(3)));
+    let readmes = calls(&server).iter().filter(|call| **call == Call::Readme(task(3))).count();
+    assert_eq!(readmes, 2);
+}
+
+#[test]
+fn a_task_that_stays_a_copy_is_a_failure() {
+    let place = Place::new();
+    let server = Server::start(|asked| match call(asked) {
+        Call::Readme(name) => Play::Answer(Answer::new(readme_answer(&name, &description(1)))),
+        Call::Files(name) => Play::Answer(Answer::new(files_answer(&name, &description(1)))),
+        Call::Plan(_) => Play::Answer(good(asked)),
+    });
+    let ran = place.run_at(&server, &["--count", "2"]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert_eq!(place.manifest("files.jsonl")[1]["code"], "near_duplicate");
+}
+
+#[test]
+fn quotas_of_a_profile_are_met() {
+    let place = Place::new();
+    let profile = place.write(
+        "profile.json",
+        r#"{"demo_env": {"categories": [{"name": "Ledger", "weight": "75%"}, {"name": "Tax", "weight": "25%"}]}}"#,
+    );
+    let turn = AtomicUsize::new(0);
+    let server = Server::start(move |asked| {
+        let Call::Plan(count) = call(asked) else { return Play::Answer(good(asked)) };
+        let start = turn.fetch_add(count, Ordering::SeqCst) + 1;
+        let rows: Vec<Value> = (start..start + count)
+            .map(|n| {
+                let mut row = row(n);
+                row["category"] = (if n % 2 == 0 { "tax" } else { "ledger" }).into();
+                row
+            })
+            .collect();
+        Play::Answer(Answer::new(plan_answer(&rows)))
+    });
+    let ran =
+        place.run_at(&server, &["--count", "8", "--pass", "plan", "--profile", profile.to_str().unwrap()]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let rows = place.manifest("plan.jsonl");
+    let ledger = rows.iter().filter(|row| row["category"] == "Ledger").count();
+    assert_eq!((ledger, rows.len()), (6, 8));
+}

@@ -1,0 +1,211 @@
+//! How runs end that do not run through.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::faults::Rates;
+use testkit::{Play, Server};
+
+use crate::support::{Call, KEY, Place, Ran, call, good, good_server, task};
+
+/// Holds calls back until it is opened.
+#[derive(Clone, Default)]
+struct Door(Arc<(Mutex<bool>, Condvar)>);
+
+impl Door {
+    fn open(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+
+    fn pass(&self) {
+        let shut = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_timeout_while(shut, Duration::from_secs(20), |open| !*open).unwrap());
+    }
+}
+
+/// A server that answers all but the files of one task, which wait behind the door.
+fn server_with_door(held: usize) -> (Server, Door) {
+    let door = Door::default();
+    let before = door.clone();
+    let server = Server::start(move |asked| {
+        if call(asked) == Call::Files(task(held)) {
+            before.pass();
+        }
+        Play::Answer(good(asked))
+    });
+    (server, door)
+}
+
+#[test]
+fn records_go_out_while_calls_are_still_out() {
+    let place = Place::new();
+    let (server, door) = server_with_door(3);
+    let mut child = place
+        .command_at(&server, &["--count", "3"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for n in 1..=2 {
+        assert!(lines.next().unwrap().unwrap().contains(&task(n)));
+    }
+    door.open();
+    assert!(lines.next().unwrap().unwrap().contains(&task(3)));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn after_a_kill_no_answer_is_paid_for_again() {
+    let undisturbed = Place::new();
+    undisturbed.run_at(&good_server(), &["--count", "5"]);
+    let place = Place::new();
+    for held in 1..=5 {
+        let (server, _door) = server_with_door(held);
+        let mut child = place
+            .command_at(&server, &["--count", "5", "--num-workers", "2"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let before = server.log().len();
+        server.wait_for(before + 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let server = good_server();
+    let journalled = place.read("answers.jsonl").lines().count();
+    let ran = place.run_at(&server, &["--count", "5"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(server.log().len(), 11 - journalled.min(11));
+    for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl"] {
+        assert!(place.manifest(manifest) == undisturbed.manifest(manifest), "{manifest}");
+    }
+}
+
+#[test]
+fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
+    let place = Place::new();
+    let server = Server::start(|asked| Rates::BAD_DAY.strike(asked, good(asked), Duration::from_millis(20)));
+    let ran = place.run_at(
+        &server,
+        &["--count", "40", "--num-workers", "16", "--idle-timeout-sec", "1", "--max-candidates", "9"],
+    );
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let expected: Vec<_> = (1..=40).map(|n| ("files".to_owned(), task(n))).collect();
+    assert_eq!(ran.records(), expected);
+    let journal = place.read("answers.jsonl");
+    let mut kept: Vec<String> = journal
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
+        .collect();
+    let mut given: Vec<String> = server.log().into_iter().filter_map(|logged| logged.given).collect();
+    kept.sort();
+    given.sort();
+    assert!(kept == given, "{} kept, {} given", kept.len(), given.len());
+}
+
+#[test]
+fn a_wrong_key_ends_the_run_at_once_in_the_vendors_words() {
+    let place = Place::new();
+    let server = Server::start(|_| {
+        Play::refusal(
+            401,
+            &json!({"error": {"code": 401, "message": "API key not valid. Please pass a valid API key."}}),
+        )
+    });
+    let ran = place.run_at(&server, &["--count", "5"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("API key not valid"), "{}", ran.stderr);
+    assert_eq!(server.log().len(), 1);
+}
+
+#[test]
+fn a_ceiling_ends_the_run_and_what_is_there_is_usable() {
+    let place = Place::new();
+    let server = good_server();
+    let prices = place.write(
+        "prices.json",
+        r#"{"models": [{"name": "gemini-3-pro-preview", "max_output_tokens": 1000, "price": {"base": {"input": 1, "output": 1}}}]}"#,
+    );
+    let prices = prices.to_str().unwrap();
+    let ran = place
+        .run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "0.02"]);
+    assert_eq!(ran.status, Some(3), "{ran:?}");
+    assert!(!ran.records().is_empty() && ran.records().len() < 5, "{ran:?}");
+    let ran =
+        place.run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "5"]);
+    assert_eq!((ran.status, ran.records().len()), (Some(0), 5), "{ran:?}");
+    assert_eq!(server.log().len(), 11);
+}
+
+#[test]
+fn a_second_process_is_refused() {
+    let place = Place::new();
+    let (server, door) = server_with_door(1);
+    let mut child = place
+        .command_at(&server, &["--count", "1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    server.wait_for(3);
+    let ran = place.run_at(&server, &["--count", "1"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("another stage-amplify"), "{}", ran.stderr);
+    door.open();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn without_a_key_nothing_is_begun() {
+    let place = Place::new();
+    let ran = place.run(&["--count", "1"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("GEMINI_API_KEY"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_key_turns_up_nowhere() {
+    let place = Place::new();
+    let ran = place.run_at(&good_server(), &["--count", "2", "-v"]);
+    assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY));
+    let mut folders = vec![place.path().to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = fs_err::read(&path).unwrap();
+                assert!(!String::from_utf8_lossy(&bytes).contains(KEY), "{}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn seeds_are_waited_for_and_other_records_pass_through() {
+    let (place, server) = (Place::new(), good_server());
+    place.write_task("other_seed", "Post the rent.");
+    let mut child = place
+        .command_at(&server, &["--count", "1"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let seed =
+        json!({"record": "seed", "env": "demo_env", "task": "other_seed", "dir": "x", "origin": "agent"});
+    writeln!(stdin, "{seed}\n{{\"record\":\"mine\",  \"x\": 1.0}}\nrubbish").unwrap();
+    drop(stdin);
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert!(ran.stdout.starts_with("{\"record\":\"mine\",  \"x\": 1.0}\n"), "{ran:?}");
+    assert!(ran.stderr.contains("standard input:3: no valid record"), "{ran:?}");
+    assert!(place.read("prompts/readme.1.md").contains("## demo_env: `other_seed`"));
+}

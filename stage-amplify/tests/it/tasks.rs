@@ -1,0 +1,113 @@
+//! The passes on tasks that are there: fixtures and repair.
+
+use std::io::Write;
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use testkit::{Answer, Play, Server};
+
+use crate::support::{Place, Ran, description, good_server, task};
+
+/// Runs the program with these records as its input.
+fn run_on(place: &Place, server: &Server, args: &[&str], records: &str) -> Ran {
+    let mut child = place
+        .command_at(server, args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(records.as_bytes()).unwrap();
+    Ran::from(child.wait_with_output().unwrap())
+}
+
+/// Makes tasks and puts them into the environment.
+fn place_with_tasks(count: usize) -> (Place, String) {
+    let place = Place::new();
+    let ran = place.run_at(&good_server(), &["--count", &count.to_string()]);
+    for line in ran.stdout.lines() {
+        let record: Value = serde_json::from_str(line).unwrap();
+        let dir = place.env_dir().join("tasks").join(record["task"].as_str().unwrap());
+        fs_err::create_dir_all(&dir).unwrap();
+        for (name, content) in record["files"].as_object().unwrap() {
+            fs_err::write(dir.join(name), content.as_str().unwrap()).unwrap();
+        }
+    }
+    (place, ran.stdout)
+}
+
+fn verdict(task: &str, message: &str) -> String {
+    json!({
+        "record": "verdict", "env": "demo_env", "task": task, "kind": "task", "path": "x", "ok": message.is_empty(),
+        "issues": [{"code": "invalid_program_verifier", "severity": "error", "message": message}],
+    })
+    .to_string()
+        + "\n"
+}
+
+/// A server that mends every verifier.
+fn surgeon() -> Server {
+    Server::start(|asked| {
+        let name = asked.prompt.rsplit_once("Mend `").unwrap().1.split_once('`').unwrap().0;
+        let verifier = format!(
+            "def verify_{name}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"mended\"}}\n"
+        );
+        Play::Answer(Answer::new(format!("````verifier.py\n{verifier}````\n")))
+    })
+}
+
+#[test]
+fn a_bad_verdict_becomes_a_mended_task() {
+    let (place, _) = place_with_tasks(2);
+    let server = surgeon();
+    let records =
+        verdict(&task(1), "") + &verdict(&task(2), "it does not parse") + &verdict(&task(2), "nor that");
+    let ran = run_on(&place, &server, &["--pass", "repair"], &records);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(ran.records(), [("files".to_owned(), task(2))]);
+    let record: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(record["files"]["verifier.py"].as_str().unwrap().contains("mended"));
+    assert!(record["files"]["task.json"].as_str().unwrap().contains(&description(2)));
+    assert_eq!(record["index"], 2);
+    let asked = &server.log()[0].asked.prompt;
+    assert!(asked.contains("it does not parse") && asked.contains("nor that"));
+}
+
+#[test]
+fn repairs_of_a_task_are_counted() {
+    let (place, _) = place_with_tasks(1);
+    let server = surgeon();
+    let repair = |message: &str| {
+        run_on(&place, &server, &["--pass", "repair", "--rounds", "1"], &verdict(&task(1), message))
+    };
+    assert_eq!(repair("bad").status, Some(0));
+    // The same repair again, as after an interruption, is not another one.
+    assert_eq!(repair("bad").status, Some(0));
+    assert_eq!(server.log().len(), 1);
+    let spent = repair("still bad");
+    assert_eq!(spent.status, Some(1), "{spent:?}");
+    assert!(spent.stdout.contains("repair_rounds_spent"), "{}", spent.stdout);
+}
+
+#[test]
+fn fixtures_are_written_by_somebody_who_has_not_seen_the_verifier() {
+    let (place, files) = place_with_tasks(2);
+    let server = Server::start(|asked| {
+        let text = if asked.prompt.contains("Write `fixtures.json` for `settle_account_1`") {
+            "````fixtures.json\n{\"golden\": [{\"about\": \"done\", \"files\": {\"/tmp/r.json\": {\"ok\": true}}}]}\n````\n"
+        } else {
+            "I have none."
+        };
+        Play::Answer(Answer::new(text))
+    });
+    let ran = run_on(&place, &server, &["--pass", "fixtures", "--max-candidates", "2"], &files);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let expected = [("files", task(1)), ("files", task(2)), ("failure", task(2))];
+    assert_eq!(ran.records(), expected.map(|(kind, task)| (kind.to_owned(), task)));
+    let first: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
+    assert!(first["files"]["fixtures.json"].as_str().unwrap().contains("golden"));
+    for logged in server.log() {
+        assert!(!logged.asked.prompt.contains("def verify_settle"), "the verifier was shown");
+        assert!(logged.asked.prompt.contains("echo exporting"));
+    }
+}

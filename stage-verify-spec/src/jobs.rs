@@ -1,0 +1,140 @@
+//! What there is to check, in the order in which it is reported.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use common::environment::{ENV_SPECS, TASK_SPECS, Workspace};
+use common::manifest::{Line, RawLine};
+use common::record::{Record, Task, TaskStatus};
+use common::stage::Input;
+use common::verify::{CheckedEnvironment, check_environment, task_specs};
+
+use crate::args::Target;
+
+/// One thing to do.
+pub(crate) enum Job {
+    /// Pass a line on.
+    Pass(RawLine),
+    /// Pass a record on that names nothing to check.
+    PassTask(Box<Task>),
+    /// Check an environment.
+    Environment(Arc<Environment>),
+    /// Check a task by its spec, or by its folder where it has none.
+    Task { environment: Arc<Environment>, spec: PathBuf },
+}
+
+/// An environment, checked when it is first needed.
+pub(crate) struct Environment {
+    root: PathBuf,
+    checked: OnceLock<CheckedEnvironment>,
+}
+
+impl Environment {
+    fn new(root: PathBuf) -> Arc<Self> {
+        Arc::new(Self { root, checked: OnceLock::new() })
+    }
+
+    pub(crate) fn checked(&self) -> &CheckedEnvironment {
+        self.checked.get_or_init(|| check_environment(&self.root))
+    }
+
+    /// The name of its folder.
+    pub(crate) fn name(&self) -> String {
+        let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let absolute = || fs_err::canonicalize(&self.root).ok().and_then(|path| name(&path));
+        name(&self.root).or_else(absolute).unwrap_or_default()
+    }
+}
+
+/// What was named: each environment, then its tasks.
+pub(crate) fn of_targets(
+    targets: Vec<Target>,
+    task: Option<String>,
+) -> impl Iterator<Item = io::Result<Job>> + Send {
+    targets.into_iter().flat_map(environments).flat_map(move |found| match found {
+        Ok((root, None)) => jobs_of_environment(root, task.as_deref()),
+        Ok((root, Some(folder))) => {
+            let environment = Environment::new(root);
+            let specs = specs_of(&folder).into_iter();
+            let task = |spec| Ok(Job::Task { environment: environment.clone(), spec });
+            let tasks: Vec<_> = specs.map(task).collect();
+            std::iter::once(Ok(Job::Environment(environment))).chain(tasks).collect()
+        }
+        Err(error) => vec![Err(error)],
+    })
+}
+
+/// Folders of environments, with the task folder where one task is meant.
+fn environments(target: Target) -> Vec<io::Result<(PathBuf, Option<PathBuf>)>> {
+    match target {
+        Target::Environment(root) => vec![Ok((root, None))],
+        Target::Task { environment, folder } => vec![Ok((environment, Some(folder)))],
+        Target::Corpus(root) => match children(&root) {
+            Ok(children) => children.into_iter().map(|root| Ok((root, None))).collect(),
+            Err(error) => vec![Err(error)],
+        },
+    }
+}
+
+/// Environments in a folder, sorted.
+fn children(root: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut children = Vec::new();
+    for entry in fs_err::read_dir(root)? {
+        let path = entry?.path();
+        if ENV_SPECS.iter().any(|name| path.join(name).exists()) {
+            children.push(path);
+        }
+    }
+    children.sort_unstable();
+    Ok(children)
+}
+
+fn jobs_of_environment(root: PathBuf, task: Option<&str>) -> Vec<io::Result<Job>> {
+    let has_spec = ENV_SPECS.iter().any(|name| root.join(name).exists());
+    // The original does not look at the tasks of an environment without a spec.
+    let specs = if has_spec { task_specs(&root, task) } else { Vec::new() };
+    let environment = Environment::new(root);
+    let tasks = specs.into_iter().map(|spec| Job::Task { environment: environment.clone(), spec });
+    std::iter::once(Job::Environment(environment.clone())).chain(tasks).map(Ok).collect()
+}
+
+/// Specs in a task folder; the folder itself where there is none, so that it is not passed over.
+fn specs_of(folder: &Path) -> Vec<PathBuf> {
+    let specs: Vec<_> =
+        TASK_SPECS.iter().map(|name| folder.join(name)).filter(|spec| spec.exists()).collect();
+    if specs.is_empty() { vec![folder.to_owned()] } else { specs }
+}
+
+/// What lines of a manifest ask for. An environment is checked before its first task.
+pub(crate) fn of_lines(input: Input, workspace: Workspace) -> impl Iterator<Item = io::Result<Job>> + Send {
+    let mut environments = HashMap::new();
+    input.flat_map(move |line| match line {
+        Ok(Line::Record(Record::Task(task))) => jobs_of_record(task, &workspace, &mut environments),
+        Ok(Line::Record(_)) => Vec::new(),
+        Ok(Line::Other(line)) => vec![Ok(Job::Pass(line))],
+        Err(error) => vec![Err(error)],
+    })
+}
+
+fn jobs_of_record(
+    task: Task,
+    workspace: &Workspace,
+    environments: &mut HashMap<PathBuf, Arc<Environment>>,
+) -> Vec<io::Result<Job>> {
+    let written = matches!(task.status, TaskStatus::Written | TaskStatus::Replaced | TaskStatus::Kept);
+    let folder = workspace.resolve(&task.dir);
+    let root = folder.parent().and_then(Path::parent);
+    let Some(root) = root.filter(|_| written) else { return vec![Ok(Job::PassTask(Box::new(task)))] };
+    let mut jobs = Vec::new();
+    let environment = environments.entry(root.to_owned()).or_insert_with(|| {
+        let environment = Environment::new(root.to_owned());
+        jobs.push(Ok(Job::Environment(environment.clone())));
+        environment
+    });
+    jobs.extend(
+        specs_of(&folder).into_iter().map(|spec| Ok(Job::Task { environment: environment.clone(), spec })),
+    );
+    jobs
+}

@@ -1,0 +1,129 @@
+//! An author of tasks: what a good model would answer to the prompts of stage-amplify, made up.
+//!
+//! Its tasks are about settling accounts, each with a description unlike any other's, and it tells from the
+//! last lines of a prompt what is asked for.
+
+#![expect(clippy::unwrap_used, reason = "a prompt that is not understood fails the test")]
+
+use serde_json::{Value, json};
+
+use crate::{Answer, Asked};
+
+/// Words without meaning, for descriptions that are unlike one another.
+const WORDS: [&str; 16] = [
+    "ledger", "invoice", "journal", "budget", "tax", "asset", "refund", "report", "branch", "audit",
+    "period", "account", "vendor", "export", "balance", "currency",
+];
+
+/// The name of the `number`th task that the answers here are about.
+pub fn task(number: usize) -> String {
+    format!("settle_account_{number}")
+}
+
+/// A description that is unlike that of any other number.
+pub fn description(number: usize) -> String {
+    let words: Vec<&str> = (0..30).map(|n| WORDS[(number * 7 + n * (number + 3)) % WORDS.len()]).collect();
+    format!("Settle account {number}: {}.", words.join(" "))
+}
+
+/// A row of the plan.
+pub fn row(number: usize) -> Value {
+    json!({
+        "task": task(number),
+        "title": format!("Settle account {number}"),
+        "activity": description(number),
+        "occupation": "Bookkeeper",
+        "features": ["ledger"],
+        "archetype": "reconcile",
+        "difficulty": "very_hard",
+    })
+}
+
+/// The answer to a plan call.
+pub fn plan_answer(rows: &[Value]) -> String {
+    let lines: Vec<String> = rows.iter().map(Value::to_string).collect();
+    format!("````jsonl\n{}\n````\n", lines.join("\n"))
+}
+
+/// The answer to a call for the README of a task.
+pub fn readme_answer(task: &str, description: &str) -> String {
+    format!("~~~~markdown\n# Settle (`{task}@1`)\n\n## Description\n{description}\n\n## Data\nBooks.\n~~~~\n")
+}
+
+/// The answer to a call for the files of a task in the environment with this id.
+pub fn files_answer(env_id: &str, task: &str, description: &str) -> String {
+    let hook = |name: &str| format!("/workspace/tasks/{task}/{name}");
+    let spec = json!({
+        "id": format!("{task}@1"),
+        "version": "1.0",
+        "env_id": env_id,
+        "description": description,
+        "difficulty": "very_hard",
+        "init": {"timeout_sec": 600, "max_steps": 100, "reward_type": "sparse"},
+        "hooks": {"pre_task": hook("setup_task.sh"), "post_task": hook("export_result.sh")},
+        "metadata": {"balance": 10},
+        "success": {"mode": "program", "spec": {"program": format!("verifier.py::verify_{task}")}},
+    });
+    let verifier = format!(
+        "def verify_{task}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"\"}}\n"
+    );
+    [
+        ("task.json", format!("{spec:#}\n")),
+        ("setup_task.sh", "#!/bin/bash\necho setting up\n".to_owned()),
+        ("export_result.sh", "#!/bin/bash\necho exporting\n".to_owned()),
+        ("verifier.py", verifier),
+    ]
+    .map(|(name, text)| format!("````{name}\n{text}````\n"))
+    .join("\n")
+}
+
+/// What a call is for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Call {
+    /// So many rows.
+    Plan(usize),
+    /// The README of this task.
+    Readme(String),
+    /// The files of this task.
+    Files(String),
+}
+
+/// Tells from the last lines of a request what it is for.
+pub fn call(asked: &Asked) -> Call {
+    let own = asked.prompt.rsplit_once("\n# Now\n").unwrap().1;
+    let between = |text: &str, left: &str, right: &str| {
+        text.split_once(left).and_then(|(_, rest)| rest.split_once(right)).map(|(found, _)| found.to_owned())
+    };
+    if let Some(count) = between(own, "\nWrite ", " new row") {
+        return Call::Plan(count.parse().unwrap());
+    }
+    if let Some(task) = between(own, "Write the files of `", "`") {
+        return Call::Files(task);
+    }
+    let row: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
+    Call::Readme(row["task"].as_str().unwrap().to_owned())
+}
+
+/// The number of a task of [`task`].
+pub fn number(task: &str) -> usize {
+    task.rsplit('_').next().unwrap().parse().unwrap()
+}
+
+/// A good answer to a call. Rows are numbered on from those that the prompt shows.
+pub fn good(asked: &Asked) -> Answer {
+    Answer::new(match call(asked) {
+        Call::Plan(count) => {
+            let planned = (1..=1000).find(|&n| !asked.prompt.contains(&format!("\"{}\"", task(n)))).unwrap();
+            let rows: Vec<Value> = (planned..planned + count).map(row).collect();
+            plan_answer(&rows)
+        }
+        Call::Readme(task) => readme_answer(&task, &description(number(&task))),
+        Call::Files(task) => files_answer(env_id(&asked.prompt), &task, &description(number(&task))),
+    })
+}
+
+/// The environment's id, as the prompt for files demands it.
+fn env_id(prompt: &str) -> &str {
+    let rest = prompt.split_once("`env_id` is `").map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split('`').next()).unwrap_or_default()
+}
