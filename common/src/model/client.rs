@@ -153,7 +153,9 @@ impl Client {
             sample: request.sample,
         };
         self.journal.append(&answer).map_err(|error| self.cannot_journal(&error))?;
-        let cost = facts.price.as_ref().map(|price| price.cost(&answer.usage));
+        // Servers that tell no usage charge all the same.
+        let told = answer.usage != Usage::default();
+        let cost = facts.price.as_ref().filter(|_| told).map(|price| price.cost(&answer.usage));
         turn.answered(answer.usage, cost, cached);
         Ok(answer)
     }

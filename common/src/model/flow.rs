@@ -15,7 +15,7 @@ use crate::record::Usage;
 const CACHE_LIFE: Duration = Duration::from_mins(5);
 /// How long calls wait, at most, for the first one to warm the cache: a model that thinks for minutes before
 /// its first word is not waited for.
-const WARM_UP: Duration = Duration::from_mins(1);
+const WARM_UP: Duration = Duration::from_secs(30);
 /// A call that succeeds allows so much of another one; one that is turned away takes `BACK_OFF`. So the
 /// number of calls in flight settles where a fifth of them is turned away, and a burst of refusals halves it.
 const ADVANCE: f64 = 0.125;
@@ -66,8 +66,8 @@ impl Cache {
         matches!(self, Self::Filling(since) if since.elapsed() < WARM_UP)
     }
 
-    fn is_warm(self) -> bool {
-        matches!(self, Self::Warm(used) if used.elapsed() < CACHE_LIFE)
+    fn is_cold(self) -> bool {
+        matches!(self, Self::Warm(used) if used.elapsed() >= CACHE_LIFE)
     }
 }
 
@@ -125,11 +125,13 @@ impl Flow {
             self.check(&mut state)?;
             let cache = cached.and_then(|shared| state.caches.get(&shared.id()).copied());
             if cache.is_some_and(Cache::is_filling) {
+                // It may have been woken to take a place that another call can use.
+                self.room.notify_one();
                 state = self.wait(&self.warmed, state, WARM_UP);
                 continue;
             }
             if self.has_room(&mut state, worst)? {
-                let fills = cached.filter(|_| !cache.is_some_and(Cache::is_warm)).map(Shared::id);
+                let fills = cached.filter(|_| cache.is_none_or(Cache::is_cold)).map(Shared::id);
                 return Ok(self.admit(&mut state, worst, fills));
             }
             state = self.wait(&self.room, state, Duration::MAX);
@@ -330,5 +332,62 @@ impl Drop for Turn<'_> {
         }
         drop(state);
         flow.wake(1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether a call enters at once, and whether it then fills the cache that this is known of.
+    fn enters(known: Option<Cache>) -> Option<bool> {
+        // The deadline ends what would wait.
+        let flow = Flow::new(4, None, Some(Duration::from_millis(50)));
+        let shared = Shared::from("beginning");
+        flow.state().caches.extend(known.map(|cache| (shared.id(), cache)));
+        flow.enter(0.0, Some(&shared)).ok().map(|turn| turn.fills.is_some())
+    }
+
+    #[test]
+    fn calls_wait_for_a_cache_that_is_being_filled_but_not_for_ever() {
+        let ago = |age: Duration| Instant::now().checked_sub(age).unwrap();
+        assert_eq!(enters(None), Some(true));
+        assert_eq!(enters(Some(Cache::Filling(Instant::now()))), None);
+        assert_eq!(enters(Some(Cache::Filling(ago(WARM_UP)))), Some(false));
+        assert_eq!(enters(Some(Cache::Warm(Instant::now()))), Some(false));
+        assert_eq!(enters(Some(Cache::Warm(ago(CACHE_LIFE)))), Some(true));
+    }
+
+    #[test]
+    fn refusals_narrow_the_window_and_answers_widen_it() {
+        let flow = Flow::new(8, None, None);
+        let mut turn = flow.enter(0.0, None).unwrap();
+        (0..8).for_each(|_| turn.turned_away());
+        assert!((flow.state().window - 4.0).abs() < 1e-9);
+        (0..100).for_each(|_| turn.turned_away());
+        assert!((flow.state().window - 1.0).abs() < 1e-9, "one call can always go out");
+        drop(turn);
+        for _ in 0..100 {
+            flow.enter(0.0, None).unwrap().answered(Usage::default(), None, None);
+        }
+        assert!((flow.state().window - 8.0).abs() < 1e-9);
+        assert_eq!(flow.totals().in_flight, 0);
+    }
+
+    #[test]
+    fn what_was_reserved_is_given_back_or_spent() {
+        let flow = Flow::new(8, Some(10.0), None);
+        let mut first = flow.enter(6.0, None).unwrap();
+        first.lost();
+        assert!((flow.totals().committed() - 6.0).abs() < 1e-9);
+        assert!(matches!(first.reserve_again(), Err(AskError::Limit(Limit::Cost { .. }))));
+        drop(first);
+        assert!(flow.state().reserved.abs() < 1e-9);
+
+        let flow = Flow::new(8, Some(10.0), None);
+        flow.enter(6.0, None).unwrap().answered(Usage::default(), Some(1.0), None);
+        flow.enter(6.0, None).unwrap().answered(Usage::default(), None, None);
+        assert!((flow.totals().committed() - 7.0).abs() < 1e-9);
+        assert!(flow.enter(6.0, None).is_err());
     }
 }

@@ -1,0 +1,242 @@
+//! Measures whole runs of the stage on the demo's environment, against a model on the loopback interface.
+//!
+//! `cargo bench -p stage-amplify --bench run -- [pace] [faults] [kill] [flight]`; without a name, all of them.
+//!
+//! - `pace`: 64 tasks by a model that takes two seconds, and how far that is from the ideal.
+//! - `faults`: 200 tasks on a bad day; the journal against what the server gave.
+//! - `kill`: the same, killed at 50 random moments; the result against an undisturbed run's.
+//! - `flight`: memory and processor of 500 calls in flight, fed at once and by a trickle.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use testkit::faults::Rates;
+use testkit::{Play, Server, author};
+
+/// Of the Python original, by its two passes and defaults: 64 READMEs one after the other, and 64 sets of files
+/// by four threads.
+const ORIGINAL_SECONDS: f64 = 64.0 * 2.0 + 64.0 / 4.0 * 2.0;
+
+fn main() {
+    let asked: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
+    for (name, measure) in [("pace", pace as fn()), ("faults", faults), ("kill", kill), ("flight", flight)] {
+        if asked.is_empty() || asked.iter().any(|asked| asked == name) {
+            measure();
+        }
+    }
+}
+
+/// A copy of the demo's environment.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/demo/benchmarks");
+        assert!(Command::new("cp").arg("-R").arg(demo).arg(dir.path()).status().unwrap().success());
+        Self(dir)
+    }
+
+    fn run_dir(&self) -> PathBuf {
+        self.0.path().join("task_generation_runs/gnucash_env")
+    }
+
+    /// The stage, about to make so many tasks by so many workers.
+    fn stage(&self, server: &Server, tasks: usize, workers: usize) -> Command {
+        let mut stage = Command::new(env!("CARGO_BIN_EXE_stage-amplify"));
+        stage
+            .args(["--software", "GnuCash", "--env-dir", "gnucash_env", "--max-candidates", "9"])
+            .args(["--count", &tasks.to_string(), "--num-workers", &workers.to_string()])
+            .arg("--workspace")
+            .arg(self.0.path())
+            .env("GEMINI_BASE_URL", server.url())
+            .env("GEMINI_API_KEY", "k")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        stage
+    }
+
+    /// The texts of the journal, sorted.
+    fn journal(&self) -> Vec<String> {
+        let mut texts: Vec<String> =
+            self.lines("answers.jsonl").map(|answer| answer["text"].as_str().unwrap().to_owned()).collect();
+        texts.sort();
+        texts
+    }
+
+    /// The records of a manifest, without what they took: that depends on which call came first.
+    fn manifest(&self, name: &str) -> Vec<Value> {
+        let without_usage = |mut record: Value| {
+            record.as_object_mut().unwrap().remove("usage");
+            record
+        };
+        self.lines(name).map(without_usage).collect()
+    }
+
+    fn lines(&self, name: &str) -> impl Iterator<Item = Value> {
+        let text = fs_err::read_to_string(self.run_dir().join(name)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<_>>().into_iter()
+    }
+}
+
+/// A good author who takes so many seconds, on a day with these faults.
+fn server(rates: Rates, first: f64, last: f64) -> Arc<Server> {
+    let (first, last) = (Duration::from_secs_f64(first), Duration::from_secs_f64(last));
+    Arc::new(Server::start(move |asked| -> Play {
+        rates.strike(asked, author::good(asked).taking(first, last), Duration::from_millis(100))
+    }))
+}
+
+/// The texts that were given to the end, sorted.
+fn given(server: &Server) -> Vec<String> {
+    let mut texts: Vec<String> = server.log().into_iter().filter_map(|logged| logged.given).collect();
+    texts.sort();
+    texts
+}
+
+fn done(status: ExitStatus) -> &'static str {
+    if status.success() { "done" } else { "NOT DONE" }
+}
+
+fn pace() {
+    println!(
+        "pace: 64 tasks, a model that begins after 0.3 s and ends after 2 s; the original: {ORIGINAL_SECONDS} s"
+    );
+    for workers in [4, 16, 64] {
+        let (place, server) = (Place::new(), server(Rates::default(), 0.3, 2.0));
+        let started = Instant::now();
+        let status = place.stage(&server, 64, workers).status().unwrap();
+        let took = started.elapsed().as_secs_f64();
+        // One call for the plan, and two for each task.
+        let ideal = 2.0 + 2.0 * 2.0 * 64.0 / f64::from(u32::try_from(workers).unwrap());
+        println!(
+            "  {workers:>2} workers: {took:.1} s, {:.1} times as fast as the original; ideal {ideal:.0} s, {:+.0} %; {}",
+            ORIGINAL_SECONDS / took,
+            (took / ideal - 1.0) * 100.0,
+            done(status)
+        );
+    }
+}
+
+fn faults() {
+    println!("faults: 200 tasks on a bad day, 32 workers, answers that take 0.5 s, stalls cut after 5 s");
+    let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.1, 0.5));
+    let started = Instant::now();
+    let status = place.stage(&server, 200, 32).args(["--idle-timeout-sec", "5"]).status().unwrap();
+    let took = started.elapsed().as_secs_f64();
+    let (given, journal) = (given(&server), place.journal());
+    let tasks: BTreeSet<String> =
+        place.lines("files.jsonl").map(|record| record["task"].to_string()).collect();
+    println!(
+        "  {}: {} distinct usable tasks in {took:.1} s; {} requests, {} complete answers given, {} in the journal, {}",
+        done(status),
+        tasks.len(),
+        server.log().len(),
+        given.len(),
+        journal.len(),
+        if given == journal { "the same" } else { "NOT THE SAME" }
+    );
+}
+
+fn kill() {
+    println!("kill: 200 tasks on a bad day, 32 workers, killed at 50 random moments");
+    let (undisturbed, calm) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
+    let idle = ["--idle-timeout-sec", "2"];
+    assert!(undisturbed.stage(&calm, 200, 32).args(idle).status().unwrap().success());
+    let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
+    let mut random = 7_u64;
+    for _ in 0..50 {
+        let mut stage = place.stage(&server, 200, 32).args(idle).spawn().unwrap();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        thread::sleep(Duration::from_millis(20 + (random >> 33) % 400));
+        stage.kill().unwrap();
+        stage.wait().unwrap();
+    }
+    let status = place.stage(&server, 200, 32).args(idle).status().unwrap();
+    let same = ["plan.jsonl", "specs.jsonl", "files.jsonl"]
+        .iter()
+        .all(|name| place.manifest(name) == undisturbed.manifest(name));
+    let (given, journal) = (given(&server), place.journal());
+    println!(
+        "  {}: result {} an undisturbed run's; {} lines in the journal; {} complete answers lost on the way, {} \
+         may be; {} requests, {} undisturbed",
+        done(status),
+        if same { "equals" } else { "DIFFERS FROM" },
+        journal.len(),
+        given.len() - journal.len(),
+        50 * 32,
+        server.log().len(),
+        calm.log().len(),
+    );
+}
+
+fn flight() {
+    println!("flight: 500 calls in flight, answers that begin after 2 s and end after 20 s");
+    let (place, server) = (Place::new(), server(Rates::default(), 2.0, 20.0));
+    let mut stage = place.stage(&server, 500, 500).args(["--pass", "plan,readme"]).spawn().unwrap();
+    // One for the plan.
+    server.wait_for(501);
+    watch("fed at once", &stage);
+    stage.kill().unwrap();
+    stage.wait().unwrap();
+
+    let (place, server) = (Place::new(), self::server(Rates::default(), 2.0, 20.0));
+    let mut stage =
+        place.stage(&server, 500, 500).args(["--pass", "files"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut input = stage.stdin.take().unwrap();
+    let feeding = thread::spawn(move || {
+        for number in 1..=900 {
+            let (task, description) = (author::task(number), author::description(number));
+            let readme = author::readme_answer(&task, &description);
+            let spec = json!({"record": "spec", "env": "gnucash_env", "task": task, "index": number, "readme": readme});
+            // It ends early when the stage is killed.
+            if writeln!(input, "{spec}").is_err() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    server.wait_for(450);
+    watch("fed one every 20 ms, all the while", &stage);
+    stage.kill().unwrap();
+    stage.wait().unwrap();
+    feeding.join().unwrap();
+}
+
+/// Watches a process for a while.
+fn watch(how: &str, process: &Child) {
+    let (before, since) = (processor(process), Instant::now());
+    thread::sleep(Duration::from_secs(5));
+    let share = (processor(process) - before) / since.elapsed().as_secs_f64();
+    println!(
+        "  {how}: {} MB, {} MB at most; {:.1} % of a core",
+        memory(process, "VmRSS:"),
+        memory(process, "VmHWM:"),
+        share * 100.0
+    );
+}
+
+/// The processor time that a process has used, in seconds.
+fn processor(process: &Child) -> f64 {
+    let stat = fs_err::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+    let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// A figure of a process's memory, in megabytes.
+fn memory(process: &Child, figure: &str) -> u64 {
+    let status = fs_err::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with(figure)).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
