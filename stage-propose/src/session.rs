@@ -9,6 +9,8 @@ use common::run_dir::RunDir;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::phase::Phase;
+
 /// The name of the file that keeps a session.
 const FILE: &str = "session.json";
 
@@ -75,7 +77,7 @@ impl Session {
 
     /// The command that goes on with the session from a phase: the one that was typed, `typed`, with the
     /// session and the phase in place of those in it.
-    pub(crate) fn resume_command(&self, typed: impl IntoIterator<Item = String>, phase: usize) -> String {
+    pub(crate) fn resume_command(&self, typed: impl IntoIterator<Item = String>, phase: Phase) -> String {
         const REPLACED: [&str; 3] = ["--session-id", "--start-phase", "--propose-start-idx"];
         let mut command = Vec::new();
         let mut typed = typed.into_iter();
@@ -90,7 +92,7 @@ impl Session {
             }
         }
         command.extend(["--session-id".to_owned(), self.id.clone()]);
-        command.extend(["--start-phase".to_owned(), phase.to_string()]);
+        command.extend(["--start-phase".to_owned(), phase.number().to_string()]);
         let words: Vec<_> =
             command.iter().map(|word| shlex::try_quote(word).unwrap_or(word.into())).collect();
         words.join(" ")
@@ -147,7 +149,7 @@ mod tests {
         };
         let typed =
             ["stage-propose", "--software", "Stock List", "--session-id", "old", "--start-phase=1", "-q"];
-        let command = session.resume_command(typed.map(str::to_owned), 2);
+        let command = session.resume_command(typed.map(str::to_owned), Phase::Write);
         assert_eq!(command, "stage-propose --software 'Stock List' -q --session-id u --start-phase 2");
     }
 }

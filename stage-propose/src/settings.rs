@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::agent::Agent;
 use crate::args::{AgentKind, Args};
 use crate::notes::Notes;
+use crate::phase::Phase;
 use crate::prompt::Prompts;
 
 /// How many tasks an agent is asked for, unless another number was.
@@ -57,8 +58,8 @@ pub(crate) struct Drive {
     pub(crate) assignment: Assignment,
     /// The session that was asked for.
     pub(crate) session: Option<String>,
-    /// The number of the first phase that is run, from 1.
-    pub(crate) first_phase: usize,
+    /// The first phase that is run.
+    pub(crate) first_phase: Phase,
     pub(crate) time_limit: Duration,
     pub(crate) platforms: Vec<String>,
     pub(crate) task_type: String,
@@ -110,7 +111,7 @@ impl Drive {
             software: args.software.clone().unwrap_or_else(|| environment.name.clone()),
             assignment: Assignment::resolve(args, environment)?,
             session: args.session_id.map(|id| id.to_string()),
-            first_phase: usize::from(args.propose_start_idx.map_or(args.start_phase, |done| done + 1)),
+            first_phase: first_phase(args)?,
             time_limit: Duration::from_secs(args.timeout_sec),
             platforms,
             task_type: args.task_type.clone(),
@@ -133,6 +134,11 @@ impl Assignment {
         ensure!(!feedback.trim().is_empty(), "the feedback is empty: the agent would have nothing to go by");
         Ok(Self::Edit { task: task.clone(), feedback })
     }
+}
+
+fn first_phase(args: &Args) -> Result<Phase> {
+    let number = usize::from(args.propose_start_idx.map_or(args.start_phase, |done| done + 1));
+    Phase::ALL.into_iter().find(|phase| phase.number() == number).context("no phase has this number")
 }
 
 fn agent(args: &Args) -> Result<Agent> {

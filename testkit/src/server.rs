@@ -71,6 +71,11 @@ impl Server {
         drop(self.shared.logged.wait_while(log, |log| log.len() < requests));
     }
 
+    /// How many connections were made to it.
+    pub fn connections(&self) -> usize {
+        lock(&self.shared.connections).len()
+    }
+
     /// The most requests that were at work at the same time.
     pub fn most_at_once(&self) -> usize {
         let log = lock(&self.shared.log);

@@ -33,7 +33,7 @@ pub(super) struct Http {
     format: Box<dyn Format>,
     model: String,
     url: String,
-    key: Option<Key>,
+    key: Key,
     facts: Facts,
     /// Taken away when everything is abandoned.
     agent: Mutex<Option<Agent>>,
@@ -41,16 +41,24 @@ pub(super) struct Http {
 }
 
 /// A key. It goes into one header and nowhere else.
-pub(super) struct Key(String);
+pub(super) enum Key {
+    Given(String),
+    NotNeeded,
+    /// The variable that should hold it does not.
+    Missing(&'static str),
+}
 
 impl Key {
     pub(super) fn new(key: &str) -> Self {
-        Self(key.trim().to_owned())
+        Self::Given(key.trim().to_owned())
     }
 
     /// `text` without the key, in case a server gives it back.
     fn strike(&self, text: String) -> String {
-        if !self.0.is_empty() && text.contains(&self.0) { text.replace(&self.0, "[key]") } else { text }
+        match self {
+            Self::Given(key) if text.contains(key) => text.replace(key, "[key]"),
+            _ => text,
+        }
     }
 }
 
@@ -59,7 +67,7 @@ impl Http {
         format: Box<dyn Format>,
         model: &str,
         base: &str,
-        key: Option<Key>,
+        key: Key,
         facts: Facts,
         settings: &Settings,
     ) -> Self {
@@ -84,11 +92,15 @@ impl Http {
         for (name, value) in self.format.headers() {
             call = call.header(*name, *value);
         }
-        if let Some(Key(key)) = &self.key {
-            let (name, value) = self.format.key_header(key);
-            let mut value = HeaderValue::try_from(value).map_err(|_| bad_key())?;
-            value.set_sensitive(true);
-            call = call.header(name, value);
+        match &self.key {
+            Key::Given(key) => {
+                let (name, value) = self.format.key_header(key);
+                let mut value = HeaderValue::try_from(value).map_err(|_| bad_key())?;
+                value.set_sensitive(true);
+                call = call.header(name, value);
+            }
+            Key::NotNeeded => {}
+            Key::Missing(variable) => return Err(no_key(&self.model, variable)),
         }
         let call = call.header(header::CONTENT_LENGTH, body.len());
         call.send(SendBody::from_reader(&mut body.reader())).map_err(|error| self.broken(&error))
@@ -223,13 +235,6 @@ impl Http {
             other => format!("timeout: {other}"),
         }
     }
-
-    fn strike_key(&self, text: String) -> String {
-        match &self.key {
-            Some(key) => key.strike(text),
-            None => text,
-        }
-    }
 }
 
 impl Model for Http {
@@ -254,11 +259,11 @@ impl Model for Http {
         });
         match result {
             Ok(reply) => Ok(Reply {
-                text: self.strike_key(reply.text),
+                text: self.key.strike(reply.text),
                 seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
                 ..reply
             }),
-            Err(error) => Err(CallError { message: self.strike_key(error.message), ..error }),
+            Err(error) => Err(CallError { message: self.key.strike(error.message), ..error }),
         }
     }
 
@@ -337,6 +342,10 @@ fn is_refused(error: &io::Error) -> bool {
 
 fn bad_key() -> CallError {
     CallError::new(Fault::Permanent, "bad_key", "the key has characters in it that no key has")
+}
+
+fn no_key(model: &str, variable: &str) -> CallError {
+    CallError::new(Fault::Permanent, "no_key", format!("no key for {model}: set {variable}"))
 }
 
 /// The host in an address, without what may be secret about it.

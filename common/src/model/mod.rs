@@ -249,14 +249,6 @@ pub enum NameError {
     /// The answers to be replayed cannot be read.
     #[error("cannot read the answers to replay")]
     Replay(#[source] std::io::Error),
-    /// There is no key.
-    #[error("no key for {model}: set {variable}")]
-    NoKey {
-        /// The model.
-        model: String,
-        /// The environment variable that is to hold the key.
-        variable: &'static str,
-    },
     /// Money was asked about, and nobody knows what the model costs.
     #[error(
         "no price is known for {0}: give one with --prices FILE, or leave --max-cost and --estimate away"
@@ -265,6 +257,8 @@ pub enum NameError {
 }
 
 /// The model of this name. `env` reads the environment: keys, and the addresses of servers.
+///
+/// A missing key is an error of the first call alone: where every answer is in the journal, none is needed.
 pub fn from_name(
     name: &str,
     table: &Table,
@@ -283,11 +277,12 @@ pub fn from_name(
     let Access { key: key_variable, base: base_variable, default_base } = vendor.access();
     let set = |variable: &str| env(variable).filter(|value| !value.trim().is_empty());
     let base = set(base_variable);
-    let key = set(key_variable).map(|key| Key::new(&key));
-    // Servers of one's own mostly want no key.
-    if key.is_none() && !(vendor == Vendor::OpenAi && base.is_some()) {
-        return Err(NameError::NoKey { model: model.to_owned(), variable: key_variable });
-    }
+    let key = match set(key_variable) {
+        Some(key) => Key::new(&key),
+        // Servers of one's own mostly want no key.
+        None if vendor == Vendor::OpenAi && base.is_some() => Key::NotNeeded,
+        None => Key::Missing(key_variable),
+    };
     let base = base.unwrap_or_else(|| default_base.to_owned());
     Ok(Arc::new(Http::new(vendor.format(), model, base.trim(), key, facts, settings)))
 }

@@ -1,10 +1,12 @@
 //! A key goes to the server and nowhere else.
 
-use common::model::{self, NameError, Table};
+use common::interrupt::Interrupt;
+use common::journal::Journal;
+use common::model::{self, AskError, Client, Fault, NameError, Table};
 use serde_json::json;
 use testkit::{Answer as Said, Play, Server};
 
-use super::{CANARY, Fixture, settings};
+use super::{CANARY, Fixture, request, settings};
 
 #[test]
 fn the_key_is_in_its_header_and_nowhere_else() {
@@ -41,24 +43,38 @@ fn the_key_is_in_its_header_and_nowhere_else() {
 }
 
 #[test]
-fn a_missing_key_is_told_before_anything_is_asked() {
+fn a_missing_key_is_told_before_anything_is_sent() {
+    let server = Server::start(|_| Play::Answer(Said::new("ok")));
     let check = |name: &str, set: &[&str], expect: Option<&str>| {
-        let env = |variable: &str| set.contains(&variable).then(|| "http://127.0.0.1:9".to_owned());
-        let model = model::from_name(name, &Table::built_in().unwrap(), &settings(), &env);
-        let missing = match model {
-            Err(NameError::NoKey { variable, .. }) => Some(variable),
-            Err(error) => panic!("{error}"),
-            Ok(_) => None,
-        };
-        assert_eq!(missing, expect, "{name} {set:?}");
+        let env = |variable: &str| set.contains(&variable).then(|| server.url());
+        let model = model::from_name(name, &Table::built_in().unwrap(), &settings(), &env).unwrap();
+        let asked = server.log().len();
+        let error = model.ask(&request("a"), &mut || ()).err();
+        assert_eq!(error.as_ref().map(|error| error.message.as_str()), expect, "{name} {set:?}");
+        assert!(error.is_none_or(|error| error.fault == Fault::Permanent));
+        assert_eq!(server.log().len() - asked, usize::from(expect.is_none()));
     };
-    check("gemini-3-pro-preview", &[], Some("GEMINI_API_KEY"));
-    check("gemini-3-pro-preview", &["GEMINI_BASE_URL", "OPENAI_API_KEY"], Some("GEMINI_API_KEY"));
-    check("claude-sonnet-4-6", &[], Some("ANTHROPIC_API_KEY"));
-    check("openai:gpt-5.1", &[], Some("OPENAI_API_KEY"));
-    check("openai:gpt-5.1", &["OPENAI_API_KEY"], None);
+    let gemini = Some("no key for gemini-3-pro-preview: set GEMINI_API_KEY");
+    check("gemini-3-pro-preview", &[], gemini);
+    check("gemini-3-pro-preview", &["GEMINI_BASE_URL", "OPENAI_API_KEY"], gemini);
+    check("claude-sonnet-4-6", &[], Some("no key for claude-sonnet-4-6: set ANTHROPIC_API_KEY"));
+    check("openai:gpt-5.1", &[], Some("no key for gpt-5.1: set OPENAI_API_KEY"));
     // A server of one's own may want no key.
     check("openai:qwen", &["OPENAI_BASE_URL"], None);
+}
+
+#[test]
+fn no_key_is_needed_for_what_is_in_the_journal() {
+    let server = Server::start(|_| Play::Answer(Said::new("ok")));
+    let fixture = Fixture::new(&server, "gemini-3-pro-preview");
+    let answer = fixture.ask("a").unwrap();
+    let journal = Journal::open(&fixture.journal).unwrap();
+    let offline = "gemini-3-pro-preview";
+    let model = model::from_name(offline, &Table::built_in().unwrap(), &settings(), &|_| None).unwrap();
+    let client = Client::new(model, journal, settings(), &Interrupt::new());
+    assert_eq!(client.ask(&request("a")).unwrap(), answer);
+    let error = client.ask(&request("b")).unwrap_err();
+    assert_eq!(error, AskError::Stopped("no key for gemini-3-pro-preview: set GEMINI_API_KEY".to_owned()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod faults;
 mod keys;
 mod limits;
+mod process;
 mod replay;
 mod wire;
 

@@ -15,6 +15,7 @@ import os
 import pathlib
 import sqlite3
 import sys
+import tempfile
 import time
 from fractions import Fraction
 
@@ -95,6 +96,7 @@ class Book:
     def _split(self, row):
         return {
             "account": self.accounts[row["account_guid"]]["full_name"],
+            "account_guid": row["account_guid"],
             "value": amount(row["value_num"], row["value_denom"]),
             "quantity": amount(row["quantity_num"], row["quantity_denom"]),
             "memo": row["memo"] or "",
@@ -116,6 +118,14 @@ class Book:
         total = sum(round(s["quantity"] * 100) for t, s in self.splits(full_name) if t["date"] <= until)
         return total / 100
 
+    def balances(self):
+        """The balance of every account, by GUID, in its commodity."""
+        totals = dict.fromkeys(self.accounts, 0)
+        for transaction in self.transactions.values():
+            for split in transaction["splits"]:
+                totals[split["account_guid"]] += round(split["quantity"] * 10000)
+        return {guid: total / 10000 for guid, total in totals.items()}
+
     def slot(self, guid, name, column="string_val"):
         """A value from an object's slots, or None."""
         found = self.rows(f"SELECT {column} AS value FROM slots WHERE obj_guid = ? AND name = ?", guid, name)
@@ -128,12 +138,14 @@ class Book:
         documents = []
         for row in self.rows("SELECT * FROM invoices ORDER BY id"):
             kind, owner = self._owner(row["owner_type"], row["owner_guid"])
+            job = self.rows("SELECT id FROM jobs WHERE guid = ?", row["owner_guid"])
             posted = row["post_txn"] or ""
             documents.append(
                 {
                     "id": row["id"],
                     "owner_kind": kind,
                     "owner": owner,
+                    "job": job[0]["id"] if job else "",
                     "opened": (row["date_opened"] or "")[:10],
                     "posted": (row["date_posted"] or "")[:10] if posted else "",
                     "transaction": posted,
@@ -241,18 +253,19 @@ def amount(numerator, denominator):
 
 
 def digest(transaction):
-    """Changes when a transaction is edited; reconciling it is no edit."""
+    """Changes when a transaction is edited. Reconciling it is no edit, nor is renaming or moving its accounts."""
     kept = [transaction[key] for key in ("date", "num", "description")]
-    kept += [[s["account"], s["value"], s["quantity"], s["memo"]] for s in transaction["splits"]]
+    kept += sorted([s["account_guid"], s["value"], s["quantity"], s["memo"]] for s in transaction["splits"])
     return hashlib.sha256(json.dumps(kept).encode()).hexdigest()
 
 
-def write_json(path, value):
-    """Replaces a file as a whole, readable by everybody."""
-    temporary = path.with_name(path.name + ".partial")
-    temporary.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.chmod(0o644)
-    temporary.replace(path)
+def write_json(path, value, mode=0o644):
+    """Replaces a file as a whole. What somebody else may have put there, or beside it, is neither read nor followed."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(value, file, indent=1, sort_keys=True)
+        os.fchmod(file.fileno(), mode)
+    os.replace(temporary, path)
 
 
 def record_baseline(task):
@@ -264,12 +277,13 @@ def record_baseline(task):
         {
             "task": task,
             "started": int(time.time()),
-            "accounts": sorted(a["full_name"] for a in book.accounts.values()),
+            "accounts": book.accounts,
             "transactions": {guid: digest(t) for guid, t in book.transactions.items()},
+            "balances": book.balances(),
             "documents": sorted(d["id"] for d in book.documents()),
         },
+        mode=0o600,
     )
-    os.chmod(BASELINE, 0o600)
 
 
 class Export:
@@ -289,25 +303,61 @@ class Export:
         self.values[key] = value
 
     def __enter__(self):
+        try:
+            self._compare()
+        except Exception as error:
+            self._write(error)
+            raise
+        return self
+
+    def __exit__(self, _kind, error, _traceback):
+        self._write(error)
+        return False
+
+    def _compare(self):
         self.baseline = json.loads(BASELINE.read_text(encoding="utf-8"))
         if self.baseline["task"] != self.values["task"]:
             raise ValueError(f"the baseline is of {self.baseline['task']}")
         self.book = Book()
         before, now = self.baseline["transactions"], self.book.transactions
         self.added = [t for guid, t in now.items() if guid not in before]
-        self["baseline"] = {"accounts": len(self.baseline["accounts"]), "transactions": len(before)}
+        self["baseline"] = {"transactions": len(before)}
         self["transactions"] = {
             "added": len(self.added),
             "changed": sum(1 for guid in before if guid in now and digest(now[guid]) != before[guid]),
             "removed": sum(1 for guid in before if guid not in now),
         }
-        return self
 
-    def __exit__(self, kind, error, traceback):
+    def _write(self, error):
         if error is not None:
-            self.values["error"] = f"{kind.__name__}: {error}"
+            self.values["error"] = f"{type(error).__name__}: {error}"
         write_json(RESULT, self.values)
-        return False
+
+    def changed_accounts(self):
+        """The accounts that are new, or in another place or state than before, by full name."""
+        before = self.baseline["accounts"]
+        return {
+            account["full_name"]: {"new": guid not in before, **account}
+            for guid, account in self.book.accounts.items()
+            if account != before.get(guid)
+        }
+
+    def moved(self):
+        """The net change of every account whose balance is not what it was, by full name."""
+        before = self.baseline["balances"]
+        changes = {
+            self.book.accounts[guid]["full_name"]: round(balance - before.get(guid, 0), 4)
+            for guid, balance in self.book.balances().items()
+        }
+        return {name: change for name, change in changes.items() if change}
+
+    def new_documents(self):
+        """Invoices, bills, vouchers and credit notes that were not there before, with the posting's entry."""
+        documents = [d for d in self.book.documents() if d["id"] not in self.baseline["documents"]]
+        for document in documents:
+            posting = self.book.transactions.get(document.pop("transaction"))
+            document["posting"] = self.entry(posting) if posting else None
+        return documents
 
     def entry(self, transaction, *more, memos=False):
         """A transaction in the short form that results hold: date, what it moves, and the fields named in `more`."""

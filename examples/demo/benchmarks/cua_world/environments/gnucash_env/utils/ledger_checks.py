@@ -123,9 +123,13 @@ def moves(entry, expected, date=None):
     sums = {}
     for split in entry["splits"]:
         sums[split["account"]] = sums.get(split["account"], 0) + split["value"]
-    sums = {account: amount for account, amount in sums.items() if not same(amount, 0)}
-    amounts = sums.keys() == expected.keys() and all(same(sums[account], expected[account]) for account in expected)
-    return amounts and date in (None, entry["date"])
+    return equal_amounts(sums, expected) and date in (None, entry["date"])
+
+
+def equal_amounts(actual, expected):
+    """Whether two {account: amount} agree to the cent. Amounts of zero may be left out."""
+    actual = {account: amount for account, amount in actual.items() if not same(amount, 0)}
+    return actual.keys() == expected.keys() and all(same(actual[key], expected[key]) for key in expected)
 
 
 def untouched_otherwise(result, added=0, changed=0, removed=0):

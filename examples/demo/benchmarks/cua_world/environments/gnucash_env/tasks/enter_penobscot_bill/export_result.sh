@@ -26,11 +26,8 @@ with Export("enter_penobscot_bill") as result:
             "SELECT v.name AS vendor, t.name AS terms FROM vendors v JOIN billterms t ON t.guid = v.terms"
         )
     }
-    result["bills"] = [d for d in book.documents() if d["id"] not in result.baseline["documents"]]
-    for bill in result.values["bills"]:
-        posting = book.transactions.get(bill.pop("transaction"))
-        bill["posting"] = result.entry(posting) if posting else None
-        for unused in ("notes", "credit_note"):
-            del bill[unused]
+    unused = ("credit_note", "job", "notes")
+    result["bills"] = [
+        {key: value for key, value in bill.items() if key not in unused} for bill in result.new_documents()
+    ]
 PY
-chmod 644 /tmp/task_result.json

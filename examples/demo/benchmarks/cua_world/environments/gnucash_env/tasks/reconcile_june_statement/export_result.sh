@@ -26,4 +26,3 @@ with Export("reconcile_june_statement") as result:
     ]
     result["added"] = [result.entry(t) for t in result.added]
 PY
-chmod 644 /tmp/task_result.json

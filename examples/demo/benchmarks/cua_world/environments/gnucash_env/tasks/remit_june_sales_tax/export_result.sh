@@ -11,4 +11,3 @@ with Export("remit_june_sales_tax") as result:
     result["payments"] = [result.entry(t, "num", "description", memos=True) for t in result.added]
     result["balance_july_15"] = result.book.balance("Liabilities:Sales Tax Payable", "2024-07-15")
 PY
-chmod 644 /tmp/task_result.json

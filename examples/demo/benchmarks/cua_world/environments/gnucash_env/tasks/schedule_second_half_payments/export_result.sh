@@ -10,4 +10,3 @@ from gc_read import Export
 with Export("schedule_second_half_payments") as result:
     result["scheduled"] = result.book.scheduled()
 PY
-chmod 644 /tmp/task_result.json

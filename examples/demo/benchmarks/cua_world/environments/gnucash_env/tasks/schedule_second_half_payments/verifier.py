@@ -1,6 +1,6 @@
 """Verifies schedule_second_half_payments: three schedules with the right rhythm, span, amounts and accounts."""
 
-from ledger_checks import judge, same, untouched_otherwise
+from ledger_checks import equal_amounts, judge, untouched_otherwise
 
 CHECKING = "Assets:Current Assets:Business Checking"
 PREPAID = "Assets:Current Assets:Prepaid Insurance"
@@ -59,7 +59,6 @@ def until_december(entry):
 
 
 def right_amounts(entry):
-    expected = MOVES[entry["name"]]
+    """Whether the template has one split for each account, with its amount."""
     sums = {split["account"]: split["value"] for split in entry["splits"]}
-    exact = sums.keys() == expected.keys() and len(entry["splits"]) == len(expected)
-    return exact and all(same(sums[account], expected[account]) for account in expected)
+    return len(entry["splits"]) == 2 and equal_amounts(sums, MOVES[entry["name"]])
