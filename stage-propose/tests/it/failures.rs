@@ -44,7 +44,7 @@ fn claude_is_found_in_the_path() {
     World::stand_in(&bin.join("claude"));
     let mut command = world.command(&["--seed-count", "1"]);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    command.env_remove("CLAUDE_BIN").env("PATH", path);
+    command.env("CLAUDE_BIN", "").env("PATH", path);
     world.finish(command).assert(1, &[TOO_FEW]);
     assert_eq!(world.calls(), 3);
 }
@@ -252,5 +252,9 @@ fn arguments_that_make_no_sense_are_refused() {
     fs::write(world.path("empty.md"), " \n").unwrap();
     check(&["--edit-task", "old_task", "--feedback", "empty.md"], "the feedback is empty");
     check(&["--edit-task", "no_task", "--feedback", "empty.md"], "demo_env has no task \"no_task\" to edit");
+    check(
+        &["--agent", "existing", "--edit-task", "old_task", "--feedback", "empty.md"],
+        "--edit-task needs an agent",
+    );
     assert!(!Path::new(&world.path("record/calls")).exists());
 }
