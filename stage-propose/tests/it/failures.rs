@@ -170,6 +170,28 @@ fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
 }
 
 #[test]
+fn tasks_that_others_wrote_meanwhile_are_not_the_agents() {
+    let world = World::new();
+    world.script(2, "init; write_task mine; exit 1");
+    world.run(&["--seed-count", "1"]).assert(1, &["seed mine", "failure phase_failed"]);
+    world.task("theirs");
+    world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+    assert!(world.recorded("argv", 3).starts_with("-p\nYou have not completed the task."));
+}
+
+#[test]
+fn tasks_from_a_phase_that_was_killed_with_the_stage_are_the_agents() {
+    let world = World::new();
+    let started = world.fifo("started");
+    world.script(2, "init; write_task mine; echo yes >\"$RECORD/started\"");
+    let (mut child, _lines) = world.start(&["--seed-count", "1"]);
+    assert_eq!(fs::read_to_string(started).unwrap(), "yes\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+}
+
+#[test]
 fn there_is_no_session_to_resume() {
     let output = World::new().run(&["--start-phase", "3"]);
     check_refusal(&output, "no session to resume in [W]/task_generation_runs/demo_env; name one with");
