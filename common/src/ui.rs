@@ -153,7 +153,8 @@ impl Progress {
         }
         plain.written = Instant::now();
         let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();
-        self.ui.info(format_args!("{} {done}{of} {}", self.what, plain.message));
+        let seconds = self.bar.elapsed().as_secs();
+        self.ui.info(format_args!("{} {done}{of} {seconds}s {}", self.what, plain.message));
     }
 }
 

@@ -273,7 +273,7 @@ impl Settings {
         self.passes.contains(&pass)
     }
 
-    /// The manifest that holds the records which go out.
+    /// The manifest that holds the records which go out. The plan's is written by its pass, as people edit it.
     pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
         let name = if self.does(Pass::Fixtures) {
             "fixtures"
@@ -283,8 +283,6 @@ impl Settings {
             "files"
         } else if self.does(Pass::Readme) {
             "specs"
-        } else if self.does(Pass::Plan) {
-            "plan"
         } else {
             return None;
         };

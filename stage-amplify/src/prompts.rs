@@ -155,6 +155,21 @@ impl Kept {
         Ok(rendered.into())
     }
 
+    /// Drops the prompts of all passes from the plan on, as the rows they speak of are dropped.
+    pub(crate) fn forget(&self) -> Result<()> {
+        if !self.dir.exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&self.dir)? {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if ["plan.", "readme.", "files."].iter().any(|pass| name.starts_with(pass)) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The numbers of the first rows of all batches of rows that were planned together, sorted; at least 1.
     pub(crate) fn batches(&self) -> Result<Vec<usize>> {
         let mut firsts = vec![1];

@@ -21,19 +21,35 @@ pub(crate) fn spent(client: &Client) -> String {
     format!("{} calls, {} in flight, ${:.2}", totals.answers, totals.in_flight, totals.spent)
 }
 
-/// Says at the end what the run took.
-pub(crate) fn totals(client: &Client, ui: &Ui) {
+/// Says at the end what the run took, and what each of the `usable` tasks did.
+pub(crate) fn totals(client: &Client, usable: u64, ui: &Ui) {
     let totals = client.totals();
     let usage = totals.usage;
     ui.info(format_args!(
-        "{} answers from the model, {} from the journal; {} tokens in ({} % from a cache), {} out; ${:.2}",
+        "{} answers from the model, {} from the journal; {} tokens in ({} % from a cache), {} out; ${:.2}{}",
         totals.answers,
         totals.journalled,
         usage.input(),
         (usage.cache_read * 100).checked_div(usage.input()).unwrap_or(0),
         usage.output(),
         totals.spent,
+        per_task(totals.spent, usable),
     ));
+    if totals.lost > 0 {
+        ui.info(format_args!(
+            "{} calls broke off half-way; they may cost up to ${:.2} more",
+            totals.lost, totals.lost_at_most
+        ));
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "no run has 2^52 tasks")]
+fn per_task(spent: f64, usable: u64) -> String {
+    if usable == 0 || spent <= 0.0 {
+        String::new()
+    } else {
+        format!(", ${:.3} a task", spent / usable as f64)
+    }
 }
 
 /// Writes the prompts as they would be sent to the run directory, and shows what they consist of.

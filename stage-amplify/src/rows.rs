@@ -136,6 +136,25 @@ impl<'a> Gate<'a> {
     }
 }
 
+/// How the rows spread, in words for people.
+pub(crate) fn spread(rows: &[Plan]) -> String {
+    fn kinds<'a>(names: impl Iterator<Item = &'a str>) -> usize {
+        names.filter(|name| !name.is_empty()).map(str::to_lowercase).collect::<BTreeSet<_>>().len()
+    }
+    let mut labels: BTreeMap<&str, usize> = BTreeMap::new();
+    for row in rows {
+        *labels.entry(row.difficulty.as_str()).or_default() += 1;
+    }
+    let labels: Vec<String> = labels.iter().map(|(label, count)| format!("{count} {label}")).collect();
+    format!(
+        "{} occupations, {} archetypes, {} features; {}",
+        kinds(rows.iter().map(|row| row.occupation.as_str())),
+        kinds(rows.iter().map(|row| row.archetype.as_str())),
+        kinds(rows.iter().flat_map(|row| row.features.iter().map(String::as_str))),
+        labels.join(", ")
+    )
+}
+
 /// What a row is about, whatever the order of its words.
 fn about(row: &Plan) -> Vec<String> {
     let mut words = words(&format!("{} {}", row.title, row.activity));

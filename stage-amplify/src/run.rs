@@ -2,9 +2,9 @@
 
 use std::iter;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use common::exit::ExitStatus;
-use common::interrupt::Interrupt;
+use common::interrupt::{Interrupt, Urgency};
 use common::journal::Journal;
 use common::manifest::{Line, ManifestFile, RawLine, write_record};
 use common::model::pool::Pool;
@@ -13,6 +13,7 @@ use common::publish::write_file_atomic;
 use common::record::{Failure, Kind, Plan, Record, Spec};
 use common::stage::Output;
 use common::ui::Ui;
+use fs_err as fs;
 
 use crate::args::{Pass, Settings};
 use crate::desk::Desk;
@@ -22,7 +23,7 @@ use crate::maker::{Job, Made, Maker, Missing};
 use crate::planner::Planner;
 use crate::prompts::{Kept, Templates};
 use crate::report;
-use crate::rows::Gate;
+use crate::rows::{self, Gate};
 use crate::scene::Scene;
 use crate::snapshot;
 use crate::work;
@@ -49,17 +50,18 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
         templates: &templates,
         client: &client,
         pool: &pool,
+        usable: 0,
         failures: 0,
     };
     let status = match run.passes() {
         Ok(()) => ExitStatus::failed_if(run.failures > 0),
         Err(error) => status_of(error, ui)?,
     };
+    report::totals(&client, run.usable, ui);
     // A stage that stopped at a limit has come to an end; one that was interrupted has not.
     if status != ExitStatus::Interrupted {
         run.output.finish()?;
     }
-    report::totals(&client, ui);
     Ok(status)
 }
 
@@ -80,6 +82,13 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
         ui.warn(damage);
     }
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
+    interrupt.listen({
+        let ui = ui.clone();
+        move |urgency| match urgency {
+            Urgency::Drain => ui.warn("interrupted; waiting for the calls that are out, again to drop them"),
+            Urgency::Stop => ui.warn("dropping the calls that are out"),
+        }
+    });
     let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
     let model = model::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())?;
     Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
@@ -94,6 +103,8 @@ pub(crate) struct Run<'a> {
     client: &'a Client,
     pool: &'a Pool,
     pub(crate) output: Output,
+    /// How many tasks went out with files.
+    usable: u64,
     /// How many failures were written.
     failures: usize,
 }
@@ -138,6 +149,11 @@ impl Run<'_> {
             self.work_from_specs()?
         } else {
             let incoming = Incoming::read(settings, self.ui, &mut self.output)?;
+            ensure!(
+                !incoming.files.is_empty(),
+                "there are no files records in {}",
+                settings.run_dir.root().display()
+            );
             incoming.files.into_iter().filter_map(|files| files.task).collect()
         };
         if settings.does(Pass::Snapshot) {
@@ -154,7 +170,11 @@ impl Run<'_> {
     fn work_from_plan(&mut self) -> Result<Option<Vec<String>>> {
         let settings = self.settings;
         let incoming = Incoming::read(settings, self.ui, &mut self.output)?;
-        let given = if settings.fresh && settings.does(Pass::Plan) { Vec::new() } else { incoming.rows };
+        let mut given = incoming.rows;
+        if settings.fresh && settings.does(Pass::Plan) {
+            self.kept.forget()?;
+            given.clear();
+        }
         let (mut rows, bad) = incoming::checked(given, &settings.environment.name);
         let scene = Scene::set(settings, &incoming.seeds, &rows, self.ui)?;
         for failure in bad {
@@ -163,6 +183,11 @@ impl Run<'_> {
         if settings.does(Pass::Plan) {
             self.plan(&mut rows, &scene)?;
         }
+        ensure!(
+            !rows.is_empty(),
+            "there is no plan in {}: add --pass plan",
+            settings.run_dir.root().display()
+        );
         if !settings.does(Pass::Readme) {
             for row in rows {
                 self.output.record(&Record::Plan(row))?;
@@ -181,16 +206,16 @@ impl Run<'_> {
     /// Adds rows to the plan until there are as many as tasks are wanted.
     fn plan(&mut self, rows: &mut Vec<Plan>, scene: &Scene) -> Result<()> {
         let missing = self.settings.count.saturating_sub(rows.len());
+        let stood = rows.len();
         if missing > 0 {
-            let new = self.plan_more(rows, missing, scene)?;
-            self.ui.info(format_args!("planned {} tasks, {} of them new", rows.len() + new.len(), new.len()));
-            rows.extend(new);
+            rows.extend(self.plan_more(rows, missing, scene)?);
+            self.ui.info(format_args!(
+                "planned {} tasks: {}",
+                rows.len() - stood,
+                rows::spread(&rows[stood..])
+            ));
         }
-        let mut text = Vec::new();
-        for row in rows.iter() {
-            write_record(&mut text, &Record::Plan(row.clone()))?;
-        }
-        write_file_atomic(&self.settings.run_dir.manifest("plan"), &text)?;
+        self.keep_plan(rows, stood)?;
         if rows.len() < self.settings.count {
             self.ui.error(format_args!(
                 "the plan has {} of {} rows; the same command asks for the others again, or add them to plan.jsonl",
@@ -212,6 +237,25 @@ impl Run<'_> {
             }))?;
         }
         Ok(())
+    }
+
+    /// Writes plan.jsonl, of which `stood` rows were there before. What somebody has written into it stays as
+    /// it is, unless it came in from elsewhere.
+    fn keep_plan(&self, rows: &[Plan], stood: usize) -> Result<()> {
+        let path = self.settings.run_dir.manifest("plan");
+        let there = incoming::plan_rows(self.settings, self.ui)?.len();
+        let mut text = Vec::new();
+        let kept = if !self.settings.fresh && there == stood && path.exists() { stood } else { 0 };
+        if kept > 0 {
+            text = fs::read(&path)?;
+            if text.last().is_some_and(|&byte| byte != b'\n') {
+                text.push(b'\n');
+            }
+        }
+        for row in &rows[kept..] {
+            write_record(&mut text, &Record::Plan(row.clone()))?;
+        }
+        Ok(write_file_atomic(&path, &text)?)
     }
 
     fn plan_more(&self, rows: &[Plan], missing: usize, scene: &Scene) -> Result<Vec<Plan>> {
@@ -343,15 +387,18 @@ impl Run<'_> {
         let mut desk = Desk::new(self, specs, seen);
         let work = |item: &Item| match item {
             Item::Raw(raw) => Outcome::Raw(raw.clone()),
-            Item::Job(job) => Outcome::Made(Box::new(maker.make(job))),
+            Item::Job(job) => {
+                let made = maker.make(job);
+                progress.message(report::spent(client));
+                progress.inc(u64::from(job.earlier.attempts == 0));
+                Outcome::Made(Box::new(made))
+            }
         };
         work::in_order(pool, items, work, |outcome| {
-            progress.message(report::spent(client));
             let again = match outcome {
                 Outcome::Raw(raw) => desk.pass_through(&raw).map(|()| None)?,
                 Outcome::Made(made) => desk.take(*made)?,
             };
-            progress.inc(u64::from(again.is_none()));
             Ok(again.map(Item::job))
         })?;
         desk.close()
@@ -371,10 +418,13 @@ impl Run<'_> {
         work::in_order(
             self.pool,
             items,
-            |item| work(&maker, item),
-            |records| {
+            |item| {
+                let records = work(&maker, item);
                 progress.message(report::spent(client));
                 progress.inc(1);
+                records
+            },
+            |records| {
                 match records {
                     Ok(records) => records.into_iter().try_for_each(|record| self.put(record))?,
                     Err(Missing::Failed(failure)) => self.fail(*failure)?,
@@ -396,6 +446,7 @@ impl Run<'_> {
 
     /// Writes a record.
     pub(crate) fn write(&mut self, record: &Record) -> Result<()> {
+        self.usable += u64::from(matches!(record, Record::Files(_)));
         Ok(self.output.record(record)?)
     }
 

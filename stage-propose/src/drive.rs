@@ -1,18 +1,16 @@
 //! Sends an agent through its phases and finds out what it did.
 
 use std::collections::BTreeSet;
-use std::io::Write;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use common::child::{ChildError, Ended, Ending, Stream};
+use common::child::{Ended, Ending};
 use common::exit::ExitStatus;
 use common::interrupt::Interrupt;
 use common::ui::Ui;
-use fs_err as fs;
 
 use crate::agent::Order;
+use crate::log::Log;
 use crate::outcome::Outcome;
 use crate::phase::Phase;
 use crate::prompt::Facts;
@@ -31,8 +29,8 @@ pub(crate) fn run(place: &Place, drive: &Drive, ui: &Ui) -> Result<ExitStatus> {
     let _lock = place.run.lock("propose")?;
     let interrupt = Interrupt::on_signals().context("cannot listen for Ctrl-C")?;
     let mut mission = Mission::begin(place, drive, ui, interrupt)?;
-    for (number, phase) in (1..).zip(Phase::ALL).skip(drive.first_phase - 1) {
-        if !mission.phase(number, phase)? {
+    for phase in Phase::ALL.into_iter().filter(|phase| *phase >= drive.first_phase) {
+        if !mission.phase(phase)? {
             break;
         }
     }
@@ -68,8 +66,13 @@ impl<'a> Mission<'a> {
             Assignment::Edit { task, .. } => Checks::new(place).check(task).id,
         };
         let before = Before { tasks: writes::task_folders(&tree), task_id };
-        let resume = drive.first_phase > 1;
+        let resume = drive.first_phase > Phase::Notes;
         let session = Session::open(&place.run, drive.session.as_deref(), resume, before)?;
+        if session.at_work {
+            ui.warn(
+                "this session's last run was killed while the agent was at work; see that the agent is gone",
+            );
+        }
         let notes = place.run.root().join("notes");
         drive.notes.write(&notes)?;
         let pages = drive.notes.reading_list(&drive.task_type, &drive.platforms)?;
@@ -88,7 +91,8 @@ impl<'a> Mission<'a> {
             findings: Vec::new(),
             cost: 0.0,
             wrote: false,
-            edited: false,
+            // Whoever resumes after the writing has seen that there is something to go over.
+            edited: drive.first_phase > Phase::Write,
         };
         // Tasks of this session that an earlier run left.
         mission.check_tasks()?;
@@ -96,17 +100,18 @@ impl<'a> Mission<'a> {
     }
 
     /// Runs a phase and looks what came of it. Returns whether to go on.
-    fn phase(&mut self, number: usize, phase: Phase) -> Result<bool> {
+    fn phase(&mut self, phase: Phase) -> Result<bool> {
         let prompt = self.prompt(phase)?;
-        let log = Log::open(self.place, &self.session.id, number, phase)?;
-        fs::write(&log.prompt, &prompt)?;
+        let log = Log::open(&Session::dir(&self.place.run, &self.session.id)?, phase, &prompt)?;
         self.ui.info(format_args!(
-            "phase {number} of {}, {}: at most {} s; the log is {}",
+            "phase {} of {}, {}: at most {} s; the log is {}",
+            phase.number(),
             Phase::ALL.len(),
             phase.name(),
             self.drive.time_limit.as_secs(),
             self.place.workspace.relative(&log.path),
         ));
+        self.session.work()?;
         let (ended, report) = self.send(&prompt, log, phase)?;
         self.cost += report.cost();
         if ended.left_behind > 0 {
@@ -118,10 +123,10 @@ impl<'a> Mission<'a> {
             if ended.ending == Ending::Interrupted {
                 self.outcome.interrupted();
             }
-            self.report(number, phase, &failure)?;
+            self.report(phase, &failure)?;
             return Ok(false);
         }
-        self.ui.info(format_args!("phase {number}, {}: {}", phase.name(), report.summary()));
+        self.ui.info(format_args!("phase {}, {}: {}", phase.number(), phase.name(), report.summary()));
         if phase == Phase::Notes {
             report.tell_unread(self.ui, &self.place.run.root().join("notes"));
         }
@@ -129,11 +134,11 @@ impl<'a> Mission<'a> {
         Ok(true)
     }
 
-    fn report(&mut self, number: usize, phase: Phase, failure: &PhaseFailure) -> Result<()> {
-        let mut message = format!("phase {number} ({}) {}", phase.name(), failure.what);
+    fn report(&mut self, phase: Phase, failure: &PhaseFailure) -> Result<()> {
+        let mut message = format!("phase {} ({}) {}", phase.number(), phase.name(), failure.what);
         if failure.resumable {
             message += "; to go on from there: ";
-            message += &self.session.resume_command(std::env::args(), number);
+            message += &self.session.resume_command(std::env::args(), phase);
         }
         self.outcome.failure(failure.code, None, message)
     }
@@ -144,13 +149,15 @@ impl<'a> Mission<'a> {
             prompt,
             prompt_file: &log.prompt,
             session: &self.session.id,
-            resume: self.session.begun || self.drive.first_phase > 1,
+            resume: self.session.begun || self.drive.first_phase > Phase::Notes,
             workspace: self.place.workspace.root(),
             env_dir: &self.place.environment.root,
         };
         let command = self.drive.agent.command(&order)?.time_limit(self.drive.time_limit);
-        let progress = self.ui.progress(phase.name(), None);
-        let mut report = Report::new(self.drive.agent.streams_json(), self.cost, &self.reading_list);
+        let progress = self.ui.progress(&format!("{}, turn", phase.name()), None);
+        let familiar = [order.env_dir, order.workspace];
+        let mut report =
+            Report::new(self.drive.agent.streams_json(), self.cost, &self.reading_list, &familiar);
         let mut error = None;
         let ended = command.run(&self.interrupt, |stream, line| {
             let noted = log.write(stream, line).map_err(anyhow::Error::from);
@@ -166,12 +173,7 @@ impl<'a> Mission<'a> {
         if let Some(error) = error {
             return Err(error.context("cannot keep the agent's log"));
         }
-        match ended {
-            Ok(ended) => Ok((ended, report)),
-            Err(
-                error @ (ChildError::NotFound(_) | ChildError::NotExecutable(_) | ChildError::Start { .. }),
-            ) => Err(error).context("cannot start the agent"),
-        }
+        Ok((ended.context("cannot start the agent")?, report))
     }
 
     /// Looks what the agent wrote, reports strays, and passes on the tasks that are good.
@@ -182,6 +184,7 @@ impl<'a> Mission<'a> {
         let strays = look.strays.into_iter().map(|stray| (stray.task, stray.message)).collect();
         self.outcome.failures("stray_write", strays)?;
         self.edited |= !look.written.is_empty();
+        self.session.rest(self.writes.tasks())?;
         self.check_tasks()
     }
 
@@ -291,32 +294,5 @@ impl<'a> Mission<'a> {
             self.ui.info(format_args!("{}: {}", count(good.len(), "seed", "seeds"), good.join(", ")));
         }
         Ok(())
-    }
-}
-
-/// Where everything that an agent says in a phase is kept.
-struct Log {
-    path: PathBuf,
-    prompt: PathBuf,
-    out: fs::File,
-    err: fs::File,
-}
-
-impl Log {
-    /// What an earlier run of the same phase said stays in front.
-    fn open(place: &Place, session: &str, number: usize, phase: Phase) -> Result<Self> {
-        let dir = Session::dir(&place.run, session)?;
-        let file = |extension: &str| dir.join(format!("{number}-{}.{extension}", phase.name()));
-        let append = |path: &PathBuf| fs::OpenOptions::new().create(true).append(true).open(path);
-        let path = file("jsonl");
-        let (out, err) = (append(&path)?, append(&file("stderr.log"))?);
-        Ok(Self { prompt: file("prompt.md"), out, err, path })
-    }
-
-    fn write(&mut self, stream: Stream, line: &[u8]) -> std::io::Result<()> {
-        match stream {
-            Stream::Out => self.out.write_all(line),
-            Stream::Err => self.err.write_all(line),
-        }
     }
 }

@@ -10,6 +10,7 @@ mod agent;
 mod args;
 mod claude;
 mod drive;
+mod log;
 mod notes;
 mod outcome;
 mod phase;

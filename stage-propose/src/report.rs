@@ -1,7 +1,6 @@
 //! What an agent says while it works, and what to make of its end.
 
 use std::collections::VecDeque;
-use std::fmt::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -15,8 +14,8 @@ use crate::claude::{self, Event, Summary, ToolUse};
 
 /// How many of the last lines of standard error a message quotes.
 const TAIL_LINES: usize = 5;
-/// How much of a tool's target fits into the live line.
-const MAX_TARGET_CHARS: usize = 60;
+/// How much of what a tool is used on fits into the live line.
+const MAX_TARGET_CHARS: usize = 70;
 /// How much of what the agent says a message quotes.
 const MAX_QUOTE_CHARS: usize = 500;
 
@@ -26,6 +25,8 @@ pub(crate) struct Report {
     started: Instant,
     /// What earlier phases cost, in US dollars.
     cost_before: f64,
+    /// Folders that go without saying, the inner ones first.
+    familiar: Vec<String>,
     turns: usize,
     last_message: String,
     summary: Option<Summary>,
@@ -37,12 +38,14 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// A report of an agent that was started this moment, and is to read these pages.
-    pub(crate) fn new(streams_json: bool, cost_before: f64, pages: &[String]) -> Self {
+    /// A report of an agent that was started this moment, and is to read these pages. Paths below the
+    /// `familiar` folders, the inner ones first, are shown without them.
+    pub(crate) fn new(streams_json: bool, cost_before: f64, pages: &[String], familiar: &[&Path]) -> Self {
         Self {
             streams_json,
             started: Instant::now(),
             cost_before,
+            familiar: familiar.iter().map(|dir| format!("{}/", dir.display())).collect(),
             turns: 0,
             last_message: String::new(),
             summary: None,
@@ -59,7 +62,7 @@ impl Report {
             return None;
         }
         if !self.streams_json {
-            self.show(String::from_utf8_lossy(line).trim(), progress);
+            self.show(&shorten(String::from_utf8_lossy(line).trim(), MAX_TARGET_CHARS), progress);
             progress.inc(1);
             return None;
         }
@@ -72,9 +75,9 @@ impl Report {
     }
 
     fn message(&mut self, id: String, uses: &[ToolUse], progress: &Progress) {
-        for ToolUse { tool, target } in uses {
-            self.unread.retain(|page| !opens(target, page));
-            self.show(&format!("{tool} {}", shorten(target, MAX_TARGET_CHARS)), progress);
+        for tool_use in uses {
+            self.unread.retain(|page| !opens(&tool_use.target, page));
+            self.show(&self.doing(tool_use), progress);
         }
         if self.last_message != id {
             self.last_message = id;
@@ -83,8 +86,16 @@ impl Report {
         }
     }
 
+    /// What the agent is doing, for people.
+    fn doing(&self, ToolUse { tool, target }: &ToolUse) -> String {
+        let target = self.familiar.iter().fold(target.clone(), |target, dir| target.replace(dir, ""));
+        format!("{tool} {}", shorten(&target, MAX_TARGET_CHARS))
+    }
+
     fn show(&self, what: &str, progress: &Progress) {
-        progress.message(format_args!("turns, {}, {what}", self.spent(self.cost_before)));
+        // How long it has taken stands beside it anyway.
+        let cost = dollars(self.cost_before);
+        progress.message(format_args!("{cost}{}{what}", if cost.is_empty() { "" } else { ": " }));
     }
 
     fn complaint(&mut self, line: &[u8]) {
@@ -98,16 +109,6 @@ impl Report {
         self.tail.push_back(line);
     }
 
-    /// Time and money, for people.
-    fn spent(&self, cost: f64) -> String {
-        let mut spent = format!("{:.1} min", self.started.elapsed().as_secs_f64() / 60.0);
-        if cost > 0.0 {
-            // Writing to a string cannot fail.
-            write!(spent, ", ${cost:.2}").ok();
-        }
-        spent
-    }
-
     /// What the phase cost, in US dollars, as far as the agent said.
     pub(crate) fn cost(&self) -> f64 {
         self.summary.as_ref().map_or(0.0, |summary| summary.total_cost_usd)
@@ -116,8 +117,13 @@ impl Report {
     /// What the phase took, for people.
     pub(crate) fn summary(&self) -> String {
         let turns = self.summary.as_ref().map_or(self.turns, |summary| summary.num_turns);
-        let spent = self.spent(self.cost());
-        if self.streams_json { format!("{}, {spent}", count(turns, "turn", "turns")) } else { spent }
+        let mut parts = vec![format!("{:.1} min", self.started.elapsed().as_secs_f64() / 60.0)];
+        if self.streams_json {
+            parts.insert(0, count(turns, "turn", "turns"));
+        }
+        parts.push(dollars(self.cost()));
+        parts.retain(|part| !part.is_empty());
+        parts.join(", ")
     }
 
     /// Warns if the agent was not seen to open every page of the notes in `dir`.
@@ -186,9 +192,9 @@ pub(crate) struct PhaseFailure {
 impl PhaseFailure {
     /// What Claude Code 2.1 says if it cannot have the session, in these words and in no other way.
     fn of_session(quote: &str) -> Option<Self> {
-        let (code, advice) = if quote.contains("is already in use") {
+        let (code, advice) = if quote.contains("Session ID") && quote.contains("is already in use") {
             ("session_in_use", "leave out --session-id for a new one")
-        } else if quote.contains("No conversation found") {
+        } else if quote.contains("No conversation found with session ID") {
             ("session_unknown", "sessions belong to a user and a workspace; start from phase 1 for a new one")
         } else {
             return None;
@@ -206,6 +212,11 @@ fn bad_exit(status: ExitStatus, quote: &str) -> String {
     if quote.is_empty() { how } else { format!("{how}: {quote}") }
 }
 
+/// US dollars, for people. Nothing, where an agent does not say what it costs.
+fn dollars(cost: f64) -> String {
+    if cost > 0.0 { format!("${cost:.2}") } else { String::new() }
+}
+
 /// A number of things, for people.
 pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
@@ -215,4 +226,21 @@ pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
 fn opens(target: &str, page: &str) -> bool {
     let name = page.rsplit('/').next().unwrap_or(page);
     target.contains(name) || target.contains("*.md")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_live_line_shows_what_is_not_obvious() {
+        let report = Report::new(true, 0.5, &[], &[Path::new("/w/envs/demo_env"), Path::new("/w")]);
+        let check = |target: &str, shown: &str| {
+            let tool_use = ToolUse { tool: "Use".to_owned(), target: target.to_owned() };
+            assert_eq!(report.doing(&tool_use), format!("Use {shown}"));
+        };
+        check("/w/envs/demo_env/tasks/a/verifier.py", "tasks/a/verifier.py");
+        check("diff /w/a /elsewhere/b", "diff a /elsewhere/b");
+        check(&"x".repeat(100), &format!("{}…", "x".repeat(MAX_TARGET_CHARS)));
+    }
 }

@@ -9,6 +9,8 @@ use common::run_dir::RunDir;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::phase::Phase;
+
 /// The name of the file that keeps a session.
 const FILE: &str = "session.json";
 
@@ -19,8 +21,15 @@ pub(crate) struct Session {
     pub(crate) id: String,
     /// Whether the agent has said that the session is there, so that it can only be resumed.
     pub(crate) begun: bool,
-    /// Names of the folders below `tasks/` when the session started: whatever else is there now is its work.
+    /// Names of the folders below `tasks/` that are not its work.
     pub(crate) tasks_before: BTreeSet<String>,
+    /// Names of those that are.
+    #[serde(default)]
+    tasks: BTreeSet<String>,
+    /// Whether the agent is at work. If it still is when the session is opened again, the stage was killed,
+    /// and nobody has looked what came of it.
+    #[serde(default)]
+    pub(crate) at_work: bool,
     /// The id of the task that is reworked, as it was.
     #[serde(default)]
     pub(crate) task_id: Option<String>,
@@ -48,12 +57,35 @@ impl Session {
             None => uuid::Uuid::new_v4().to_string(),
         };
         let path = Self::dir(run, &id)?.join(FILE);
-        let session = match read(&path)? {
-            Some(session) => Self { path, ..session },
-            None => Self { id, begun: resume, tasks_before: now.tasks, task_id: now.task_id, path },
-        };
+        let mut session = read(&path)?.unwrap_or(Self {
+            id,
+            begun: resume,
+            tasks_before: now.tasks.clone(),
+            tasks: BTreeSet::new(),
+            at_work: false,
+            task_id: now.task_id,
+            path: PathBuf::new(),
+        });
+        session.path = path;
+        if !session.at_work {
+            // Others have written tasks since it rested.
+            session.tasks_before = now.tasks.difference(&session.tasks).cloned().collect();
+        }
         session.save()?;
         Ok(session)
+    }
+
+    /// Notes that the agent goes to work.
+    pub(crate) fn work(&mut self) -> Result<()> {
+        self.at_work = true;
+        self.save()
+    }
+
+    /// Notes that the agent has gone, and that these tasks are its work.
+    pub(crate) fn rest(&mut self, tasks: BTreeSet<String>) -> Result<()> {
+        self.at_work = false;
+        self.tasks = tasks;
+        self.save()
     }
 
     /// The folder that keeps everything of a session, made if need be.
@@ -75,7 +107,7 @@ impl Session {
 
     /// The command that goes on with the session from a phase: the one that was typed, `typed`, with the
     /// session and the phase in place of those in it.
-    pub(crate) fn resume_command(&self, typed: impl IntoIterator<Item = String>, phase: usize) -> String {
+    pub(crate) fn resume_command(&self, typed: impl IntoIterator<Item = String>, phase: Phase) -> String {
         const REPLACED: [&str; 3] = ["--session-id", "--start-phase", "--propose-start-idx"];
         let mut command = Vec::new();
         let mut typed = typed.into_iter();
@@ -90,7 +122,7 @@ impl Session {
             }
         }
         command.extend(["--session-id".to_owned(), self.id.clone()]);
-        command.extend(["--start-phase".to_owned(), phase.to_string()]);
+        command.extend(["--start-phase".to_owned(), phase.number().to_string()]);
         let words: Vec<_> =
             command.iter().map(|word| shlex::try_quote(word).unwrap_or(word.into())).collect();
         words.join(" ")
@@ -142,12 +174,14 @@ mod tests {
             id: "u".to_owned(),
             begun: true,
             tasks_before: BTreeSet::new(),
+            tasks: BTreeSet::new(),
+            at_work: false,
             task_id: None,
             path: PathBuf::new(),
         };
         let typed =
             ["stage-propose", "--software", "Stock List", "--session-id", "old", "--start-phase=1", "-q"];
-        let command = session.resume_command(typed.map(str::to_owned), 2);
+        let command = session.resume_command(typed.map(str::to_owned), Phase::Write);
         assert_eq!(command, "stage-propose --software 'Stock List' -q --session-id u --start-phase 2");
     }
 }

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::agent::Agent;
 use crate::args::{AgentKind, Args};
 use crate::notes::Notes;
+use crate::phase::Phase;
 use crate::prompt::Prompts;
 
 /// How many tasks an agent is asked for, unless another number was.
@@ -57,8 +58,8 @@ pub(crate) struct Drive {
     pub(crate) assignment: Assignment,
     /// The session that was asked for.
     pub(crate) session: Option<String>,
-    /// The number of the first phase that is run, from 1.
-    pub(crate) first_phase: usize,
+    /// The first phase that is run.
+    pub(crate) first_phase: Phase,
     pub(crate) time_limit: Duration,
     pub(crate) platforms: Vec<String>,
     pub(crate) task_type: String,
@@ -83,7 +84,10 @@ impl Settings {
         let environment = workspace.environment(&args.env_dir)?;
         let count = args.seed_count.map(|count| count as usize);
         let work = match args.agent {
-            AgentKind::Existing => Work::Adopt { count },
+            AgentKind::Existing => {
+                ensure!(args.edit_task.is_none(), "--edit-task needs an agent: leave out --agent existing");
+                Work::Adopt { count }
+            }
             AgentKind::Claude | AgentKind::Command => {
                 Work::Drive(Box::new(Drive::resolve(&args, &environment)?))
             }
@@ -110,7 +114,7 @@ impl Drive {
             software: args.software.clone().unwrap_or_else(|| environment.name.clone()),
             assignment: Assignment::resolve(args, environment)?,
             session: args.session_id.map(|id| id.to_string()),
-            first_phase: usize::from(args.propose_start_idx.map_or(args.start_phase, |done| done + 1)),
+            first_phase: first_phase(args)?,
             time_limit: Duration::from_secs(args.timeout_sec),
             platforms,
             task_type: args.task_type.clone(),
@@ -135,14 +139,20 @@ impl Assignment {
     }
 }
 
+fn first_phase(args: &Args) -> Result<Phase> {
+    let number = usize::from(args.propose_start_idx.map_or(args.start_phase, |done| done + 1));
+    Phase::ALL.into_iter().find(|phase| phase.number() == number).context("no phase has this number")
+}
+
 fn agent(args: &Args) -> Result<Agent> {
     if args.agent == AgentKind::Command {
         let template = args.agent_cmd.as_deref().context("--agent command needs --agent-cmd")?;
         return Agent::from_template(template);
     }
     ensure!(args.agent_cmd.is_none(), "--agent-cmd needs --agent command");
-    let program = match &args.claude_bin {
-        Some(program) => find_in_path(program).unwrap_or_else(|| program.clone()),
+    let named = || std::env::var_os("CLAUDE_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let program = match args.claude_bin.clone().or_else(named) {
+        Some(program) => find_in_path(&program).unwrap_or(program),
         None => find_in_path(Path::new("claude")).context(
             "no program claude in PATH; install Claude Code (npm install -g @anthropic-ai/claude-code), or name \
              it with --claude-bin or CLAUDE_BIN",

@@ -50,6 +50,8 @@ pub enum Code {
     InvalidTaskJson,
     /// task.json lacks a field, or it is of another shape.
     MissingField,
+    /// The environment that the record names is not there.
+    UnknownEnvironment,
     /// Nothing in it gives the task a name.
     NoName,
     /// A script that a hook runs is not there.
@@ -70,7 +72,7 @@ pub enum Code {
 
 impl Code {
     /// Every code that rejects an answer.
-    const REJECTING: [Self; 23] = [
+    const REJECTING: [Self; 24] = [
         Self::CutOff,
         Self::NoAnswer,
         Self::NoFiles,
@@ -89,6 +91,7 @@ impl Code {
         Self::MissingTaskJson,
         Self::InvalidTaskJson,
         Self::MissingField,
+        Self::UnknownEnvironment,
         Self::NoName,
         Self::MissingHookScript,
         Self::MissingVerifier,
@@ -119,6 +122,7 @@ impl Code {
             Self::MissingTaskJson => "missing_task_json",
             Self::InvalidTaskJson => "invalid_task_json",
             Self::MissingField => "missing_field",
+            Self::UnknownEnvironment => "unknown_environment",
             Self::NoName => "no_name",
             Self::MissingHookScript => "missing_hook_script",
             Self::MissingVerifier => "missing_verifier",

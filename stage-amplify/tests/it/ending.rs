@@ -1,7 +1,7 @@
 //! How runs end that do not run through.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -141,6 +141,27 @@ fn a_ceiling_ends_the_run_and_what_is_there_is_usable() {
         place.run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "5"]);
     assert_eq!((ran.status, ran.records().len()), (Some(0), 5), "{ran:?}");
     assert_eq!(server.log().len(), 11);
+}
+
+#[test]
+fn an_interrupted_run_keeps_what_is_out_and_begins_nothing_new() {
+    let place = Place::new();
+    let (server, door) = server_with_door(2);
+    let mut child = place
+        .command_at(&server, &["--count", "4", "--num-workers", "1"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    server.wait_for(1 + 2 + 2);
+    let interrupt = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
+    assert!(interrupt.success());
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("waiting for the calls that are out")));
+    door.open();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert_eq!(place.read("answers.jsonl").lines().count(), 5);
+    assert!(!place.run_dir().join("files.jsonl").exists());
 }
 
 #[test]

@@ -122,6 +122,14 @@ fn a_reworked_task_is_a_seed() {
 }
 
 #[test]
+fn a_reworked_task_is_a_seed_when_its_last_phase_is_run_again() {
+    let (world, output) = edit("write_task old_task; exit 1");
+    output.assert(1, &["seed old_task", "failure phase_failed"]);
+    let args = ["--edit-task", "old_task", "--feedback", "feedback.md", "--start-phase", "3"];
+    world.run(&args).assert(0, &["seed old_task"]);
+}
+
+#[test]
 fn a_reworked_task_keeps_its_id() {
     let (_, output) =
         edit(r#"write_task old_task; sed -i s/old_task@1/old_task@2/ "$ENV/tasks/old_task/task.json""#);

@@ -1,0 +1,84 @@
+//! Writes what became of each answer, and counts it.
+
+use anyhow::Result;
+use common::answer;
+use common::exit::ExitStatus;
+use common::record::{Record, Task, TaskStatus};
+use common::stage::Output;
+use common::ui::{Progress, Ui};
+
+use crate::unpack::Done;
+
+/// Where results go.
+pub(crate) struct Report {
+    output: Output,
+    counts: [(TaskStatus, &'static str, u64); 5],
+    mended: u64,
+    progress: Progress,
+    ui: Ui,
+}
+
+impl Report {
+    /// A report to `output`.
+    pub(crate) fn new(output: Output, ui: &Ui) -> Self {
+        let counts = [
+            (TaskStatus::Written, "written", 0),
+            (TaskStatus::Replaced, "replaced", 0),
+            (TaskStatus::Kept, "kept", 0),
+            (TaskStatus::Planned, "would be written", 0),
+            (TaskStatus::Rejected, "rejected", 0),
+        ];
+        Self { output, counts, mended: 0, progress: ui.progress("unpacking", None), ui: ui.clone() }
+    }
+
+    /// Writes a result.
+    pub(crate) fn add(&mut self, done: Done) -> Result<()> {
+        match done {
+            Done::Pass(line) => self.output.raw(&line)?,
+            Done::Task(task) => {
+                self.count(&task);
+                self.output.record(&Record::Task(task))?;
+                self.progress.inc(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, task: &Task) {
+        for (_, _, count) in self.counts.iter_mut().filter(|(status, _, _)| *status == task.status) {
+            *count += 1;
+        }
+        let name = if task.task.is_empty() { "an answer without a name" } else { &task.task };
+        if task.status == TaskStatus::Rejected {
+            let reasons = task.problems.iter().filter(|problem| answer::rejects(problem));
+            let reasons: Vec<String> =
+                reasons.map(|problem| format!("{} ({})", problem.message, problem.code)).collect();
+            self.ui.warn(format_args!("rejected {name}: {}", reasons.join("; ")));
+        } else if !task.problems.is_empty() {
+            self.mended += 1;
+            for problem in &task.problems {
+                self.ui.debug(format_args!("{name}: {} ({})", problem.message, problem.code));
+            }
+        }
+    }
+
+    /// Ends the output, and says what was done.
+    pub(crate) fn finish(self) -> Result<ExitStatus> {
+        drop(self.progress);
+        self.output.finish()?;
+        let mut said: Vec<String> = self
+            .counts
+            .iter()
+            .filter(|(_, _, count)| *count > 0)
+            .map(|(_, what, count)| format!("{count} {what}"))
+            .collect();
+        if self.mended > 0 {
+            said.push(format!("{} of them mended", self.mended));
+        }
+        let said = if said.is_empty() { "no answer to unpack".to_owned() } else { said.join(", ") };
+        self.ui.info(said);
+        let rejected =
+            self.counts.iter().any(|(status, _, count)| *status == TaskStatus::Rejected && *count > 0);
+        Ok(ExitStatus::failed_if(rejected || self.ui.errors() > 0))
+    }
+}

@@ -1,0 +1,46 @@
+//! What is left when the stage is killed, or the disk is full.
+
+use std::process::Stdio;
+use std::thread;
+use std::time::Duration;
+
+use fs_err as fs;
+
+use crate::fixture::{Fixture, lines, records};
+
+#[test]
+fn a_killed_run_leaves_no_partial_folder_and_the_next_one_completes() {
+    let names: Vec<String> = (0..150).map(|n| format!("task_{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let records = records(&names);
+    let undisturbed = Fixture::new();
+    assert_eq!(undisturbed.extract(&[], &records).status, 0);
+    let whole = undisturbed.published();
+
+    let fixture = Fixture::new();
+    fs::write(fixture.path("files.jsonl"), lines(&records)).unwrap();
+    for milliseconds in (2..60).step_by(12) {
+        let mut command = fixture.command(&["--env-dir", "demo_env", "-i", "files.jsonl"]);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for (name, content) in fixture.published() {
+            // What is being built is out of sight.
+            assert!(name.starts_with(".unfinished/") || whole.get(&name) == Some(&content), "{name}");
+        }
+        for entry in fs::read_dir(fixture.tasks()).into_iter().flatten() {
+            let dir = entry.unwrap().path();
+            assert!(
+                dir.ends_with(".unfinished") || fs::read_dir(&dir).unwrap().count() == 3,
+                "{}",
+                dir.display()
+            );
+        }
+    }
+    let ran = fixture.run(&["--env-dir", "demo_env", "-i", "files.jsonl"], "");
+    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    assert_eq!(fixture.published(), whole);
+    assert!(!fixture.tasks().join(".unfinished").exists());
+}
