@@ -190,6 +190,7 @@ impl Client {
             broken += u32::from(error.fault != Fault::Overload);
             let wait = self.judge(&error, turn, attempts, broken, begin.elapsed())?;
             self.flow.pause(wait)?;
+            turn.reserve_again()?;
         }
     }
 

@@ -41,8 +41,10 @@ struct State {
     /// How many calls may be out. Its fraction counts.
     window: f64,
     in_flight: u32,
-    /// What the calls in flight cost at worst.
+    /// What the calls in flight cost at worst, of those that have money reserved.
     reserved: f64,
+    /// How many these are.
+    reservations: u32,
     totals: Totals,
     /// What is known of the cache for each shared beginning, by its id.
     caches: HashMap<u64, Cache>,
@@ -69,11 +71,26 @@ impl Cache {
     }
 }
 
+impl State {
+    fn reserve(&mut self, worst: f64) {
+        self.reservations += 1;
+        self.reserved += worst;
+    }
+
+    fn release(&mut self, worst: f64) {
+        self.reservations -= 1;
+        // Sums of fractions do not come out even.
+        self.reserved = if self.reservations == 0 { 0.0 } else { self.reserved - worst };
+    }
+}
+
 /// A call's place among those in flight. Leaves when dropped.
 pub(super) struct Turn<'a> {
     flow: &'a Flow,
     /// What the call costs at worst, in US dollars.
     worst: f64,
+    /// Whether that much is reserved.
+    reserved: bool,
     /// The beginning whose cache this call fills.
     fills: Option<u64>,
 }
@@ -89,6 +106,7 @@ impl Flow {
                 window: workers,
                 in_flight: 0,
                 reserved: 0.0,
+                reservations: 0,
                 totals: Totals::default(),
                 caches: HashMap::new(),
                 end: None,
@@ -121,26 +139,30 @@ impl Flow {
     }
 
     fn has_room(&self, state: &mut State, worst: f64) -> Result<bool, AskError> {
-        if let Some(max) = self.max_cost
-            && state.totals.committed() + state.reserved + worst > max
-        {
-            if state.in_flight > 0 {
-                // What is out may turn out cheaper than the worst.
-                return Ok(false);
-            }
-            let limit = AskError::Limit(Limit::Cost { max, spent: state.totals.committed(), next: worst });
-            return Err(self.end_with(state, limit));
+        Ok(f64::from(state.in_flight) < state.window.floor() && self.can_afford(state, worst)?)
+    }
+
+    /// Whether another call that costs so much at worst fits under the ceiling.
+    fn can_afford(&self, state: &mut State, worst: f64) -> Result<bool, AskError> {
+        let Some(max) = self.max_cost else { return Ok(true) };
+        let spent = state.totals.committed();
+        if spent + state.reserved + worst <= max {
+            return Ok(true);
         }
-        Ok(f64::from(state.in_flight) < state.window.floor())
+        if state.reservations > 0 {
+            // What is out may turn out cheaper than the worst.
+            return Ok(false);
+        }
+        Err(self.end_with(state, AskError::Limit(Limit::Cost { max, spent, next: worst })))
     }
 
     fn admit(&self, state: &mut State, worst: f64, fills: Option<u64>) -> Turn<'_> {
         state.in_flight += 1;
-        state.reserved += worst;
+        state.reserve(worst);
         if let Some(shared) = fills {
             state.caches.insert(shared, Cache::Filling(Instant::now()));
         }
-        Turn { flow: self, worst, fills }
+        Turn { flow: self, worst, reserved: true, fills }
     }
 
     /// Sleeps so long, unless the run ends.
@@ -246,11 +268,35 @@ impl Turn<'_> {
         state.window = (state.window - BACK_OFF).max(1.0);
     }
 
-    /// The call broke off after the server may have begun to charge for it. The turn is kept.
+    /// The call broke off after the server may have begun to charge for it: what was reserved is spent. The
+    /// turn is kept.
     pub(super) fn lost(&mut self) {
         let mut state = self.flow.state();
         state.totals.lost += 1;
         state.totals.lost_at_most += self.worst;
+        self.release(&mut state);
+    }
+
+    /// Waits until another try can be afforded.
+    pub(super) fn reserve_again(&mut self) -> Result<(), AskError> {
+        let mut state = self.flow.state();
+        while !self.reserved {
+            self.flow.check(&mut state)?;
+            if self.flow.can_afford(&mut state, self.worst)? {
+                state.reserve(self.worst);
+                self.reserved = true;
+            } else {
+                state = self.flow.wait(&self.flow.room, state, Duration::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, state: &mut State) {
+        if std::mem::take(&mut self.reserved) {
+            state.release(self.worst);
+            self.flow.wake(0);
+        }
     }
 
     /// The answer came, and cost so much in US dollars, or at most the worst where that is not known.
@@ -276,15 +322,16 @@ impl Turn<'_> {
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        let mut state = self.flow.state();
+        let flow = self.flow;
+        let mut state = flow.state();
         state.in_flight -= 1;
-        state.reserved = if state.in_flight == 0 { 0.0 } else { state.reserved - self.worst };
+        self.release(&mut state);
         if let Some(shared) = self.fills.take() {
             state.caches.remove(&shared);
             self.flow.warmed.notify_all();
         }
         drop(state);
-        self.flow.wake(1);
+        flow.wake(1);
     }
 }
 

@@ -116,6 +116,31 @@ fn money_is_a_hard_ceiling_even_with_many_calls_out() {
 }
 
 #[test]
+fn calls_that_break_off_count_against_the_ceiling_at_their_worst() {
+    let server = Server::start(|asked| {
+        let answer = Said::new("x".repeat(4000));
+        if asked.number.is_multiple_of(3) { Play::Cut(answer) } else { Play::Answer(answer) }
+    });
+    let settings = Settings { workers: 16, max_cost: Some(0.5), ..settings() };
+    let fixture = Fixture::with(&server, "gemini-3-pro-preview", settings);
+    let answered = thread::scope(|scope| {
+        let client = &fixture.client;
+        let ask = move |task: usize| {
+            let request = Request { max_output_tokens: Some(2000), ..request(&task.to_string()) };
+            client.ask(&request).is_ok()
+        };
+        let threads: Vec<_> = (0..60).map(|task| scope.spawn(move || ask(task))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|ok| *ok).count()
+    });
+    let totals = fixture.client.totals();
+    assert!(totals.committed() <= 0.5, "{totals:?}");
+    // An answer costs $0.012, and every other one loses $0.024 beside it.
+    assert!(answered >= 18, "{answered} {totals:?}");
+    let cut = server.log().iter().filter(|logged| logged.given.is_none()).count();
+    assert_eq!(totals.lost, cut as u64);
+}
+
+#[test]
 fn a_price_that_is_not_known_is_an_error_only_where_money_was_asked_about() {
     let table = common::model::Table::built_in().unwrap();
     let named = |settings: &Settings| {
