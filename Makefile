@@ -41,7 +41,7 @@ PROPOSE     = $(BIN)/stage-propose $(HERE) --software "$(SOFTWARE)" --env-dir $(
 AMPLIFY     = $(BIN)/stage-amplify $(HERE) --software "$(SOFTWARE)" --env-dir $(ENV_DIR) --model $(MODEL) \
               --count $(COUNT) --num-workers $(NUM_WORKERS) $(AMPLIFY_ARGS)
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
-VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) $(VERIFY_ARGS)
+VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
 PROBE       = $(BIN)/stage-probe $(HERE) $(PROBE_ARGS)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
 
@@ -117,12 +117,13 @@ $(DEMO)/.copied:
 
 # Building and testing -----------------------------------------------------------------------------------
 
+BUILD  = cargo build --release --locked --quiet $(addprefix --package ,$(STAGES))
 PREFIX ?= $(HOME)/.cargo
 STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe
 
 .PHONY: programs test test-claude schemas bench install clean help
 programs:
-	@cargo build --release --locked --quiet $(addprefix --package ,$(STAGES))
+	@$(BUILD)
 
 test:
 	cargo build --workspace --bins --locked

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
 
@@ -36,10 +36,14 @@ impl Interrupt {
         Self::default()
     }
 
-    /// One that SIGINT and SIGTERM raise. A third signal ends the process as if nobody had caught it.
+    /// One that SIGINT, SIGTERM and SIGHUP raise, the last only if it is not ignored, as nohup(1) wants it. A
+    /// third signal ends the process as if nobody had caught it.
     pub fn on_signals() -> io::Result<Self> {
         let interrupt = Self::default();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
+        if !is_ignored(SIGHUP) {
+            signals.add_signal(SIGHUP)?;
+        }
         let raised = interrupt.clone();
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in &mut signals {
@@ -79,4 +83,12 @@ impl Interrupt {
         }
         listeners.push(Box::new(listener));
     }
+}
+
+/// Whether this process was started with the signal ignored (`proc_pid_status(5)`, `SigIgn`).
+fn is_ignored(signal: i32) -> bool {
+    let status = fs_err::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask & (1 << (signal - 1)) != 0)
 }

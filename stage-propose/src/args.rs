@@ -36,8 +36,8 @@ pub struct Args {
     #[arg(long, value_name = "MODEL", default_value = "sonnet")]
     pub(crate) proposer_model: String,
 
-    /// The Claude Code program [default: claude, looked up in PATH]
-    #[arg(long, value_name = "PROGRAM", env = "CLAUDE_BIN")]
+    /// The Claude Code program [default: what CLAUDE_BIN names, else claude, looked up in PATH]
+    #[arg(long, value_name = "PROGRAM")]
     pub(crate) claude_bin: Option<PathBuf>,
 
     /// With --agent command: the shell command that starts the agent. {prompt_file} in it becomes a file with

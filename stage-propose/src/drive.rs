@@ -68,6 +68,11 @@ impl<'a> Mission<'a> {
         let before = Before { tasks: writes::task_folders(&tree), task_id };
         let resume = drive.first_phase > Phase::Notes;
         let session = Session::open(&place.run, drive.session.as_deref(), resume, before)?;
+        if session.at_work {
+            ui.warn(
+                "this session's last run was killed while the agent was at work; see that the agent is gone",
+            );
+        }
         let notes = place.run.root().join("notes");
         drive.notes.write(&notes)?;
         let pages = drive.notes.reading_list(&drive.task_type, &drive.platforms)?;
@@ -106,6 +111,7 @@ impl<'a> Mission<'a> {
             self.drive.time_limit.as_secs(),
             self.place.workspace.relative(&log.path),
         ));
+        self.session.work()?;
         let (ended, report) = self.send(&prompt, log, phase)?;
         self.cost += report.cost();
         if ended.left_behind > 0 {
@@ -178,6 +184,7 @@ impl<'a> Mission<'a> {
         let strays = look.strays.into_iter().map(|stray| (stray.task, stray.message)).collect();
         self.outcome.failures("stray_write", strays)?;
         self.edited |= !look.written.is_empty();
+        self.session.rest(self.writes.tasks())?;
         self.check_tasks()
     }
 

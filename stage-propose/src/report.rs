@@ -62,7 +62,7 @@ impl Report {
             return None;
         }
         if !self.streams_json {
-            self.show(String::from_utf8_lossy(line).trim(), progress);
+            self.show(&shorten(String::from_utf8_lossy(line).trim(), MAX_TARGET_CHARS), progress);
             progress.inc(1);
             return None;
         }
@@ -192,9 +192,9 @@ pub(crate) struct PhaseFailure {
 impl PhaseFailure {
     /// What Claude Code 2.1 says if it cannot have the session, in these words and in no other way.
     fn of_session(quote: &str) -> Option<Self> {
-        let (code, advice) = if quote.contains("is already in use") {
+        let (code, advice) = if quote.contains("Session ID") && quote.contains("is already in use") {
             ("session_in_use", "leave out --session-id for a new one")
-        } else if quote.contains("No conversation found") {
+        } else if quote.contains("No conversation found with session ID") {
             ("session_unknown", "sessions belong to a user and a workspace; start from phase 1 for a new one")
         } else {
             return None;

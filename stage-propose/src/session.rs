@@ -21,8 +21,15 @@ pub(crate) struct Session {
     pub(crate) id: String,
     /// Whether the agent has said that the session is there, so that it can only be resumed.
     pub(crate) begun: bool,
-    /// Names of the folders below `tasks/` when the session started: whatever else is there now is its work.
+    /// Names of the folders below `tasks/` that are not its work.
     pub(crate) tasks_before: BTreeSet<String>,
+    /// Names of those that are.
+    #[serde(default)]
+    tasks: BTreeSet<String>,
+    /// Whether the agent is at work. If it still is when the session is opened again, the stage was killed,
+    /// and nobody has looked what came of it.
+    #[serde(default)]
+    pub(crate) at_work: bool,
     /// The id of the task that is reworked, as it was.
     #[serde(default)]
     pub(crate) task_id: Option<String>,
@@ -50,12 +57,35 @@ impl Session {
             None => uuid::Uuid::new_v4().to_string(),
         };
         let path = Self::dir(run, &id)?.join(FILE);
-        let session = match read(&path)? {
-            Some(session) => Self { path, ..session },
-            None => Self { id, begun: resume, tasks_before: now.tasks, task_id: now.task_id, path },
-        };
+        let mut session = read(&path)?.unwrap_or(Self {
+            id,
+            begun: resume,
+            tasks_before: now.tasks.clone(),
+            tasks: BTreeSet::new(),
+            at_work: false,
+            task_id: now.task_id,
+            path: PathBuf::new(),
+        });
+        session.path = path;
+        if !session.at_work {
+            // Others have written tasks since it rested.
+            session.tasks_before = now.tasks.difference(&session.tasks).cloned().collect();
+        }
         session.save()?;
         Ok(session)
+    }
+
+    /// Notes that the agent goes to work.
+    pub(crate) fn work(&mut self) -> Result<()> {
+        self.at_work = true;
+        self.save()
+    }
+
+    /// Notes that the agent has gone, and that these tasks are its work.
+    pub(crate) fn rest(&mut self, tasks: BTreeSet<String>) -> Result<()> {
+        self.at_work = false;
+        self.tasks = tasks;
+        self.save()
     }
 
     /// The folder that keeps everything of a session, made if need be.
@@ -144,6 +174,8 @@ mod tests {
             id: "u".to_owned(),
             begun: true,
             tasks_before: BTreeSet::new(),
+            tasks: BTreeSet::new(),
+            at_work: false,
             task_id: None,
             path: PathBuf::new(),
         };

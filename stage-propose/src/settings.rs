@@ -84,7 +84,10 @@ impl Settings {
         let environment = workspace.environment(&args.env_dir)?;
         let count = args.seed_count.map(|count| count as usize);
         let work = match args.agent {
-            AgentKind::Existing => Work::Adopt { count },
+            AgentKind::Existing => {
+                ensure!(args.edit_task.is_none(), "--edit-task needs an agent: leave out --agent existing");
+                Work::Adopt { count }
+            }
             AgentKind::Claude | AgentKind::Command => {
                 Work::Drive(Box::new(Drive::resolve(&args, &environment)?))
             }
@@ -147,8 +150,9 @@ fn agent(args: &Args) -> Result<Agent> {
         return Agent::from_template(template);
     }
     ensure!(args.agent_cmd.is_none(), "--agent-cmd needs --agent command");
-    let program = match &args.claude_bin {
-        Some(program) => find_in_path(program).unwrap_or_else(|| program.clone()),
+    let named = || std::env::var_os("CLAUDE_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
+    let program = match args.claude_bin.clone().or_else(named) {
+        Some(program) => find_in_path(&program).unwrap_or(program),
         None => find_in_path(Path::new("claude")).context(
             "no program claude in PATH; install Claude Code (npm install -g @anthropic-ai/claude-code), or name \
              it with --claude-bin or CLAUDE_BIN",

@@ -64,6 +64,7 @@ impl Writes {
     /// Looks what was written since the last look, and puts strays back if that is wanted.
     pub(crate) fn look(&mut self) -> Result<Look> {
         let after = self.tree.read_again()?;
+        let existing = task_folders(&self.tree);
         let mut look = Look { strays: Vec::new(), written: BTreeSet::new() };
         let mut changes = self.tree.changes(&after);
         // A link in the place of a folder has to go before what was in the folder can come back.
@@ -73,31 +74,33 @@ impl Writes {
                 Some(task) if self.is_mine(&task) => {
                     look.written.insert(task);
                 }
-                task => look.strays.push(self.stray(&change, task)),
+                task => {
+                    let task = task.filter(|task| existing.contains(task));
+                    look.strays.push(Stray { message: self.describe(&change, task.as_deref()), task });
+                }
             }
         }
         self.tree = if self.backup.is_some() { after.read_again()? } else { after };
         Ok(look)
     }
 
-    fn stray(&self, change: &Change, task: Option<String>) -> Stray {
+    /// Says what happened to a file that is not the agent's, and undoes it if that is wanted.
+    fn describe(&self, change: &Change, existing_task: Option<&str>) -> String {
         let (what, undone) = match change.what {
             What::Added => ("written", "removed again"),
             What::Changed => ("changed", "put back as it was"),
             What::Removed => ("removed", "put back"),
         };
-        let place = match &task {
+        let place = match existing_task {
             Some(task) => format!("in the existing task {task}"),
-            None => "outside the new tasks' folders".to_owned(),
+            None => "where it had nothing to write".to_owned(),
         };
         let fate = match self.backup.as_ref().map(|backup| backup.restore(change, &self.tree)) {
-            None => "check it, or undo it with --strict-writes next time".to_owned(),
+            None => "check it; --strict-writes undoes such changes".to_owned(),
             Some(Ok(())) => undone.to_owned(),
             Some(Err(error)) => format!("could not be undone: {error}"),
         };
-        // An added file is no existing task's where there was no such task.
-        let task = task.filter(|task| task_folders(&self.tree).contains(task));
-        Stray { task, message: format!("{} was {what} by the agent, {place}; {fate}", change.path.display()) }
+        format!("{} was {what} by the agent, {place}; {fate}", change.path.display())
     }
 
     fn is_mine(&self, task: &str) -> bool {

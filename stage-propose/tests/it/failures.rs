@@ -44,7 +44,7 @@ fn claude_is_found_in_the_path() {
     World::stand_in(&bin.join("claude"));
     let mut command = world.command(&["--seed-count", "1"]);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    command.env_remove("CLAUDE_BIN").env("PATH", path);
+    command.env("CLAUDE_BIN", "").env("PATH", path);
     world.finish(command).assert(1, &[TOO_FEW]);
     assert_eq!(world.calls(), 3);
 }
@@ -99,8 +99,8 @@ fn it_hangs_and_so_do_those_it_started() {
         stubborn='trap \"\" TERM INT HUP; echo $$ >>\"$RECORD/pids\"; while :; do sleep 600; done'
         sh -c \"$stubborn\" & setsid sh -c \"$stubborn\" & (setsid sh -c \"$stubborn\" &)
         trap '' TERM; while :; do sleep 600; done";
-    let (world, message) = first_phase(script, &["--timeout-sec", "1"], "phase_timed_out");
-    assert!(message.starts_with("phase 1 (notes) took longer than 1 s and was ended; to go on"), "{message}");
+    let (world, message) = first_phase(script, &["--timeout-sec", "3"], "phase_timed_out");
+    assert!(message.starts_with("phase 1 (notes) took longer than 3 s and was ended; to go on"), "{message}");
     assert_eq!(fs::read_to_string(world.path("record/pids")).unwrap().lines().count(), 4);
 }
 
@@ -170,6 +170,28 @@ fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
 }
 
 #[test]
+fn tasks_that_others_wrote_meanwhile_are_not_the_agents() {
+    let world = World::new();
+    world.script(2, "init; write_task mine; exit 1");
+    world.run(&["--seed-count", "1"]).assert(1, &["seed mine", "failure phase_failed"]);
+    world.task("theirs");
+    world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+    assert!(world.recorded("argv", 3).starts_with("-p\nYou have not completed the task."));
+}
+
+#[test]
+fn tasks_from_a_phase_that_was_killed_with_the_stage_are_the_agents() {
+    let world = World::new();
+    let started = world.fifo("started");
+    world.script(2, "init; write_task mine; echo yes >\"$RECORD/started\"");
+    let (mut child, _lines) = world.start(&["--seed-count", "1"]);
+    assert_eq!(fs::read_to_string(started).unwrap(), "yes\n");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+}
+
+#[test]
 fn there_is_no_session_to_resume() {
     let output = World::new().run(&["--start-phase", "3"]);
     check_refusal(&output, "no session to resume in [W]/task_generation_runs/demo_env; name one with");
@@ -193,8 +215,8 @@ fn gym_anythings_way_to_count_phases_works() {
     assert!(world.recorded("argv", 1).starts_with("-p\nYou have not completed the task."));
 }
 
-#[test]
-fn ctrl_c_ends_the_agent_and_says_how_to_go_on() {
+/// Sends a signal while the agent is in its second phase.
+fn interrupt(with: Signal) {
     let world = World::new();
     let started = world.fifo("started");
     world.script(
@@ -203,7 +225,7 @@ fn ctrl_c_ends_the_agent_and_says_how_to_go_on() {
     );
     let (child, _lines) = world.start(&["--seed-count", "2"]);
     assert_eq!(fs::read_to_string(started).unwrap(), "yes\n");
-    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    kill_process(Pid::from_child(&child), with).unwrap();
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
@@ -212,6 +234,16 @@ fn ctrl_c_ends_the_agent_and_says_how_to_go_on() {
     // What was finished is not lost, and the manifest is not taken for whole.
     assert_eq!(world.seed_list(), ["done"]);
     assert!(!world.run_dir().join("seeds.jsonl").exists());
+}
+
+#[test]
+fn ctrl_c_ends_the_agent_and_says_how_to_go_on() {
+    interrupt(Signal::INT);
+}
+
+#[test]
+fn so_does_a_terminal_that_is_closed() {
+    interrupt(Signal::HUP);
 }
 
 #[test]
@@ -242,5 +274,9 @@ fn arguments_that_make_no_sense_are_refused() {
     fs::write(world.path("empty.md"), " \n").unwrap();
     check(&["--edit-task", "old_task", "--feedback", "empty.md"], "the feedback is empty");
     check(&["--edit-task", "no_task", "--feedback", "empty.md"], "demo_env has no task \"no_task\" to edit");
+    check(
+        &["--agent", "existing", "--edit-task", "old_task", "--feedback", "empty.md"],
+        "--edit-task needs an agent",
+    );
     assert!(!Path::new(&world.path("record/calls")).exists());
 }

@@ -1,0 +1,86 @@
+//! The chain through make.
+
+use std::process::Command;
+
+use testkit::Server;
+use testkit::author::task;
+
+use crate::world::{ENV, Output, World, author_server, program, repository};
+
+/// `make` with these arguments, on a world, with the stages that are built already.
+fn make(world: &World, server: &Server, args: &[&str]) -> Output {
+    let bin = program("stage-amplify");
+    let path = std::env::var("PATH").unwrap_or_default();
+    Output::of(
+        Command::new("make")
+            .arg("-C")
+            .arg(repository())
+            .args([
+                "BUILD=:",
+                "SOFTWARE=Books",
+                "AGENT=existing",
+                "COUNT=4",
+                "VERIFY_ARGS=--python none",
+                "PROBE=cat",
+            ])
+            .arg(format!("BIN={}", bin.parent().unwrap().display()))
+            .arg(format!("ENV_DIR={ENV}"))
+            .arg(format!("WORKSPACE={}", world.path().display()))
+            .args(args)
+            .env_clear()
+            .env("PATH", path)
+            .env("HOME", world.path())
+            .env("GEMINI_BASE_URL", server.url())
+            .env("GEMINI_API_KEY", "key"),
+    )
+}
+
+#[test]
+fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
+    let (world, server) = (World::new(), author_server());
+    let first = make(&world, &server, &["run"]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let (asked, result) = (server.log().len(), world.result());
+    assert_eq!(asked, 9);
+
+    let second = make(&world, &server, &["run"]);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(!second.stderr.contains("stage-"), "{second:?}");
+
+    fs_err::remove_file(world.run_dir().join("files.jsonl")).unwrap();
+    let third = make(&world, &server, &["run"]);
+    assert_eq!((third.code, server.log().len()), (Some(0), asked), "{third:?}");
+    assert!(third.stderr.contains("stage-verify-spec"), "{third:?}");
+    assert_eq!(world.result(), result.replace("\"written\"", "\"kept\""));
+}
+
+#[test]
+fn more_tasks_are_added_to_those_that_are_there() {
+    let (world, server) = (World::new(), author_server());
+    assert_eq!(make(&world, &server, &["run"]).code, Some(0));
+    let more = make(&world, &server, &["run", "COUNT=6"]);
+    assert_eq!(more.code, Some(0), "{more:?}");
+    assert_eq!(server.log().len(), 9 + 5);
+    assert!(world.env().join("tasks").join(task(6)).is_dir());
+}
+
+#[test]
+fn a_stage_is_swapped_by_a_variable() {
+    let (world, server) = (World::new(), author_server());
+    let swapped = make(&world, &server, &["extract", "EXTRACT=sed s/files/mine/"]);
+    assert_eq!(swapped.code, Some(0), "{swapped:?}");
+    let tasks = fs_err::read_to_string(world.run_dir().join("tasks.jsonl")).unwrap();
+    assert_eq!(tasks.matches("\"record\":\"mine\"").count(), 4);
+    assert!(!world.env().join("tasks").join(task(1)).exists());
+}
+
+#[test]
+fn what_make_cannot_do_it_says() {
+    let (world, server) = (World::new(), author_server());
+    let spaces = make(&world, &server, &["run", "WORKSPACE=a b"]);
+    assert_eq!(spaces.code, Some(2));
+    assert!(spaces.stderr.contains("path with spaces"), "{spaces:?}");
+    let nothing = make(&world, &server, &["run", "SOFTWARE="]);
+    assert!(nothing.stderr.contains("make run SOFTWARE="), "{nothing:?}");
+    assert_eq!(server.log().len(), 0);
+}

@@ -1,0 +1,10 @@
+//! The stages together, as people chain them: in pipes, through make, interrupted, and with stages of
+//! somebody else in between.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod interrupted;
+mod made;
+mod piped;
+mod refused;
+mod world;

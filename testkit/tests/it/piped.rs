@@ -1,0 +1,126 @@
+//! The chain as a pipe.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use testkit::author::{Call, call, good, task};
+use testkit::{Play, Server};
+
+use crate::world::{World, author_server};
+
+const CHAIN: &str = "stage-propose $A --software Books --agent existing \
+     | stage-amplify $A --software Books --count 8 --num-workers 3 \
+     | stage-extract $A \
+     | stage-verify-spec $A --python none";
+
+#[test]
+fn four_stages_in_a_pipe_give_a_verdict_for_every_task() {
+    let (world, server) = (World::new(), author_server());
+    let ran = world.shell(CHAIN, &server);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let verdicts = ran.verdicts();
+    assert_eq!(verdicts.len(), 8, "{ran:?}");
+    for (number, verdict) in (1..).zip(&verdicts) {
+        assert_eq!((&verdict["task"], &verdict["ok"]), (&task(number).into(), &true.into()), "{verdict}");
+        assert!(world.env().join("tasks").join(task(number)).join("verifier.py").is_file());
+    }
+}
+
+#[test]
+fn two_runs_in_two_places_are_the_same_to_the_byte() {
+    let results = [World::new(), World::new()].map(|world| {
+        let ran = world.shell(CHAIN, &author_server());
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        world.result()
+    });
+    assert_eq!(results[0], results[1]);
+}
+
+/// The model keeps the last task's files back until the first task's verdict has come out at the other end.
+#[test]
+fn a_verdict_comes_out_while_calls_are_still_out() {
+    let world = World::new();
+    let (release, released) = mpsc::channel::<()>();
+    let released = Mutex::new(released);
+    let server = Server::start(move |asked| {
+        if call(asked) == Call::Files(task(8)) {
+            let _ = released.lock().unwrap().recv();
+        }
+        Play::Answer(good(asked))
+    });
+    let mut amplify = world.stage("stage-amplify", &server).stdout(Stdio::piped()).spawn().unwrap();
+    let files = amplify.stdout.take().unwrap();
+    let mut extract =
+        world.stage("stage-extract", &server).stdin(files).stdout(Stdio::piped()).spawn().unwrap();
+    let tasks = extract.stdout.take().unwrap();
+    let mut verify =
+        world.stage("stage-verify-spec", &server).stdin(tasks).stdout(Stdio::piped()).spawn().unwrap();
+
+    let mut verdicts = BufReader::new(verify.stdout.take().unwrap()).lines();
+    // The environment's own verdict comes ahead of its first task's.
+    assert!(verdicts.next().unwrap().unwrap().contains("env.json"));
+    let first = verdicts.next().unwrap().unwrap();
+    assert!(first.contains(&task(1)), "{first}");
+    release.send(()).unwrap();
+    assert_eq!(verdicts.count(), 7);
+    for child in [&mut amplify, &mut extract, &mut verify] {
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_stage_of_somebody_else_can_stand_anywhere() {
+    let world = World::new();
+    let ran = world.shell(
+        &CHAIN.replace("| stage-extract", "| drop_by_difficulty.py very_hard | stage-extract"),
+        &author_server(),
+    );
+    assert_eq!(ran.verdicts().len(), 0, "{ran:?}");
+    assert!(ran.stderr.contains("8 records dropped"), "{ran:?}");
+
+    let world = World::new();
+    let ran = world.shell(
+        &CHAIN.replace("| stage-extract", "| drop_by_difficulty.py easy | stage-extract"),
+        &author_server(),
+    );
+    assert_eq!(ran.verdicts().len(), 8, "{ran:?}");
+}
+
+#[test]
+fn what_no_stage_knows_reaches_the_end_as_it_was() {
+    let world = World::new();
+    let line = r#"{"record":"mine",  "x": 1.50, "env":"e"}"#;
+    let chain = "stage-extract $A | stage-verify-spec $A --python none";
+    let ran = world.shell(&format!("printf '%s\\n' '{line}' | {chain}"), &author_server());
+    assert_eq!((ran.code, ran.stdout), (Some(0), format!("{line}\n")));
+}
+
+#[test]
+fn a_closed_pipe_ends_the_chain_quietly() {
+    let (world, server) = (World::new(), author_server());
+    let ran = world.shell(&format!("{CHAIN} 2>errors | head -n 1 >first; cat errors"), &server);
+    assert!(!ran.stdout.contains("panicked") && !ran.stdout.contains("error"), "{ran:?}");
+    assert!(fs_err::read_to_string(world.path().join("first")).unwrap().contains("verdict"));
+}
+
+#[test]
+fn each_request_of_the_chain_is_sent_once() {
+    let (world, server) = (World::new(), author_server());
+    let ran = world.shell(CHAIN, &server);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let asked = server.log().len();
+    let first = world.result();
+    // By now the environment holds the tasks of the run, and its list of seeds names them.
+    let ran = world.shell(CHAIN, &server);
+    assert_eq!((ran.code, server.log().len()), (Some(0), asked), "{ran:?}");
+    let but_for_seeds = |result: &str| {
+        let lines = result.lines().filter(|line| !line.contains(r#""record":"seed""#));
+        lines.map(|line| line.replace("\"written\"", "\"kept\"") + "\n").collect::<String>()
+    };
+    assert_eq!(but_for_seeds(&world.result()), but_for_seeds(&first));
+    let prompts: HashSet<String> = server.log().into_iter().map(|logged| logged.asked.prompt).collect();
+    assert_eq!(prompts.len(), asked);
+}
