@@ -139,7 +139,7 @@ schemas:
 	cargo run --quiet --locked --package common --example write_schemas schemas
 
 install:
-	for stage in $(STAGES); do cargo install --locked --path $$stage --root $(PREFIX) || exit; done
+	for stage in $(STAGES); do cargo install --locked --profile dist --path $$stage --root $(PREFIX) || exit; done
 
 clean:
 	cargo clean

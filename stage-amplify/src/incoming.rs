@@ -4,62 +4,75 @@ use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use common::environment::TaskName;
 use common::manifest::{Line, ReadError, Reader};
-use common::record::{Failure, Files, Kind, Plan, Record};
+use common::record::{Failure, Kind, Plan, Record};
 use common::stage::Output;
 use common::ui::Ui;
 use fs_err as fs;
 
 use crate::args::Settings;
 
-/// Records that have to be there as a whole before anything can be done with them.
-#[derive(Debug, Default)]
-pub(crate) struct Incoming {
-    /// Names of seeds.
-    pub(crate) seeds: Vec<String>,
-    /// Rows of a plan.
-    pub(crate) rows: Vec<Plan>,
-    /// Files of tasks.
-    pub(crate) files: Vec<Files>,
+/// Everything of these kinds that comes in. What is none of this stage's business goes out at once. On a
+/// terminal, the manifest of this name is read.
+pub(crate) fn records(
+    settings: &Settings,
+    ui: &Ui,
+    output: &mut Output,
+    name: &str,
+    kinds: &[Kind],
+) -> Result<Vec<Record>> {
+    let path = settings.run_dir.manifest(name);
+    let mut records = Vec::new();
+    for line in settings.stage.input(ui, Some(&path), kinds)? {
+        match line.context("cannot read the input")? {
+            Line::Record(record) => records.push(record),
+            Line::Other(raw) => output.raw(&raw)?,
+        }
+    }
+    Ok(records)
 }
 
-impl Incoming {
-    /// Reads all that comes in. What is none of this stage's business goes out at once. Where nothing of a
-    /// kind came in, an earlier pass or stage may have left it in the run directory.
-    pub(crate) fn read(settings: &Settings, ui: &Ui, output: &mut Output) -> Result<Self> {
-        let kinds = [Kind::Seed, Kind::Plan, Kind::Files];
-        let seeds = settings.run_dir.manifest("seeds");
-        let mut incoming = Self::default();
-        for line in settings.stage.input(ui, Some(&seeds), &kinds)? {
-            match line.context("cannot read the input")? {
-                Line::Record(record) => incoming.take(record),
-                Line::Other(raw) => output.raw(&raw)?,
-            }
-        }
-        if incoming.seeds.is_empty() {
-            incoming.seeds = seed_names(settings, ui)?;
-        }
-        if incoming.rows.is_empty() {
-            incoming.rows = plan_rows(settings, ui)?;
-        }
-        if incoming.files.is_empty() {
-            for record in manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)? {
-                incoming.take(record);
-            }
-        }
-        Ok(incoming)
-    }
-
-    fn take(&mut self, record: Record) {
+/// The names of the seeds and the rows of the plan that come in; where none come, those that an earlier
+/// stage or pass has left in the run directory.
+pub(crate) fn seeds_and_rows(
+    settings: &Settings,
+    ui: &Ui,
+    output: &mut Output,
+) -> Result<(Vec<String>, Vec<Plan>)> {
+    let (mut seeds, mut rows) = (Vec::new(), Vec::new());
+    for record in records(settings, ui, output, "seeds", &[Kind::Seed, Kind::Plan])? {
         match record {
-            Record::Seed(seed) => self.seeds.push(seed.task),
-            Record::Plan(row) => self.rows.push(row),
-            Record::Files(files) => self.files.push(files),
+            Record::Seed(seed) => seeds.push(seed.task),
+            Record::Plan(row) => rows.push(row),
             _ => {}
         }
     }
+    if seeds.is_empty() {
+        seeds = seed_names(settings, ui)?;
+    }
+    if rows.is_empty() {
+        rows = plan_rows(settings, ui)?;
+    }
+    Ok((seeds, rows))
+}
+
+/// The names of the usable tasks that come in, or that stand in the run directory.
+pub(crate) fn usable(settings: &Settings, ui: &Ui, output: &mut Output) -> Result<Vec<String>> {
+    let mut files = records(settings, ui, output, "files", &[Kind::Files])?;
+    let path = settings.run_dir.manifest("files");
+    if files.is_empty() {
+        files = manifest(&path, Kind::Files, ui)?;
+    }
+    ensure!(!files.is_empty(), "{} has no files records: add --pass files", path.display());
+    Ok(files
+        .into_iter()
+        .filter_map(|record| match record {
+            Record::Files(files) => files.task,
+            _ => None,
+        })
+        .collect())
 }
 
 /// Names of the seeds where none came in: those of the run directory, else the environment's own.

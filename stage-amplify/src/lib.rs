@@ -17,6 +17,7 @@ mod fixtures;
 mod incoming;
 mod judge;
 mod maker;
+mod making;
 mod occupations;
 mod planner;
 mod profile;

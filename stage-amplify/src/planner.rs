@@ -1,14 +1,20 @@
 //! The plan pass: rows are asked for until enough of them stand.
 
 use anyhow::Result;
+use common::manifest::write_record;
 use common::model::{Client, Request, Shared, Stop};
-use common::record::Plan;
+use common::publish::write_file_atomic;
+use common::record::{Failure, Plan, Record};
 use common::ui::Ui;
+use fs_err as fs;
 use serde_json::json;
 
+use crate::incoming;
 use crate::profile::Quota;
 use crate::prompts::Templates;
 use crate::rows::{self, Gate};
+use crate::run::Run;
+use crate::scene::Scene;
 
 /// The most rows that one call is asked for: more would be cut off, or grow alike.
 pub(crate) const ROWS_PER_CALL: usize = 100;
@@ -23,33 +29,30 @@ const FRUITLESS_CALLS: u32 = 3;
 const REASONS: usize = 40;
 
 /// Asks for rows.
-pub(crate) struct Planner<'a> {
-    pub(crate) client: &'a Client,
-    pub(crate) templates: &'a Templates,
-    pub(crate) ui: &'a Ui,
+struct Planner<'a> {
+    client: &'a Client,
+    templates: &'a Templates,
+    ui: &'a Ui,
     /// What the calls have in common.
-    pub(crate) shared: Shared,
+    shared: Shared,
     /// The number of the first row that is asked for.
-    pub(crate) first: usize,
+    first: usize,
     /// The environment's name, for the rows.
-    pub(crate) env: &'a str,
+    env: &'a str,
 }
 
 impl Planner<'_> {
     /// Asks for `count` rows that `gate` lets through. What comes back may be fewer, when the model has no
     /// more to say. Only what ends the whole run is an error.
-    pub(crate) fn plan(&self, count: usize, gate: &mut Gate<'_>) -> Result<Vec<Plan>> {
+    fn plan(&self, count: usize, gate: &mut Gate<'_>) -> Result<Vec<Plan>> {
         let mut rows: Vec<Plan> = Vec::new();
         let mut rejected: Vec<String> = Vec::new();
         let mut fruitless = 0;
-        for call in 0.. {
-            if rows.len() >= count || fruitless == FRUITLESS_CALLS {
-                break;
-            }
+        while rows.len() < count && fruitless < FRUITLESS_CALLS {
             let missing = count - rows.len();
             let own = self.own_part(missing.min(ROWS_PER_CALL), &rows, &rejected, &gate.wanted())?;
             // Without a new row there may be nothing new to say, and the same words are asked again.
-            let request = self.request(call, own, fruitless);
+            let request = self.request(self.first + rows.len(), own, fruitless);
             rejected.clear();
             let before = rows.len();
             match self.client.ask(&request) {
@@ -82,9 +85,10 @@ impl Planner<'_> {
         Ok(rows)
     }
 
-    fn request(&self, call: usize, own: String, sample: u32) -> Request {
+    /// A call for the rows from number `next` on.
+    fn request(&self, next: usize, own: String, sample: u32) -> Request {
         Request {
-            label: format!("plan/{}", self.first + call),
+            label: format!("plan/{next}"),
             shared: self.shared.clone(),
             own,
             max_output_tokens: Some(TOKENS),
@@ -106,6 +110,85 @@ impl Planner<'_> {
 
     fn numbered(&self, row: Plan, before: usize) -> Plan {
         Plan { env: self.env.to_owned(), index: self.first + before, ..row }
+    }
+}
+
+impl Run<'_> {
+    /// Adds rows to the plan until there are as many as tasks are wanted.
+    pub(crate) fn plan(&mut self, rows: &mut Vec<Plan>, scene: &Scene) -> Result<()> {
+        let missing = self.settings.count.saturating_sub(rows.len());
+        let stood = rows.len();
+        if missing > 0 {
+            rows.extend(self.plan_more(rows, missing, scene)?);
+            self.ui.info(format_args!(
+                "planned {} tasks: {}",
+                rows.len() - stood,
+                rows::spread(&rows[stood..])
+            ));
+        }
+        self.keep_plan(rows, stood)?;
+        if rows.len() < self.settings.count {
+            self.ui.error(format_args!(
+                "the plan has {} of {} rows; the same command asks for the others again, or add them to plan.jsonl",
+                rows.len(),
+                self.settings.count
+            ));
+        }
+        for number in rows.len()..self.settings.count {
+            self.write(&Record::Failure(Failure {
+                env: self.settings.environment.name.clone(),
+                stage: "amplify".to_owned(),
+                index: Some(number + 1),
+                code: "plan_short".to_owned(),
+                message:
+                    "no row of the plan: the model named no further task that may stand beside the others"
+                        .to_owned(),
+                ..Failure::default()
+            }))?;
+        }
+        Ok(())
+    }
+
+    /// Writes plan.jsonl, of which `stood` rows were there before. What somebody has written into it stays as
+    /// it is, unless it came in from elsewhere.
+    fn keep_plan(&self, rows: &[Plan], stood: usize) -> Result<()> {
+        let path = self.settings.run_dir.manifest("plan");
+        let there = incoming::plan_rows(self.settings, self.ui)?.len();
+        let mut text = Vec::new();
+        let kept = if !self.settings.fresh && there == stood && path.exists() { stood } else { 0 };
+        if kept > 0 {
+            text = fs::read(&path)?;
+            if text.last().is_some_and(|&byte| byte != b'\n') {
+                text.push(b'\n');
+            }
+        }
+        for row in &rows[kept..] {
+            write_record(&mut text, &Record::Plan(row.clone()))?;
+        }
+        Ok(write_file_atomic(&path, &text)?)
+    }
+
+    fn plan_more(&self, rows: &[Plan], missing: usize, scene: &Scene) -> Result<Vec<Plan>> {
+        let first = rows.last().map_or(0, |row| row.index) + 1;
+        let have: Vec<&str> = rows.iter().map(|row| row.category.as_str()).collect();
+        let quotas = scene.profile.as_ref().map(|profile| profile.quotas(missing, &scene.existing, &have));
+        let mut gate =
+            Gate::new(&self.settings.difficulties, scene.profile.as_ref(), quotas.unwrap_or_default());
+        for task in &scene.existing {
+            gate.take(&task.name);
+        }
+        for row in rows {
+            gate.stand(row);
+        }
+        let planner = Planner {
+            client: self.client,
+            templates: self.templates,
+            ui: self.ui,
+            shared: self.kept.prompt("plan", first, scene.plan_prompt(self.templates, rows)?)?,
+            first,
+            env: &self.settings.environment.name,
+        };
+        planner.plan(missing, &mut gate)
     }
 }
 

@@ -39,12 +39,17 @@ impl Scene {
     pub(crate) fn set(settings: &Settings, seeds: &[String], rows: &[Plan], ui: &Ui) -> Result<Self> {
         let own: BTreeSet<&str> = rows.iter().map(|row| row.task.as_str()).collect();
         let environment = &settings.environment;
-        let seeds: Vec<String> = seeds.iter().filter(|seed| !own.contains(seed.as_str())).cloned().collect();
+        let existing = context::existing_tasks(environment, |name| own.contains(name))?;
+        let mut seeds: Vec<String> =
+            seeds.iter().filter(|seed| !own.contains(seed.as_str())).cloned().collect();
+        if seeds.is_empty() {
+            seeds = existing.iter().map(|task| task.name.clone()).collect();
+        }
         let wanted = Wanted { difficulties: &settings.difficulties, seed: settings.seed };
         Ok(Self {
             software: settings.software.clone(),
             env: Context::read(environment)?,
-            existing: context::existing_tasks(environment, |name| own.contains(name))?,
+            existing,
             examples: examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?,
             occupations: occupations::look_up(&settings.software, &settings.occupations, ui)?,
             profile: settings

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::environment::TaskName;
-use common::manifest::Line;
 use common::model::Shared;
 use common::record::{Failure, Files, Kind, Record, Task, TaskStatus};
 
@@ -109,18 +108,11 @@ impl Run<'_> {
     }
 
     /// The records of some kinds that come in; where none comes, those of the manifest.
-    fn read(&mut self, manifest: &str, kinds: &[Kind]) -> Result<Vec<Record>> {
-        let path = self.settings.run_dir.manifest(manifest);
-        let mut records = Vec::new();
-        for line in self.settings.stage.input(self.ui, Some(&path), kinds)? {
-            match line.context("cannot read the input")? {
-                Line::Record(record) => records.push(record),
-                Line::Other(raw) => self.output.raw(&raw)?,
-            }
-        }
+    fn read(&mut self, name: &str, kinds: &[Kind]) -> Result<Vec<Record>> {
+        let mut records = incoming::records(self.settings, self.ui, &mut self.output, name, kinds)?;
         if records.is_empty() {
             for &kind in kinds {
-                records.extend(incoming::manifest(&path, kind, self.ui)?);
+                records.extend(incoming::manifest(&self.settings.run_dir.manifest(name), kind, self.ui)?);
             }
         }
         Ok(records)

@@ -9,6 +9,7 @@ use clap::{Parser, ValueEnum};
 use common::environment::{ENV_SPECS, TASK_SPECS, Workspace};
 use common::stage::StageArgs;
 use common::ui::Ui;
+use common::verify::task_specs;
 
 use crate::lints;
 
@@ -173,6 +174,9 @@ impl Settings {
                 "--task needs an environment: stage-verify-spec ENVIRONMENT --task NAME"
             );
         }
+        if let (Source::Targets(targets), Some(task)) = (&source, &args.task) {
+            check_task_is_there(targets, task)?;
+        }
         Ok(Self {
             source,
             task: args.task,
@@ -191,6 +195,20 @@ impl Settings {
             stage: args.stage,
         })
     }
+}
+
+/// A task that was named must be somewhere, or nothing would be checked and all be well.
+fn check_task_is_there(targets: &[Target], task: &str) -> Result<()> {
+    for target in targets {
+        if let Target::Environment(root) = target {
+            ensure!(
+                !task_specs(root, Some(task)).is_empty(),
+                "there is no task {task} in {}",
+                root.display()
+            );
+        }
+    }
+    Ok(())
 }
 
 impl Target {

@@ -23,7 +23,7 @@ use common::verify::{AskError, Interpreter};
 pub use self::args::Args;
 use self::args::{Python, Settings, Source};
 use self::check::Checks;
-use self::jobs::{Job, of_lines, of_targets};
+use self::jobs::{Batch, of_lines, of_targets};
 use self::report::{LimitReached, Report};
 
 /// The name of this stage.
@@ -42,7 +42,7 @@ pub fn run(args: Args) -> Result<ExitStatus> {
     let checks = Checks::new(&settings, &interpreter);
     let manifest = run_dir.as_ref().map(|dir| dir.manifest("verdicts"));
     let mut report = Report::open(&settings, manifest.as_deref(), &ui)?;
-    let jobs: Box<dyn Iterator<Item = std::io::Result<Job>> + Send> = match &settings.source {
+    let batches: Box<dyn Iterator<Item = std::io::Result<Batch>> + Send> = match &settings.source {
         Source::Targets(targets) => Box::new(of_targets(targets.clone(), settings.task.clone())),
         Source::Records => {
             let tasks = run_dir.as_ref().map(|dir| dir.manifest("tasks"));
@@ -50,7 +50,10 @@ pub fn run(args: Args) -> Result<ExitStatus> {
             Box::new(of_lines(input, settings.workspace.clone()))
         }
     };
-    let worked = in_order(jobs, |job| checks.check(job), |outcome| report.add(outcome?));
+    let check = |batch: Batch| batch.into_iter().map(|job| checks.check(job)).collect::<Vec<_>>();
+    let worked = in_order(batches, check, |outcomes| {
+        outcomes.into_iter().try_for_each(|outcome| report.add(outcome?))
+    });
     let limited = match worked {
         Err(error) if error.is::<LimitReached>() => true,
         worked => worked.map(|()| false)?,

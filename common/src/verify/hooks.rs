@@ -12,6 +12,22 @@ use regex::Regex;
 use super::files::{exists, pure};
 use super::shape::Mount;
 
+/// A mount, and the folders of the host that its source means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mounted {
+    /// How its target may be written.
+    targets: Vec<String>,
+    sources: Vec<PathBuf>,
+}
+
+impl Mounted {
+    /// Looks once for what is asked for with every hook.
+    pub(super) fn new(mount: &Mount, environment: &Path) -> Self {
+        let sources = source_candidates(&mount.source, environment).filter(|source| exists(source)).collect();
+        Self { targets: target_spellings(&mount.target), sources }
+    }
+}
+
 /// A script in a command. gym-anything, `verification/specs.py`.
 static SCRIPT: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[A-Za-z0-9_./\\:-]+\.(?:sh|ps1|py|bat|cmd)").ok());
@@ -21,7 +37,7 @@ static SCRIPT: LazyLock<Option<Regex>> =
 pub(super) struct Places<'a> {
     pub environment: &'a Path,
     pub task: Option<&'a Path>,
-    pub mounts: &'a [Mount],
+    pub mounts: &'a [Mounted],
 }
 
 /// The scripts that a command names, with slashes for backslashes.
@@ -56,9 +72,9 @@ fn found(path: PathBuf) -> Option<PathBuf> {
 /// Looks in the mount whose target matches most of the script's path.
 fn find_mounted(script: &str, places: Places<'_>) -> Option<PathBuf> {
     let lower = script.to_lowercase();
-    let mut best: Option<(usize, &Mount)> = None;
+    let mut best: Option<(usize, &Mounted)> = None;
     for mount in places.mounts {
-        for target in target_spellings(&mount.target) {
+        for target in &mount.targets {
             let length = target.chars().count();
             if holds(&target.to_lowercase(), &lower) && best.is_none_or(|(longest, _)| length > longest) {
                 best = Some((length, mount));
@@ -68,7 +84,7 @@ fn find_mounted(script: &str, places: Places<'_>) -> Option<PathBuf> {
     let (length, mount) = best?;
     let below: String = script.chars().skip(length).collect();
     let below = pure(below.trim_start_matches('/'));
-    source_candidates(&mount.source, places.environment).find_map(|source| found(source.join(&below)))
+    mount.sources.iter().find_map(|source| found(source.join(&below)))
 }
 
 fn holds(target: &str, path: &str) -> bool {
@@ -137,7 +153,8 @@ mod tests {
         let mount = |target: &str, source: &str| Mount { target: target.into(), source: source.into() };
         let check = |mounts: &[Mount], command: &str, expect: &[&str]| {
             let task = root.join("tasks/t");
-            let places = Places { environment: &root, task: Some(&task), mounts };
+            let mounts: Vec<_> = mounts.iter().map(|mount| Mounted::new(mount, &root)).collect();
+            let places = Places { environment: &root, task: Some(&task), mounts: &mounts };
             let missing = missing_scripts(command, places);
             assert_eq!(missing.iter().map(String::as_str).collect::<Vec<_>>(), expect, "{command}");
         };

@@ -166,11 +166,16 @@ impl Interpreter {
 
     /// The Python that `name` means, a program's name or path.
     pub fn open(name: &str) -> Result<Self, AskError> {
+        Self::open_with(name, cache_folder().as_deref())
+    }
+
+    /// The same, with the cache in a folder.
+    pub(super) fn open_with(name: &str, folder: Option<&Path>) -> Result<Self, AskError> {
         let identity = Identity::of(name).ok_or_else(|| AskError::Start {
             program: name.to_owned(),
             source: io::ErrorKind::NotFound.into(),
         })?;
-        let cache = cache_file(&identity);
+        let cache = folder.and_then(|folder| Some(folder.join(identity.file_name()?)));
         if let Some(cached) = cache.as_deref().and_then(|file| Cached::read(file, &identity)) {
             let program = Program { name: name.to_owned(), cache, identity, path: cached.path };
             return Ok(Self::new(program, cached.greeting, cached.answers, None));
@@ -201,13 +206,12 @@ impl Interpreter {
         self.version
     }
 
-    /// Whether a module of this name belongs to the standard library.
-    pub fn is_standard(&self, module: &str) -> bool {
-        self.standard.contains(module)
-    }
-
-    /// Whether a top-level module is installed. Nothing where nobody can be asked.
-    pub(super) fn is_installed(&self, module: &str) -> Result<Option<bool>, AskError> {
+    /// Whether a top-level module belongs to the standard library or is installed. Nothing where nobody can be
+    /// asked.
+    pub(super) fn has(&self, module: &str) -> Result<Option<bool>, AskError> {
+        if self.standard.contains(module) {
+            return Ok(Some(true));
+        }
         let Some(program) = &self.program else { return Ok(None) };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(&known) = state.answers.installed.get(module) {
@@ -337,6 +341,13 @@ impl Identity {
             variables: VARIABLES.into_iter().filter_map(variable).collect(),
         })
     }
+
+    /// The name of the file that its answers are kept in.
+    fn file_name(&self) -> Option<String> {
+        let key = serde_json::to_vec(&(&self.program.path, &self.directory, &self.variables)).ok()?;
+        let name: String = sha256_hex(&key).chars().take(16).collect();
+        Some(format!("python-{name}.json"))
+    }
 }
 
 /// The file that the system would start.
@@ -351,13 +362,11 @@ fn is_script(path: &Path) -> bool {
     super::files::read_start(path, 2).is_ok_and(|start| start == b"#!")
 }
 
-fn cache_file(identity: &Identity) -> Option<PathBuf> {
+fn cache_folder() -> Option<PathBuf> {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let caches = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
     let caches = caches.or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
-    let key = serde_json::to_vec(&(&identity.program.path, &identity.directory, &identity.variables)).ok()?;
-    let name = sha256_hex(&key).chars().take(16).collect::<String>();
-    Some(caches.join("propose-amplify").join(format!("python-{name}.json")))
+    Some(caches.join("propose-amplify"))
 }
 
 impl Cached {

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use self::files::{MAX_SPEC_BYTES, exists, pure, read_regular};
 pub use self::files::{ReadError, read_regular as read_file};
 pub(crate) use self::hooks::scripts;
-use self::hooks::{Places, missing_scripts};
+use self::hooks::{Mounted, Places, missing_scripts};
 pub use self::interpreter::{AskError, Interpreter};
 use self::program::{ProgramError, Roots, check_program};
-use self::shape::{Mode, Mount};
+use self::shape::Mode;
 use crate::environment::{ENV_SPECS, TASK_SPECS};
 use crate::pyjson::{self, Value};
 use crate::python::Module;
@@ -115,7 +115,16 @@ pub struct CheckedEnvironment {
     pub findings: Findings,
     /// The spec, where it could be read.
     pub spec: Option<Value>,
-    mounts: Vec<Mount>,
+    mounts: Vec<Mounted>,
+    utils_is_file: bool,
+}
+
+impl CheckedEnvironment {
+    fn new(root: &Path, findings: Findings, spec: Option<Value>, mounts: Vec<Mounted>) -> Self {
+        let utils = root.join("utils");
+        let utils_is_file = exists(&utils) && !utils.is_dir();
+        Self { root: root.to_owned(), findings, spec, mounts, utils_is_file }
+    }
 }
 
 /// A task that was checked, and what was read of it.
@@ -135,7 +144,7 @@ pub fn check_environment(root: &Path) -> CheckedEnvironment {
         let mut findings = Findings::new(SpecKind::Env, root);
         let message = format!("there is no environment spec; add one of {}", ENV_SPECS.join(", "));
         findings.add(Code::MissingEnvSpec, message, root);
-        return CheckedEnvironment { root: root.to_owned(), findings, spec: None, mounts: Vec::new() };
+        return CheckedEnvironment::new(root, findings, None, Vec::new());
     };
     let mut findings = Findings::new(SpecKind::Env, &path);
     let mut mounts = Vec::new();
@@ -145,7 +154,7 @@ pub fn check_environment(root: &Path) -> CheckedEnvironment {
         match shape::environment(spec) {
             Ok(environment) => {
                 findings.spec_id = environment.id;
-                mounts = environment.mounts;
+                mounts = environment.mounts.iter().map(|mount| Mounted::new(mount, root)).collect();
                 for (hook, command) in &environment.hooks {
                     let places = Places { environment: root, task: None, mounts: &mounts };
                     check_hook(&mut findings, hook, command, places);
@@ -154,7 +163,7 @@ pub fn check_environment(root: &Path) -> CheckedEnvironment {
             Err(message) => findings.add(Code::ValidationError, message, &path),
         }
     }
-    CheckedEnvironment { root: root.to_owned(), findings, spec, mounts }
+    CheckedEnvironment::new(root, findings, spec, mounts)
 }
 
 /// Specs of an environment's tasks in the original's order: each `task.yaml` by the name of its folder, then
@@ -197,8 +206,7 @@ pub fn check_task(
                 Places { environment: &environment.root, task: Some(folder), mounts: &environment.mounts };
             check_hook(&mut task.findings, "pre_task", &parts.pre_task, places);
             check_hook(&mut task.findings, "post_task", &parts.post_task, places);
-            let mut judge =
-                Judge { task: &mut task, spec, folder, environment: &environment.root, interpreter };
+            let mut judge = Judge { task: &mut task, spec, folder, environment, interpreter };
             judge.check(parts.mode, &parts.success)?;
         }
         Err(message) => task.findings.add(Code::ValidationError, message, spec),
@@ -265,7 +273,7 @@ struct Judge<'a> {
     task: &'a mut CheckedTask,
     spec: &'a Path,
     folder: &'a Path,
-    environment: &'a Path,
+    environment: &'a CheckedEnvironment,
     interpreter: &'a Interpreter,
 }
 
@@ -340,7 +348,11 @@ impl Judge<'_> {
     }
 
     fn check_program(&mut self, reference: &Value) -> Result<(), AskError> {
-        let roots = Roots { task: self.folder, environment: self.environment };
+        let roots = Roots {
+            task: self.folder,
+            environment: &self.environment.root,
+            utils_is_file: self.environment.utils_is_file,
+        };
         let reference = reference.to_text();
         match check_program(&reference, roots, self.interpreter, &mut self.task.verifier) {
             Ok(()) => {}
@@ -392,7 +404,7 @@ impl Judge<'_> {
 
     /// Whether a path is there from the task folder or from the environment.
     fn is_beside(&self, path: &Path) -> bool {
-        exists(&self.folder.join(path)) || exists(&self.environment.join(path))
+        exists(&self.folder.join(path)) || exists(&self.environment.root.join(path))
     }
 
     /// Reports a shape that ends the original with a traceback.
@@ -414,3 +426,6 @@ fn program(value: &Value) -> Found<'_> {
         value => look_up(value, &["program", "target"]),
     }
 }
+
+#[cfg(test)]
+mod tests;

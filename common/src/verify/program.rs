@@ -1,11 +1,12 @@
 //! Program verifiers: whether what a task names can be run.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::Path;
 
-use super::files::{exists, pure, read_regular};
+use super::files::{ReadError, exists, pure, read_regular};
 use super::interpreter::{AskError, Interpreter, Located};
-use crate::python::ast::{Expr, Stmt};
+use crate::python::ast::{Expr, Stmt, StmtImportFrom};
 use crate::python::{self, MAX_BYTES, Module};
 
 /// What is wrong with a program verifier.
@@ -27,6 +28,8 @@ pub(super) enum ProgramError {
 pub(super) struct Roots<'a> {
     pub task: &'a Path,
     pub environment: &'a Path,
+    /// Whether the environment's `utils` is there and no folder, which the original cannot list.
+    pub utils_is_file: bool,
 }
 
 fn list(names: &BTreeSet<String>) -> String {
@@ -60,13 +63,13 @@ pub(super) fn check_program(
 
 fn parse_file(file: &str, task: &Path, interpreter: &Interpreter) -> Result<Module, ProgramError> {
     let path = task.join(pure(file));
-    if !exists(&path) {
-        return invalid(format!(
-            "the verifier '{file}' is not in the task folder; add it, or name another one"
-        ));
-    }
     let source = match read_regular(&path, MAX_BYTES) {
         Ok(source) => source,
+        Err(ReadError::Io(ErrorKind::NotFound)) => {
+            return invalid(format!(
+                "the verifier '{file}' is not in the task folder; add it, or name another one"
+            ));
+        }
         Err(error) => return invalid(format!("cannot read the verifier '{file}': {error}")),
     };
     match python::parse_for(&source, interpreter.version()) {
@@ -80,17 +83,15 @@ fn check_imports(
     roots: Roots<'_>,
     interpreter: &Interpreter,
 ) -> Result<(), ProgramError> {
-    let utils = roots.environment.join("utils");
-    if exists(&utils) && !utils.is_dir() {
+    if roots.utils_is_file {
         return invalid("the environment's utils is a file; verifiers look for modules in a folder there");
     }
     let (mut missing, mut unknown) = (BTreeSet::new(), BTreeSet::new());
     for name in imports {
-        if interpreter.is_standard(name) || is_local(name, roots) {
-            continue;
-        }
-        match interpreter.is_installed(name)? {
+        // What the folders hold is looked up last, for it is asked of the system each time.
+        match interpreter.has(name)? {
             Some(true) => {}
+            _ if is_local(name, roots) => {}
             Some(false) => drop(missing.insert(name.clone())),
             None => drop(unknown.insert(name.clone())),
         }
@@ -119,29 +120,70 @@ fn check_module(module: &str, attribute: &str, interpreter: &Interpreter) -> Res
     if module.is_empty() || module.split('.').any(str::is_empty) || module.contains(char::is_control) {
         return invalid(missing());
     }
-    let source = match interpreter.locate(module)? {
+    match interpreter.locate(module)? {
         Some(Located::Missing) => return invalid(missing()),
-        Some(Located::Source(source)) => source,
-        Some(Located::Opaque) => return Ok(()),
+        Some(Located::Source(source)) if !may_have(&source, attribute, interpreter, MAX_STARS)? => {}
+        Some(Located::Source(_) | Located::Opaque) => return Ok(()),
         None => return Err(ProgramError::Unknown([module.to_owned()].into())),
-    };
-    let parsed = read_regular(&source, MAX_BYTES).ok();
-    let parsed = parsed.and_then(|source| python::parse_for(&source, interpreter.version()).ok());
-    match parsed {
-        Some(parsed) if !may_have(&parsed, attribute) => {
-            invalid(format!("the module '{module}' has no '{attribute}'; name what it has"))
-        }
-        _ => Ok(()),
     }
+    invalid(format!("the module '{module}' has no '{attribute}'; name what it has"))
 }
 
-/// Whether a module has an attribute, as far as its source tells without being run.
-fn may_have(module: &Module, attribute: &str) -> bool {
-    let is_dunder = attribute.starts_with("__") && attribute.ends_with("__");
-    is_dunder || binds(module.body(), attribute)
+/// How many modules are looked into one after the other, each for what the one before takes all of.
+const MAX_STARS: usize = 5;
+
+/// Whether the module in a source file has an attribute, as far as sources tell without being run.
+fn may_have(
+    source: &Path,
+    attribute: &str,
+    interpreter: &Interpreter,
+    stars: usize,
+) -> Result<bool, ProgramError> {
+    if attribute.is_empty() || attribute.starts_with("__") {
+        return Ok(!attribute.is_empty());
+    }
+    let bytes = read_regular(source, MAX_BYTES).ok();
+    let module = bytes.and_then(|bytes| python::parse_for(&bytes, interpreter.version()).ok());
+    // What cannot be looked into may have anything.
+    let Some(module) = module.filter(|_| stars > 0) else { return Ok(true) };
+    let mut from_all = Vec::new();
+    if binds(module.body(), attribute, &mut from_all) {
+        return Ok(true);
+    }
+    for import in from_all {
+        let name = import.module.as_ref().map_or("", |name| name.as_str());
+        let found = match locate_from(source, import.level, name, interpreter)? {
+            Located::Source(path) => may_have(&path, attribute, interpreter, stars - 1)?,
+            Located::Opaque => true,
+            Located::Missing => false,
+        };
+        if found {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
-fn binds(body: &[Stmt], name: &str) -> bool {
+/// The module that a source file means by a name, with as many dots before it.
+fn locate_from(
+    source: &Path,
+    dots: u32,
+    name: &str,
+    interpreter: &Interpreter,
+) -> Result<Located, ProgramError> {
+    if dots == 0 {
+        return Ok(interpreter.locate(name)?.unwrap_or(Located::Opaque));
+    }
+    let Some(folder) = source.ancestors().nth(dots as usize) else { return Ok(Located::Missing) };
+    let path =
+        name.split('.').filter(|part| !part.is_empty()).fold(folder.to_owned(), |path, part| path.join(part));
+    let candidates = [path.with_extension("py"), path.join("__init__.py")];
+    let found = candidates.into_iter().find(|candidate| candidate.is_file());
+    Ok(found.map_or(Located::Opaque, Located::Source))
+}
+
+/// Whether statements bind a name. Imports of all that a module has are put into `from_all`.
+fn binds<'a>(body: &'a [Stmt], name: &str, from_all: &mut Vec<&'a StmtImportFrom>) -> bool {
     body.iter().any(|statement| match statement {
         // A module may answer for names that it does not have.
         Stmt::FunctionDef(function) => function.name == *name || function.name == *"__getattr__",
@@ -152,23 +194,26 @@ fn binds(body: &[Stmt], name: &str) -> bool {
             Some(other) => *other == *name,
             None => alias.name.split('.').next() == Some(name),
         }),
-        Stmt::ImportFrom(import) => import
-            .names
-            .iter()
-            .any(|alias| alias.name == *"*" || *alias.asname.as_ref().unwrap_or(&alias.name) == *name),
+        Stmt::ImportFrom(import) => {
+            if import.names.iter().any(|alias| alias.name == *"*") {
+                from_all.push(import);
+            }
+            import.names.iter().any(|alias| *alias.asname.as_ref().unwrap_or(&alias.name) == *name)
+        }
         Stmt::If(block) => {
-            binds(&block.body, name) || block.elif_else_clauses.iter().any(|clause| binds(&clause.body, name))
+            binds(&block.body, name, from_all)
+                || block.elif_else_clauses.iter().any(|clause| binds(&clause.body, name, from_all))
         }
         Stmt::Try(block) => {
             let handlers = block.handlers.iter().filter_map(|handler| handler.as_except_handler());
-            [&block.body, &block.orelse, &block.finalbody].into_iter().any(|body| binds(body, name))
-                || handlers.into_iter().any(|handler| binds(&handler.body, name))
+            [&block.body, &block.orelse, &block.finalbody].into_iter().any(|body| binds(body, name, from_all))
+                || handlers.into_iter().any(|handler| binds(&handler.body, name, from_all))
         }
-        Stmt::With(block) => binds(&block.body, name),
-        Stmt::For(block) => names(&block.target, name) || binds(&block.body, name),
-        Stmt::While(block) => binds(&block.body, name),
+        Stmt::With(block) => binds(&block.body, name, from_all),
+        Stmt::For(block) => names(&block.target, name) || binds(&block.body, name, from_all),
+        Stmt::While(block) => binds(&block.body, name, from_all),
         // `globals().update(…)` may bind anything.
-        Stmt::Expr(expression) => expression.value.is_call_expr() && calls_globals(&expression.value),
+        Stmt::Expr(expression) => calls_globals(&expression.value),
         _ => false,
     })
 }

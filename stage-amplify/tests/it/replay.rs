@@ -1,6 +1,6 @@
 //! Runs whose answers come from a journal.
 
-use crate::support::{Place, journal, task};
+use crate::support::{Place, good_server, journal, task};
 
 fn replay(place: &Place, count: usize) -> String {
     format!("replay:{}", place.write("journal.jsonl", &journal(count)).display())
@@ -54,4 +54,54 @@ fn what_is_in_the_run_directory_is_not_asked_for_again() {
     assert_eq!(first.stdout, second.stdout);
     assert!(second.stderr.contains(" 0 answers from the model, 8 from the journal"), "{}", second.stderr);
     assert!(!second.stderr.contains("--fresh"), "{}", second.stderr);
+}
+
+#[test]
+fn a_pass_without_what_it_starts_from_says_so() {
+    for (pass, missing) in
+        [("readme", "there is no plan"), ("files", "there are no READMEs"), ("snapshot", "no files records")]
+    {
+        let place = Place::new();
+        let ran = place.run(&["--count", "2", "--model", &replay(&place, 2), "--pass", pass]);
+        assert_eq!(ran.status, Some(2), "{pass}: {ran:?}");
+        assert!(ran.stderr.contains(missing), "{pass}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_fresh_run_plans_anew() {
+    let place = Place::new();
+    let model = replay(&place, 3);
+    place.run(&["--count", "2", "--model", &model]);
+    let ran = place.run(&["--count", "3", "--model", &model, "--fresh"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(place.read("plan.jsonl").lines().count(), 3);
+    assert!(!place.run_dir().join("prompts/plan.3.md").exists());
+}
+
+#[test]
+fn what_somebody_writes_into_the_plan_stays() {
+    let place = Place::new();
+    let model = replay(&place, 4);
+    let mine = "{\"record\": \"plan\", \"task\": \"settle_account_4\", \"colour\": \"red\"}\n";
+    fs_err::create_dir_all(place.run_dir()).unwrap();
+    fs_err::write(place.run_dir().join("plan.jsonl"), mine).unwrap();
+    let ran = place.run(&["--count", "4", "--model", &model]);
+    // The journal has no answer for the rows from number 2 on.
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(place.read("plan.jsonl").starts_with(mine));
+}
+
+#[test]
+fn the_journal_of_a_run_that_grew_replays_as_a_whole() {
+    let (place, server) = (Place::new(), good_server());
+    place.run_at(&server, &["--count", "2"]);
+    place.run_at(&server, &["--count", "5"]);
+    let again = Place::new();
+    let model = format!("replay:{}", place.run_dir().join("answers.jsonl").display());
+    let ran = again.run(&["--count", "5", "--model", &model]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl"] {
+        assert!(again.read(manifest) == place.read(manifest), "{manifest}");
+    }
 }

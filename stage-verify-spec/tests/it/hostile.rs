@@ -1,0 +1,128 @@
+//! Folders that were made to harm.
+
+use std::os::unix::fs::symlink;
+use std::os::unix::net::UnixListener;
+use std::process::Command;
+
+use fs_err as fs;
+
+use crate::world::World;
+
+/// Runs the stage on the tasks and compares codes by name.
+fn check(world: &World, expected: &[&str]) {
+    let output = world.run(&["envs/demo_env"]);
+    assert_eq!(output.verdicts()[1..], *expected, "{}", output.stderr);
+    assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
+}
+
+fn fifo(world: &World, path: &str) {
+    assert!(Command::new("mkfifo").arg(world.path(path)).status().unwrap().success());
+}
+
+#[test]
+fn pipes_and_sockets_are_not_waited_for() {
+    let world = World::new();
+    for name in ["fifo_spec", "fifo_verifier", "socket"] {
+        world.task(name);
+    }
+    fs::remove_file(world.path("envs/demo_env/tasks/fifo_spec/task.json")).unwrap();
+    fifo(&world, "envs/demo_env/tasks/fifo_spec/task.json");
+    fifo(&world, "envs/demo_env/tasks/fifo_spec/setup_task.sh");
+    fs::remove_file(world.path("envs/demo_env/tasks/fifo_verifier/verifier.py")).unwrap();
+    fifo(&world, "envs/demo_env/tasks/fifo_verifier/verifier.py");
+    fifo(&world, "envs/demo_env/tasks/fifo_verifier/setup_task.sh");
+    let socket = world.path("envs/demo_env/tasks/socket/verifier.py");
+    fs::remove_file(&socket).unwrap();
+    let _listener = UnixListener::bind(&socket).unwrap();
+    check(
+        &world,
+        &[
+            "fifo_spec: bad parse_error",
+            "fifo_verifier: bad invalid_program_verifier",
+            "socket: bad invalid_program_verifier",
+        ],
+    );
+}
+
+#[test]
+fn links_may_lead_anywhere() {
+    let world = World::new();
+    for name in ["device", "linked_verifier", "loop", "nowhere"] {
+        world.task(name);
+        fs::remove_file(world.path(format!("envs/demo_env/tasks/{name}/verifier.py"))).unwrap();
+    }
+    let tasks = world.path("envs/demo_env/tasks");
+    symlink("/dev/zero", tasks.join("device/verifier.py")).unwrap();
+    symlink("verifier.py", tasks.join("loop/verifier.py")).unwrap();
+    symlink("/nowhere", tasks.join("nowhere/verifier.py")).unwrap();
+    world.write("verifier.py", "def verify(): pass");
+    symlink(world.path("verifier.py"), tasks.join("linked_verifier/verifier.py")).unwrap();
+    symlink(&tasks, tasks.join("loop/tasks")).unwrap();
+    symlink("linked_verifier", tasks.join("linked_task")).unwrap();
+    symlink("gone", tasks.join("gone_task")).unwrap();
+    check(
+        &world,
+        &[
+            "device: bad invalid_program_verifier",
+            "linked_task: ok",
+            "linked_verifier: ok",
+            "loop: bad invalid_program_verifier",
+            "nowhere: bad invalid_program_verifier",
+        ],
+    );
+}
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let world = World::new();
+    for name in ["deep_json", "deep_python", "huge_spec", "huge_verifier", "wide"] {
+        world.task(name);
+    }
+    let tasks = world.path("envs/demo_env/tasks");
+    // Holes: nothing is written.
+    for file in ["huge_verifier/verifier.py", "huge_spec/task.json"] {
+        fs::File::create(tasks.join(file)).unwrap().set_len(1 << 30).unwrap();
+    }
+    fs::write(tasks.join("deep_json/task.json"), "[".repeat(100_000)).unwrap();
+    fs::write(tasks.join("deep_python/verifier.py"), "(".repeat(100_000)).unwrap();
+    fs::write(
+        tasks.join("wide/verifier.py"),
+        format!("def verify(): pass\nx = [{}]\n", "1,".repeat(100_000)),
+    )
+    .unwrap();
+    check(
+        &world,
+        &[
+            "deep_json: bad parse_error",
+            "deep_python: bad invalid_program_verifier",
+            "huge_spec: bad parse_error",
+            "huge_verifier: bad invalid_program_verifier",
+            "wide: ok",
+        ],
+    );
+}
+
+#[test]
+fn names_and_files_need_not_be_utf8() {
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+    let world = World::new();
+    world.task("a");
+    let odd = world.path("envs/demo_env/tasks").join(OsStr::from_bytes(b"z\xff"));
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("task.json"), b"{\"id\": \"\xff\"}").unwrap();
+    check(&world, &["a: ok", "z\u{fffd}: bad parse_error"]);
+}
+
+#[test]
+fn a_folder_may_be_a_file() {
+    let world = World::new();
+    world.task("a");
+    world.write("envs/demo_env/tasks/file", "");
+    fs::create_dir_all(world.path("envs/demo_env/tasks/b/task.json")).unwrap();
+    check(&world, &["a: ok", "b: bad parse_error"]);
+    let world = World::new();
+    fs::remove_dir(world.path("envs/demo_env/tasks")).unwrap();
+    world.write("envs/demo_env/tasks", "");
+    check(&world, &[]);
+}

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Compares the verdicts of stage-verify-spec with those of gym-anything, spec by spec.
+
+    compare.py --python PYTHON [--ours stage-verify-spec] [--cwd DIR] ROOT...
+
+PYTHON has gym-anything installed; it runs the original, and is the Python that both ask for installed modules. A
+ROOT is a folder of environments. Both run in DIR, where relative mounts start from. Compared are the order of the
+records and of each its kind, whether it is good, and the multiset of its error codes. Where the original ends with
+a traceback, the verdict must be bad. Ends with 1 where they differ.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("roots", nargs="+", metavar="ROOT")
+    parser.add_argument("--python", required=True)
+    parser.add_argument("--ours", default="stage-verify-spec")
+    parser.add_argument("--cwd", default=".")
+    parser.add_argument("--show", type=int, default=20, help="how many differences to print")
+    parser.add_argument("--original", action="store_true", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.original:
+        return original(args.roots)
+    total = died = differences = 0
+    for root in map(os.path.abspath, args.roots):
+        theirs, their_time = timed([args.python, os.path.abspath(__file__), "--python", "-", "--original", root], args)
+        command = [args.ours, "--quiet", "--python", args.python, "--skip-lint", "all", "--workspace", "/", root]
+        ours, our_time = timed(command, args)
+        print(f"{root}: {len(theirs)} records, theirs {their_time:.1f} s, ours {our_time:.2f} s")
+        total += len(theirs)
+        died += sum(1 for record in theirs if record["died"])
+        for line in compare(theirs, ours):
+            differences += 1
+            if differences <= args.show:
+                print(line)
+    print(f"{total} records compared, {died} on which the original ends with a traceback, {differences} differences")
+    return 1 if differences else 0
+
+
+def timed(command, args):
+    start = time.monotonic()
+    run = subprocess.run(command, cwd=args.cwd, stdout=subprocess.PIPE, check=False)
+    if run.returncode not in (0, 1):
+        sys.exit(f"{command[0]} ended with {run.returncode}")
+    return [json.loads(line) for line in run.stdout.splitlines()], time.monotonic() - start
+
+
+def compare(theirs, ours):
+    ours_by_path = {"/" + record["path"].lstrip("/"): record for record in ours}
+    order = ["/" + record["path"].lstrip("/") for record in ours]
+    for record in theirs:
+        path = record["path"]
+        mine = ours_by_path.pop(path, None)
+        if mine is None:
+            yield f"missing from ours: {path}"
+            continue
+        codes = sorted(issue["code"] for issue in mine["issues"] if issue["severity"] == "error")
+        if record["died"]:
+            same = not mine["ok"]
+        else:
+            same = (mine["kind"], mine["ok"], codes) == (record["kind"], record["ok"], record["codes"])
+        if not same:
+            messages = " | ".join(issue["message"] for issue in mine["issues"])
+            yield f"{path}\n  theirs {record['codes']} {record['messages']}\n  ours   {codes} {messages}"
+    for path in ours_by_path:
+        yield f"only in ours: {path}"
+    if order != [record["path"] for record in theirs]:
+        yield "the order of the records differs"
+
+
+class Hangs(Exception):
+    """The original would never come back."""
+
+
+def original(roots):
+    """Writes gym-anything's verdicts, a line each, and goes on where it would end."""
+    from gym_anything.verification import specs
+    from gym_anything.verification.reports import VerificationRecord
+
+    def hang(signum, frame):
+        raise Hangs
+
+    signal.signal(signal.SIGALRM, hang)
+
+    def judge(check, kind, path, **more):
+        signal.alarm(20)
+        try:
+            return check(path, **more), None
+        except (Exception, SystemExit) as error:
+            return VerificationRecord(kind=kind, path=str(path)), error
+        finally:
+            signal.alarm(0)
+
+    def say(record, error):
+        codes = sorted(issue.code for issue in record.issues)
+        messages = [issue.message for issue in record.issues]
+        died = error is not None
+        line = {
+            "kind": record.kind,
+            "path": record.path,
+            "ok": record.ok and not died,
+            "codes": codes,
+            "messages": messages + ([repr(error)] if died else []),
+            "died": died,
+        }
+        print(json.dumps(line))
+
+    for root in roots:
+        for folder in specs._iter_environment_dirs(specs.Path(root)):
+            spec_path = specs.find_env_spec_path(folder)
+            say(*judge(specs.verify_env_spec_path, "env", spec_path))
+            try:
+                environment = specs._load_env_spec(spec_path)
+            except Exception:
+                environment = None
+            for path in specs.find_task_spec_paths(folder):
+                say(*judge(specs.verify_task_spec_path, "task", path, env_root=folder, env_spec=environment))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
