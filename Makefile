@@ -66,8 +66,8 @@ check-run:
 # Runs the stage $(1) from the manifest $(2), or from nothing, to the target. Exit status 1 (some records
 # failed) and 3 (a limit was reached) leave a manifest that is worth going on with.
 define stage
-@mkdir -p $(@D)
-$(1) <$(or $(2),/dev/null) >$@.out; status=$$?; \
+$(info $(1) <$(or $(2),/dev/null) >$@)
+@mkdir -p $(@D); $(1) <$(or $(2),/dev/null) >$@.out; status=$$?; \
   case $$status in 0|1|3) mv $@.out $@ ;; *) rm -f $@.out; exit $$status ;; esac
 endef
 
@@ -105,8 +105,8 @@ DEMO_ENV := gnucash_env
 
 .PHONY: demo
 demo: $(DEMO)/.copied
-	@$(MAKE) --no-print-directory run SOFTWARE=GnuCash ENV_DIR=$(DEMO_ENV) WORKSPACE=$(DEMO) AGENT=existing \
-	  MODEL=replay:examples/demo/answers.jsonl COUNT=14
+	@$(MAKE) --no-print-directory run SOFTWARE=GnuCash ENV_DIR=$(DEMO_ENV) WORKSPACE=$(DEMO) \
+	  RUN_DIR=$(DEMO)/task_generation_runs/$(DEMO_ENV) AGENT=existing MODEL=replay:examples/demo/answers.jsonl COUNT=14
 	@echo 'make: the new tasks are in $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)/tasks' >&2
 	@echo 'make: next, on an environment of your own: make run SOFTWARE="Moodle" ENV_DIR=path/to/moodle_env' >&2
 
