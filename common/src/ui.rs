@@ -154,7 +154,9 @@ impl Progress {
         plain.written = Instant::now();
         let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();
         let seconds = self.bar.elapsed().as_secs();
-        self.ui.info(format_args!("{} {done}{of} {seconds}s {}", self.what, plain.message));
+        let separator = if plain.message.is_empty() { "" } else { ", " };
+        let what = &self.what;
+        self.ui.info(format_args!("{what}: {done}{of} after {seconds} s{separator}{}", plain.message));
     }
 }
 

@@ -84,3 +84,21 @@ fn what_make_cannot_do_it_says() {
     assert!(nothing.stderr.contains("make run SOFTWARE="), "{nothing:?}");
     assert_eq!(server.log().len(), 0);
 }
+
+#[test]
+fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
+    let (world, server) = (World::new(), author_server());
+    let demo = format!("DEMO={}", world.path().join("demo").display());
+    let first = make(&world, &server, &["demo", &demo]);
+    assert_eq!(first.code, Some(0), "{first:?}");
+    let env = world.path().join("demo/benchmarks/cua_world/environments/gnucash_env");
+    assert!(first.stderr.contains(&format!("the new tasks are in {}/tasks", env.display())), "{first:?}");
+    assert!(first.stderr.contains("stage-extract: 14 written"), "{first:?}");
+    let verdicts = world.path().join("demo/task_generation_runs/gnucash_env/verdicts.jsonl");
+    assert_eq!(fs_err::read_to_string(verdicts).unwrap().matches("\"ok\":true").count(), 15);
+
+    let second = make(&world, &server, &["demo", &demo]);
+    assert_eq!(second.code, Some(0), "{second:?}");
+    assert!(!second.stderr.contains("stage-"), "{second:?}");
+    assert_eq!(server.log().len(), 0);
+}

@@ -1,0 +1,262 @@
+//! The system calls that a run may make.
+//!
+//! A list of what is allowed, so that whatever a newer kernel can do is not. Anything else fails as on a
+//! kernel that does not have it (`ENOSYS`): libraries are written for that, and fall back, as the C library
+//! does from `clone3`, whose flags a filter cannot see, to `clone`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use libc::{
+    AF_UNIX, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
+    CLONE_NEWUTS, PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NAME, PR_SET_NAME, PR_SET_VMA,
+};
+use seccompiler::{
+    BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
+};
+
+/// The filter as an array of `struct sock_filter`, in hexadecimal digits.
+pub(super) fn program() -> Result<String, Error> {
+    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
+    let filter = SeccompFilter::new(rules()?, absent, SeccompAction::Allow, arch).map_err(Error::Backend)?;
+    let program: BpfProgram = filter.try_into().map_err(Error::Backend)?;
+    let mut digits = String::new();
+    for step in program {
+        let [code_0, code_1] = step.code.to_ne_bytes();
+        let [k_0, k_1, k_2, k_3] = step.k.to_ne_bytes();
+        for byte in [code_0, code_1, step.jt, step.jf, k_0, k_1, k_2, k_3] {
+            // A String takes whatever is written to it.
+            let _ = write!(digits, "{byte:02x}");
+        }
+    }
+    Ok(digits)
+}
+
+fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
+        ALLOWED.iter().chain(ALLOWED_HERE).map(|call| (*call, Vec::new())).collect();
+    let namespaces = CLONE_NEWCGROUP
+        | CLONE_NEWIPC
+        | CLONE_NEWNET
+        | CLONE_NEWNS
+        | CLONE_NEWPID
+        | CLONE_NEWUSER
+        | CLONE_NEWUTS;
+    let bits = u64::from(namespaces.unsigned_abs());
+    rules.insert(libc::SYS_clone, vec![only(0, SeccompCmpOp::MaskedEq(bits), 0)?]);
+    rules.insert(libc::SYS_socket, vec![only(0, SeccompCmpOp::Eq, u64::from(AF_UNIX.unsigned_abs()))?]);
+    // Asking for a limit is fine, setting one is not.
+    let no_new_limit =
+        SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0).map_err(Error::Backend)?;
+    rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![no_new_limit]).map_err(Error::Backend)?]);
+    let harmless = [PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NAME, PR_SET_NAME, PR_SET_VMA];
+    let prctl = harmless.map(|option| only(0, SeccompCmpOp::Eq, u64::from(option.unsigned_abs())));
+    rules.insert(libc::SYS_prctl, prctl.into_iter().collect::<Result<_, _>>()?);
+    Ok(rules)
+}
+
+/// Allows a call if one of its arguments compares like this.
+fn only(argument: u8, compares: SeccompCmpOp, to: u64) -> Result<SeccompRule, Error> {
+    let condition =
+        SeccompCondition::new(argument, SeccompCmpArgLen::Dword, compares, to).map_err(Error::Backend)?;
+    SeccompRule::new(vec![condition]).map_err(Error::Backend)
+}
+
+/// What Python and its packages need, on any processor.
+const ALLOWED: &[i64] = &[
+    // Files.
+    libc::SYS_chdir,
+    libc::SYS_close,
+    libc::SYS_close_range,
+    libc::SYS_copy_file_range,
+    libc::SYS_dup,
+    libc::SYS_dup3,
+    libc::SYS_faccessat,
+    libc::SYS_faccessat2,
+    libc::SYS_fadvise64,
+    libc::SYS_fallocate,
+    libc::SYS_fchdir,
+    libc::SYS_fchmod,
+    libc::SYS_fchmodat,
+    libc::SYS_fchown,
+    libc::SYS_fchownat,
+    libc::SYS_fcntl,
+    libc::SYS_fdatasync,
+    libc::SYS_fgetxattr,
+    libc::SYS_flistxattr,
+    libc::SYS_flock,
+    libc::SYS_fsetxattr,
+    libc::SYS_fstat,
+    libc::SYS_fstatfs,
+    libc::SYS_fsync,
+    libc::SYS_ftruncate,
+    libc::SYS_getcwd,
+    libc::SYS_getdents64,
+    libc::SYS_getxattr,
+    libc::SYS_ioctl,
+    libc::SYS_lgetxattr,
+    libc::SYS_linkat,
+    libc::SYS_listxattr,
+    libc::SYS_llistxattr,
+    libc::SYS_lseek,
+    libc::SYS_lsetxattr,
+    libc::SYS_memfd_create,
+    libc::SYS_mkdirat,
+    libc::SYS_newfstatat,
+    libc::SYS_openat,
+    libc::SYS_pipe2,
+    libc::SYS_pread64,
+    libc::SYS_preadv,
+    libc::SYS_pwrite64,
+    libc::SYS_pwritev,
+    libc::SYS_read,
+    libc::SYS_readahead,
+    libc::SYS_readlinkat,
+    libc::SYS_readv,
+    libc::SYS_renameat,
+    libc::SYS_renameat2,
+    libc::SYS_sendfile,
+    libc::SYS_setxattr,
+    libc::SYS_splice,
+    libc::SYS_statfs,
+    libc::SYS_statx,
+    libc::SYS_symlinkat,
+    libc::SYS_sync,
+    libc::SYS_truncate,
+    libc::SYS_umask,
+    libc::SYS_unlinkat,
+    libc::SYS_utimensat,
+    libc::SYS_write,
+    libc::SYS_writev,
+    // Memory.
+    libc::SYS_brk,
+    libc::SYS_madvise,
+    libc::SYS_membarrier,
+    libc::SYS_mincore,
+    libc::SYS_mmap,
+    libc::SYS_mprotect,
+    libc::SYS_mremap,
+    libc::SYS_msync,
+    libc::SYS_munmap,
+    // Processes and threads.
+    libc::SYS_capget,
+    libc::SYS_execve,
+    libc::SYS_execveat,
+    libc::SYS_exit,
+    libc::SYS_exit_group,
+    libc::SYS_futex,
+    libc::SYS_get_robust_list,
+    libc::SYS_getegid,
+    libc::SYS_geteuid,
+    libc::SYS_getgid,
+    libc::SYS_getgroups,
+    libc::SYS_getpgid,
+    libc::SYS_getpid,
+    libc::SYS_getppid,
+    libc::SYS_getpriority,
+    libc::SYS_getresgid,
+    libc::SYS_getresuid,
+    libc::SYS_getrusage,
+    libc::SYS_getsid,
+    libc::SYS_gettid,
+    libc::SYS_getuid,
+    libc::SYS_kill,
+    libc::SYS_restart_syscall,
+    libc::SYS_rseq,
+    libc::SYS_rt_sigaction,
+    libc::SYS_rt_sigpending,
+    libc::SYS_rt_sigprocmask,
+    libc::SYS_rt_sigreturn,
+    libc::SYS_rt_sigsuspend,
+    libc::SYS_rt_sigtimedwait,
+    libc::SYS_sched_getaffinity,
+    libc::SYS_sched_getparam,
+    libc::SYS_sched_getscheduler,
+    libc::SYS_sched_yield,
+    libc::SYS_set_robust_list,
+    libc::SYS_set_tid_address,
+    libc::SYS_setpgid,
+    libc::SYS_setsid,
+    libc::SYS_sigaltstack,
+    libc::SYS_tgkill,
+    libc::SYS_tkill,
+    libc::SYS_wait4,
+    libc::SYS_waitid,
+    // Time, chance, and what machine this is.
+    libc::SYS_clock_getres,
+    libc::SYS_clock_gettime,
+    libc::SYS_clock_nanosleep,
+    libc::SYS_getitimer,
+    libc::SYS_getrandom,
+    libc::SYS_gettimeofday,
+    libc::SYS_nanosleep,
+    libc::SYS_setitimer,
+    libc::SYS_sysinfo,
+    libc::SYS_times,
+    libc::SYS_uname,
+    // Waiting, and talking among the run's own processes.
+    libc::SYS_accept4,
+    libc::SYS_bind,
+    libc::SYS_connect,
+    libc::SYS_epoll_create1,
+    libc::SYS_epoll_ctl,
+    libc::SYS_epoll_pwait,
+    libc::SYS_eventfd2,
+    libc::SYS_getpeername,
+    libc::SYS_getsockname,
+    libc::SYS_getsockopt,
+    libc::SYS_listen,
+    libc::SYS_ppoll,
+    libc::SYS_pselect6,
+    libc::SYS_recvfrom,
+    libc::SYS_recvmsg,
+    libc::SYS_sendmsg,
+    libc::SYS_sendto,
+    libc::SYS_setsockopt,
+    libc::SYS_shutdown,
+    libc::SYS_socketpair,
+];
+
+/// The older forms of the same, which newer processors never had.
+#[cfg(target_arch = "x86_64")]
+const ALLOWED_HERE: &[i64] = &[
+    libc::SYS_access,
+    libc::SYS_alarm,
+    libc::SYS_arch_prctl,
+    libc::SYS_chmod,
+    libc::SYS_chown,
+    libc::SYS_creat,
+    libc::SYS_dup2,
+    libc::SYS_epoll_create,
+    libc::SYS_epoll_wait,
+    libc::SYS_eventfd,
+    libc::SYS_fork,
+    libc::SYS_futimesat,
+    libc::SYS_getdents,
+    libc::SYS_getpgrp,
+    libc::SYS_getrlimit,
+    libc::SYS_lchown,
+    libc::SYS_link,
+    libc::SYS_lstat,
+    libc::SYS_mkdir,
+    libc::SYS_open,
+    libc::SYS_pause,
+    libc::SYS_pipe,
+    libc::SYS_poll,
+    libc::SYS_readlink,
+    libc::SYS_rename,
+    libc::SYS_rmdir,
+    libc::SYS_select,
+    libc::SYS_stat,
+    libc::SYS_symlink,
+    libc::SYS_time,
+    libc::SYS_unlink,
+    libc::SYS_utime,
+    libc::SYS_utimes,
+    libc::SYS_vfork,
+];
+
+#[cfg(not(target_arch = "x86_64"))]
+const ALLOWED_HERE: &[i64] = &[];

@@ -1,0 +1,128 @@
+"""What a verifier must not be able to do, tried. Each attempt says what it got, or fails."""
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+
+
+def verify(traj, env_info, task_info):
+    outside = task_info["metadata"]
+    findings = {}
+    for name, attempt in ATTEMPTS.items():
+        try:
+            findings[name] = "ALLOWED: " + str(attempt(outside))[:80]
+        except BaseException as error:
+            findings[name] = "denied: " + type(error).__name__ + ": " + str(error)[:80]
+    return {"passed": False, "score": 0, **findings}
+
+
+def connect(family, address):
+    with socket.socket(family, socket.SOCK_STREAM) as connection:
+        connection.settimeout(2)
+        connection.connect(address)
+        return "connected to " + str(address)
+
+
+def read(path):
+    with open(path, "rb") as file:
+        return file.read(40)
+
+
+def write(path):
+    with open(path, "wb") as file:
+        file.write(b"escaped")
+    return "wrote " + path
+
+
+def must_see(paths):
+    seen = [path for path in paths if os.path.exists(path)]
+    if not seen:
+        raise FileNotFoundError("none of it is there")
+    return seen
+
+
+def system_call(name, number, *arguments):
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.syscall(number, *arguments) == -1:
+        raise OSError(ctypes.get_errno(), name)
+    return name
+
+
+def run(*command):
+    return subprocess.run(command, capture_output=True, check=True, timeout=5).stdout
+
+
+def find_others():
+    # Process 1 here is this run, with two threads; nobody else may be there to be signalled.
+    others = 0
+    for pid in set(range(1, 5000)) - {1, threading.get_native_id()}:
+        try:
+            os.kill(pid, 0)
+            others += 1
+        except ProcessLookupError:
+            pass
+    if not others:
+        raise ProcessLookupError("there are no other processes")
+    return others
+
+
+def climb():
+    frame = sys._getframe()
+    names = []
+    while frame is not None:
+        names.append(frame.f_code.co_name)
+        names += [key for key in frame.f_locals if key in ("secret", "token", "finish")]
+        frame = frame.f_back
+    if not {"begin_run", "secret", "token", "finish"} & set(names):
+        raise LookupError("no frame of the probe is in reach")
+    return names
+
+
+def find_objects():
+    import gc
+
+    return len(gc.get_objects())
+
+
+def raise_limit():
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+    resource.setrlimit(resource.RLIMIT_NPROC, (hard + 1, hard + 1))
+    return hard + 1
+
+
+ATTEMPTS = {
+    "connect over IPv4": lambda outside: connect(socket.AF_INET, ("127.0.0.1", outside["port"])),
+    "connect over IPv6": lambda outside: connect(socket.AF_INET6, ("::1", outside["port"])),
+    "send a datagram": lambda outside: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
+    "open a raw packet socket": lambda outside: socket.socket(17, socket.SOCK_RAW),
+    "talk to the kernel over netlink": lambda outside: socket.socket(16, socket.SOCK_RAW),
+    "look a name up": lambda outside: socket.getaddrinfo("example.com", 80),
+    "read a file of the user": lambda outside: read(outside["secret"]),
+    "read /etc/shadow": lambda outside: read("/etc/shadow"),
+    "see what lies outside": lambda outside: must_see(["/boot", "/mnt", "/srv", "/var", outside["secret"]]),
+    "see the probe's own program": lambda outside: must_see([outside["program"]]),
+    "see the kernel's view of processes": lambda outside: must_see(["/proc/self", "/proc/1", "/sys/kernel"]),
+    "see disks and terminals": lambda outside: must_see(["/dev/sda", "/dev/vda", "/dev/tty", "/dev/mem"]),
+    "write beside the task": lambda outside: write(os.path.join(os.path.dirname(__file__), "escaped")),
+    "write into Python": lambda outside: write(os.path.join(os.path.dirname(os.__file__), "escaped.py")),
+    "write into the root folder": lambda outside: write("/escaped"),
+    "replace the harness": lambda outside: write("/harness.py"),
+    "signal other processes": lambda outside: find_others(),
+    "signal the probe": lambda outside: os.kill(outside["pid"], 0),
+    "change the user": lambda outside: os.setuid(1),
+    "change the root": lambda outside: os.chroot("/tmp"),
+    "mount": lambda outside: run("mount", "-t", "tmpfs", "tmpfs", "/tmp"),
+    "get namespaces of its own": lambda outside: run("unshare", "--user", "--map-root-user", "true"),
+    "raise its limits": lambda outside: raise_limit(),
+    "change its priority": lambda outside: os.nice(-5),
+    "trace a process": lambda outside: system_call("ptrace", 101, 0, 0, 0, 0),
+    "climb to the frames of the probe": lambda outside: climb(),
+    "list the objects of the probe": lambda outside: find_objects(),
+    "use ctypes": lambda outside: system_call("getpid", 39),
+}

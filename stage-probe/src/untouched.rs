@@ -1,0 +1,350 @@
+//! What `export_result.sh` writes when nothing was done, read off its text.
+//!
+//! The scripts of the corpus collect what they find in shell variables, set to `false`, `0` or nothing at the
+//! start, and put them into a template of JSON, or into a few lines of Python that dump a dictionary. So the
+//! result of the untouched state can be told without running anything: each variable has the value it was
+//! first given, each command printed nothing, each count is zero. A script of another shape is left alone.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::Value;
+
+use crate::states::File;
+
+/// The files that the script writes, by path, as far as they can be told. Nothing where none can.
+pub(crate) fn results(script: &str) -> BTreeMap<String, File> {
+    let variables = Variables::of(script);
+    let mut written = BTreeMap::new();
+    for here in heredocs(script) {
+        let Some((paths, file)) = here.result(&variables) else { continue };
+        for path in moved(script, paths, &variables) {
+            written.insert(path, file.clone());
+        }
+    }
+    written
+}
+
+/// The values that shell variables are first given, as far as they are plain.
+struct Variables(BTreeMap<String, String>);
+
+static ASSIGNMENT: LazyLock<Regex> =
+    LazyLock::new(|| regex(r"(?m)^[ \t]*(?:export |local |declare -\w+ )?([A-Za-z_]\w*)=(.*)$"));
+static PLAIN: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\;&|()]*))(?:\s*(?:;|#|&&).*)?\s*$"#));
+static FALLBACK: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"\|\|\s*(?:echo|printf)\s+(?:"([^"$`]*)"|'([^']*)'|([^\s"'$`)]+))\s*\)"#));
+static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r"wc -[lcw]|grep -\w*c|date \+%s|stat -c\s*'?%[sYWX]|\$\(\(|COUNT\(|md5|\blen\(|du -")
+});
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r"jq\b[^|]* -\w*[Rs]|json\.dumps"));
+
+#[expect(clippy::unwrap_used, reason = "the patterns are constants, and the tests use each")]
+fn regex(pattern: &str) -> Regex {
+    Regex::new(pattern).unwrap()
+}
+
+impl Variables {
+    fn of(script: &str) -> Self {
+        let mut values = BTreeMap::new();
+        for found in ASSIGNMENT.captures_iter(script) {
+            let (Some(name), Some(value)) = (found.get(1), found.get(2)) else { continue };
+            if let Some(value) = plain(value.as_str()).or_else(|| printed(value.as_str())) {
+                values.entry(name.as_str().to_owned()).or_insert(value);
+            }
+        }
+        Self(values)
+    }
+
+    /// The value of `$name`, `${name}` or `${name:-default}`.
+    fn value(&self, expansion: &str) -> Option<String> {
+        let name = expansion.trim_start_matches('$').trim_start_matches('{').trim_end_matches('}');
+        let (name, default) = match name.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (name, None),
+        };
+        let known = self.0.get(name).filter(|value| !value.is_empty());
+        known.or(self.0.get(name).filter(|_| default.is_none())).cloned().or(default.and_then(plain))
+    }
+
+    /// The path that a word of a command means.
+    fn path(&self, word: &str) -> Option<String> {
+        let word = word.trim_matches(['"', '\'']);
+        let path = if word.starts_with('$') { self.value(word)? } else { word.to_owned() };
+        (path.starts_with('/') && !path.contains('$')).then_some(path)
+    }
+}
+
+/// The value of a plain word: quoted or not, with nothing to expand.
+fn plain(word: &str) -> Option<String> {
+    let found = PLAIN.captures(word)?;
+    let value = found.get(1).or(found.get(2)).or(found.get(3))?;
+    Some(value.as_str().to_owned())
+}
+
+/// What a command substitution prints when there is nothing to be found, where that can be told.
+fn printed(command: &str) -> Option<String> {
+    if QUOTED.is_match(command) {
+        return Some("\"\"".to_owned());
+    }
+    if let Some(found) = FALLBACK.captures_iter(command).last() {
+        let value = found.get(1).or(found.get(2)).or(found.get(3))?;
+        return Some(value.as_str().to_owned());
+    }
+    COUNTED.is_match(command).then(|| "0".to_owned())
+}
+
+/// A document that a script holds within itself.
+struct Heredoc<'a> {
+    /// The line of the command that reads it.
+    command: &'a str,
+    /// Whether the shell leaves it as it is.
+    verbatim: bool,
+    body: &'a str,
+}
+
+static PROGRAM: LazyLock<Regex> = LazyLock::new(|| regex(r#"\.py"?$"#));
+static OPENING: LazyLock<Regex> = LazyLock::new(|| regex(r#"<<(-?)\s*(['"]?)([A-Za-z_]\w*)['"]?"#));
+static TARGET: LazyLock<Regex> = LazyLock::new(|| regex(r#">\s*("[^"]+"|'[^']+'|[^\s<>&;|]+)"#));
+static PYTHON_TARGET: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"open\(\s*(?:['"]([^'"]+)['"]|(\w+))\s*,\s*(?:mode\s*=\s*)?['"]w"#));
+static PYTHON_MOVE: LazyLock<Regex> =
+    LazyLock::new(|| regex(r#"\b(?:move|replace|rename|copy\w*)\(\s*\w+\s*,\s*['"](/[^'"]+\.json)['"]"#));
+
+fn heredocs(script: &str) -> Vec<Heredoc<'_>> {
+    let mut found = Vec::new();
+    let mut rest = script;
+    while let Some((line, after)) = rest.split_once('\n') {
+        rest = after;
+        let Some(opening) = OPENING.captures(line).filter(|_| !line.contains("<<<")) else { continue };
+        let (Some(quote), Some(end)) = (opening.get(2), opening.get(3)) else { continue };
+        let Some(length) = length_of_body(after, end.as_str()) else { continue };
+        let (body, after) = after.split_at(length);
+        found.push(Heredoc { command: line, verbatim: !quote.as_str().is_empty(), body });
+        rest = after;
+    }
+    found
+}
+
+fn length_of_body(text: &str, end: &str) -> Option<usize> {
+    let mut length = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim() == end {
+            return Some(length);
+        }
+        length += line.len();
+    }
+    None
+}
+
+impl Heredoc<'_> {
+    /// Where it is written to and what is, if it is a result.
+    fn result(&self, variables: &Variables) -> Option<(Vec<Target>, File)> {
+        let redirected = TARGET.captures(self.command).and_then(|found| Some(found.get(1)?.as_str()));
+        let saved_program = redirected.is_some_and(|target| PROGRAM.is_match(target));
+        let python = self.command.contains("python") || saved_program;
+        let syntax = if python { Syntax::Python } else { Syntax::Json };
+        if !python && !self.body.trim_start().starts_with('{') {
+            return None;
+        }
+        let body = if self.verbatim { self.body.to_owned() } else { expand(self.body, syntax, variables)? };
+        if python {
+            let mut targets = python_targets(&body);
+            if targets.is_empty() && !saved_program {
+                targets.extend(redirected.map(|target| Target::of(target, variables)));
+            }
+            return (body.contains("dump") && !targets.is_empty()).then_some((targets, File::Python(body)));
+        }
+        serde_json::from_str::<Value>(&body).ok().filter(Value::is_object)?;
+        Some((vec![Target::of(redirected?, variables)], File::Text(body)))
+    }
+}
+
+/// Where something is written: to a path, or to one that is in a variable and not known.
+enum Target {
+    Path(String),
+    Variable(String),
+}
+
+impl Target {
+    fn of(word: &str, variables: &Variables) -> Self {
+        match variables.path(word) {
+            Some(path) => Self::Path(path),
+            None => Self::Variable(word.trim_matches('"').to_owned()),
+        }
+    }
+}
+
+/// The files that a program in Python opens to write.
+fn python_targets(source: &str) -> Vec<Target> {
+    let mut targets = Vec::new();
+    for found in PYTHON_MOVE.captures_iter(source) {
+        targets.extend(found.get(1).map(|path| Target::Path(path.as_str().to_owned())));
+    }
+    for found in PYTHON_TARGET.captures_iter(source) {
+        let path = found.get(1).map(|path| path.as_str().to_owned()).or_else(|| {
+            let assigned = regex(&format!(r#"(?m)^\s*{}\s*=\s*['"]([^'"]+)['"]"#, found.get(2)?.as_str()));
+            Some(assigned.captures(source)?.get(1)?.as_str().to_owned())
+        });
+        targets.extend(path.filter(|path| path.starts_with('/')).map(Target::Path));
+    }
+    targets
+}
+
+static MOVE: LazyLock<Regex> = LazyLock::new(|| {
+    regex(r#"\b(?:cp|mv|install)((?:\s+-\w+)*)\s+("[^"]+"|'[^']+'|[^\s;&|]+)\s+("[^"]+"|'[^']+'|[^\s;&|]+)"#)
+});
+
+/// The absolute paths at which what was written to `targets` is found in the end.
+fn moved(script: &str, targets: Vec<Target>, variables: &Variables) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut from_variables = Vec::new();
+    for target in targets {
+        match target {
+            Target::Path(path) => paths.push(path),
+            Target::Variable(name) => from_variables.push(name),
+        }
+    }
+    for found in MOVE.captures_iter(script) {
+        let (Some(from), Some(to)) = (found.get(2), found.get(3)) else { continue };
+        let Some(to) = variables.path(to.as_str()) else { continue };
+        let from = from.as_str();
+        let same = from_variables.iter().any(|name| name == from.trim_matches('"'))
+            || variables.path(from).is_some_and(|from| paths.contains(&from));
+        if same && !paths.contains(&to) {
+            paths.push(to);
+        }
+    }
+    paths
+}
+
+/// What a document is written in, as far as expansions in it are concerned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Syntax {
+    Json,
+    Python,
+}
+
+/// Does with a document what the shell does: puts values in place of variables and commands. Nothing where a
+/// value is needed that cannot be told.
+fn expand(text: &str, syntax: Syntax, variables: &Variables) -> Option<String> {
+    let mut expanded = String::with_capacity(text.len());
+    let mut string: Option<char> = None;
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = expansion_length(rest);
+        if length > 0 {
+            let (expansion, after) = rest.split_at(length);
+            expanded.push_str(&value_of(expansion, string, syntax, &expanded, variables)?);
+            rest = after;
+            continue;
+        }
+        let step =
+            if c == '\\' { 1 + rest[1..].chars().next().map_or(0, char::len_utf8) } else { c.len_utf8() };
+        let (piece, after) = rest.split_at(step);
+        // The shell takes the backslash away that keeps a dollar sign from it.
+        expanded.push_str(if piece == "\\$" || piece == "\\`" { &piece[1..] } else { piece });
+        match string {
+            Some(quote) if c == quote || c == '\n' => string = None,
+            None if c == '"' || (c == '\'' && syntax == Syntax::Python) => string = Some(c),
+            _ => {}
+        }
+        rest = after;
+    }
+    Some(expanded)
+}
+
+/// The length of the expansion that a text begins with: `$name`, `${…}`, `$(…)`, `` `…` ``; zero if it begins
+/// with none.
+fn expansion_length(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    match (bytes.first(), bytes.get(1)) {
+        (Some(b'`'), _) => text[1..].find('`').map_or(0, |end| end + 2),
+        (Some(b'$'), Some(b'{')) => text.find('}').map_or(0, |end| end + 1),
+        (Some(b'$'), Some(b'(')) => closing_parenthesis(text).map_or(0, |end| end + 1),
+        (Some(b'$'), Some(next)) if next.is_ascii_alphabetic() || *next == b'_' => {
+            let name = text[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            1 + name.count()
+        }
+        _ => 0,
+    }
+}
+
+/// Where the parenthesis is closed that is opened first. Parentheses in quotes do not count.
+fn closing_parenthesis(text: &str) -> Option<usize> {
+    let mut depth = 0_usize;
+    let mut single_quoted = false;
+    let mut bytes = text.bytes().enumerate();
+    while let Some((position, byte)) = bytes.next() {
+        match byte {
+            b'\\' if !single_quoted => {
+                bytes.next();
+            }
+            b'\'' => single_quoted = !single_quoted,
+            b'(' if !single_quoted => depth += 1,
+            b')' if !single_quoted => {
+                depth = depth.saturating_sub(1);
+                if depth == 0 {
+                    return Some(position);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// What stands in a document in place of an expansion.
+fn value_of(
+    expansion: &str,
+    string: Option<char>,
+    syntax: Syntax,
+    before: &str,
+    variables: &Variables,
+) -> Option<String> {
+    let is_command = expansion.starts_with("$(") || expansion.starts_with('`');
+    let value = if is_command { printed(expansion) } else { variables.value(expansion) };
+    if string.is_some() {
+        // Text that was made for a template, quotes and all, and is then put into quotes again.
+        let value = value.filter(|value| value != "\"\"").unwrap_or_default();
+        let escaped = Value::String(value).to_string();
+        return Some(escaped[1..escaped.len() - 1].to_owned());
+    }
+    match value {
+        Some(value) if serde_json::from_str::<Value>(&value).is_ok() => {
+            Some(match (syntax, value.as_str()) {
+                (Syntax::Python, "true") => "True".to_owned(),
+                (Syntax::Python, "false") => "False".to_owned(),
+                (Syntax::Python, "null") => "None".to_owned(),
+                _ => value,
+            })
+        }
+        Some(value) if syntax == Syntax::Python && ["True", "False", "None"].contains(&value.as_str()) => {
+            Some(value)
+        }
+        _ => by_key(before, syntax).map(str::to_owned),
+    }
+}
+
+static KEY: LazyLock<Regex> = LazyLock::new(|| regex(r#"["'](\w+)["']\s*:\s*$"#));
+static FLAG: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"^(is|has|was|did)_|(exists|found|running|valid|created|modified|present|enabled|saved|success|changed|match|matches)(_|$)|_during_task$",
+    )
+});
+static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
+    regex(
+        r"(^|_)(count|counts|size|total|num|number|time|timestamp|mtime|start|started|end|ended|lines|rows|bytes|duration|epoch|elapsed|seconds|length)(_|$)",
+    )
+});
+
+/// False or zero for a value that is told by its key alone.
+fn by_key(before: &str, syntax: Syntax) -> Option<&'static str> {
+    let found = KEY.captures(before)?;
+    let key = found.get(1)?.as_str().to_ascii_lowercase();
+    if NUMBER.is_match(&key) {
+        return Some("0");
+    }
+    FLAG.is_match(&key).then_some(if syntax == Syntax::Json { "false" } else { "False" })
+}

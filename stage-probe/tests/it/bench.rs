@@ -1,0 +1,123 @@
+//! A workspace of made-up tasks, and the program to probe them.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread;
+
+use fs_err as fs;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// The program that the tests are about.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_stage-probe");
+
+/// An environment with tasks in it.
+pub(crate) struct Bench {
+    dir: TempDir,
+}
+
+/// What a run of the program came to.
+#[must_use]
+pub(crate) struct Ended {
+    pub(crate) code: Option<i32>,
+    pub(crate) records: Vec<Value>,
+    pub(crate) stderr: String,
+}
+
+impl Bench {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("demo_env/tasks")).unwrap();
+        fs::write(dir.path().join("demo_env/env.json"), r#"{"id": "demo@1"}"#).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn env(&self) -> PathBuf {
+        self.path().join("demo_env")
+    }
+
+    pub(crate) fn task_dir(&self, task: &str) -> PathBuf {
+        self.env().join("tasks").join(task)
+    }
+
+    /// Adds a task with this verifier.
+    pub(crate) fn task(&self, name: &str, verifier: &str) -> &Self {
+        self.task_with(name, verifier, &json!({}))
+    }
+
+    /// Adds a task with this verifier and metadata.
+    pub(crate) fn task_with(&self, name: &str, verifier: &str, metadata: &Value) -> &Self {
+        let spec = json!({
+            "id": format!("{name}@1"), "env_id": "demo@1", "metadata": metadata,
+            "success": { "mode": "program", "spec": { "program": "verifier.py::verify" } },
+        });
+        self.file(name, "task.json", &spec.to_string()).file(name, "verifier.py", verifier)
+    }
+
+    /// Adds a file to a task.
+    pub(crate) fn file(&self, task: &str, name: &str, content: &str) -> &Self {
+        let dir = self.task_dir(task);
+        fs::create_dir_all(&dir).unwrap();
+        fs::write(dir.join(name), content).unwrap();
+        self
+    }
+
+    /// Probes all tasks, confined if this machine allows it: the tests of what is denied see to that.
+    pub(crate) fn probe(&self, arguments: &[&str]) -> Ended {
+        let env = self.env();
+        let mut command = self.command(Path::new(PROGRAM));
+        command.arg(env).arg("--unsafe").args(arguments);
+        run(command, "")
+    }
+
+    /// The program, in this workspace and with nothing of the tester's environment but the path.
+    pub(crate) fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("TMPDIR", std::env::temp_dir());
+        command.args([OsStr::new("--workspace"), self.path().as_os_str()]).current_dir(self.path());
+        command
+    }
+
+    /// Probes one task and returns its record.
+    pub(crate) fn probe_one(&self, arguments: &[&str]) -> Value {
+        let ended = self.probe(arguments);
+        assert_eq!(ended.records.len(), 1, "{}", ended.stderr);
+        ended.records.into_iter().next().unwrap()
+    }
+}
+
+/// Runs a command to its end, with `input` on its standard input.
+pub(crate) fn run(mut command: Command, input: &str) -> Ended {
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_owned();
+    // The program need not read it all.
+    let writer = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    Ended {
+        code: output.status.code(),
+        records: stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
+/// The codes of a record's issues.
+pub(crate) fn codes(record: &Value) -> Vec<&str> {
+    record["issues"].as_array().unwrap().iter().map(|issue| issue["code"].as_str().unwrap()).collect()
+}
+
+/// The outcomes of a record, by state.
+pub(crate) fn outcomes(record: &Value) -> Vec<(&str, &str)> {
+    let states = record["states"].as_array().unwrap().iter();
+    states.map(|state| (state["state"].as_str().unwrap(), state["outcome"].as_str().unwrap())).collect()
+}

@@ -1,0 +1,212 @@
+//! Verifiers that try to get out, to use the machine up, or to make up a record. Each is a file in
+//! `escapes/`; a verifier of theirs passes if, and only if, it got what it was after.
+
+use std::collections::BTreeSet;
+use std::net::{TcpListener, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+use serde_json::json;
+
+use crate::bench::{Bench, Ended, PROGRAM, run};
+
+/// What every attempt is put into.
+const FRAME: &str = r#"
+
+class Denied(Exception):
+    pass
+
+
+def denied():
+    raise Denied
+
+
+def only_once(env_info):
+    try:
+        env_info["copy_from_env"]("/tmp/result.json", "/tmp/result.json")
+    except FileNotFoundError:
+        return
+    raise Denied
+
+
+def verify_attempt(traj, env_info, task_info):
+    try:
+        got = attempt(task_info["metadata"], env_info)
+    except BaseException as error:
+        return {"passed": False, "score": 0, "feedback": type(error).__name__ + ": " + str(error)[:100]}
+    return {"passed": True, "score": 100, "feedback": "got " + str(got)[:200]}
+
+
+verify = globals().get("verify", verify_attempt)
+"#;
+
+/// `nobody`.
+const NOBODY: u32 = 65534;
+
+#[test]
+fn no_verifier_escapes_from_a_probe_run_by_this_user() {
+    let bench = Bench::new();
+    if confines(bench.command(Path::new(PROGRAM))) {
+        check_escapes(&bench, |bench| bench.command(Path::new(PROGRAM)));
+    }
+}
+
+#[test]
+fn no_verifier_escapes_from_a_probe_run_by_nobody() {
+    let bench = Bench::new();
+    let Some(program) = program_for_nobody(&bench) else { return };
+    let command = |bench: &Bench| {
+        let mut command = bench.command(&program);
+        command.uid(NOBODY).gid(NOBODY).env("PATH", "/usr/bin:/bin");
+        command
+    };
+    if confines(command(&bench)) {
+        check_escapes(&bench, command);
+    }
+}
+
+#[test]
+fn a_probe_that_is_killed_takes_its_verifiers_along() {
+    let bench = Bench::new();
+    if !confines(bench.command(Path::new(PROGRAM))) {
+        return;
+    }
+    let marker = format!("{}00", std::process::id());
+    let verifier =
+        format!("import subprocess\ndef verify(a, b, c):\n    subprocess.run(['sleep', '{marker}'])\n");
+    bench.task("sleep", &verifier);
+    let mut command = bench.command(Path::new(PROGRAM));
+    let mut probe = command.arg(bench.env()).args(["--timeout", "600", "--quiet"]).spawn().unwrap();
+    wait_until("the verifier runs", || is_running(&marker));
+    probe.kill().unwrap();
+    probe.wait().unwrap();
+    wait_until("the verifier is gone", || !is_running(&marker));
+}
+
+/// Waits for something that has to happen, though nobody says when it does.
+fn wait_until(what: &str, happens: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happens() {
+        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Whether verifiers can be confined on this machine. If not, tests of it have nothing to test.
+fn confines(mut command: Command) -> bool {
+    command.arg("--self-test");
+    let ended = run(command, "");
+    if ended.code != Some(0) {
+        eprintln!("skipped: verifiers cannot be confined here:\n{}", ended.stderr);
+    }
+    ended.code == Some(0)
+}
+
+/// A copy of the program that `nobody` may start.
+fn program_for_nobody(bench: &Bench) -> Option<PathBuf> {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can become somebody else");
+        return None;
+    }
+    if !Path::new("/usr/bin/python3").exists() {
+        eprintln!("skipped: there is no /usr/bin/python3, which anybody may run");
+        return None;
+    }
+    let program = bench.path().join("stage-probe");
+    fs::copy(PROGRAM, &program).unwrap();
+    fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    Some(program)
+}
+
+fn check_escapes(bench: &Bench, command: impl Fn(&Bench) -> Command) {
+    let outside = tempfile::tempdir().unwrap();
+    // Anybody may write here, so that only the sandbox keeps a verifier from it.
+    fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
+    fs::write(outside.path().join("secret"), "secret").unwrap();
+    let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = tcp.local_addr().unwrap().port();
+    let udp = UdpSocket::bind(("127.0.0.1", port)).ok();
+    let name = format!("stage-probe-test-{}-{port}", std::process::id());
+    let abstract_socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
+    let socket = UnixListener::bind(outside.path().join("listening")).unwrap();
+    // A number of seconds that no other process sleeps for.
+    let marker = format!("{}{port}", std::process::id());
+    let metadata = json!({
+        "folder": outside.path(), "program": PROGRAM, "port": port, "socket": name,
+        "pid": std::process::id(), "marker": marker,
+    });
+
+    let attempts = attempts();
+    for (name, source) in &attempts {
+        bench.task_with(name, &format!("{source}{FRAME}"), &metadata);
+    }
+    let mut command = command(bench);
+    command.arg(bench.env()).args(["--repeat", "1", "--timeout", "2"]).env("ANTHROPIC_API_KEY", "sk-ant-x");
+    let ended = run(command, "");
+
+    check_records(&ended, &attempts.iter().map(|(name, _)| name.clone()).collect());
+    tcp.set_nonblocking(true).unwrap();
+    assert!(tcp.accept().is_err(), "a verifier connected");
+    abstract_socket.set_nonblocking(true).unwrap();
+    assert!(abstract_socket.accept().is_err(), "a verifier reached an abstract socket");
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.accept().is_err(), "a verifier reached a socket in the file system");
+    if let Some(udp) = udp {
+        udp.set_nonblocking(true).unwrap();
+        assert!(udp.recv(&mut [0; 16]).is_err(), "a verifier sent a datagram");
+    }
+    assert_eq!(names_in(outside.path()), ["listening", "secret"]);
+    for (name, _) in &attempts {
+        assert_eq!(names_in(&bench.task_dir(name)), ["task.json", "verifier.py"], "{name}");
+    }
+    assert!(!is_running(&marker), "a verifier left a process behind");
+}
+
+/// One record a task, each of its own task, and none that passes.
+fn check_records(ended: &Ended, tasks: &BTreeSet<String>) {
+    let named: Vec<&str> = ended.records.iter().map(|record| record["task"].as_str().unwrap()).collect();
+    assert_eq!(named, tasks.iter().map(String::as_str).collect::<Vec<_>>(), "{}", ended.stderr);
+    for record in &ended.records {
+        assert_eq!(record["record"], "probe", "{record}");
+        let states = record["states"].as_array().unwrap();
+        assert_eq!(states.len(), 4, "{record}");
+        for state in states {
+            assert_ne!(state["outcome"], "pass", "{}: {state}", record["task"]);
+        }
+    }
+}
+
+fn attempts() -> Vec<(String, String)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/escapes");
+    let mut attempts: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            (name, fs::read_to_string(path).unwrap())
+        })
+        .collect();
+    attempts.sort();
+    attempts
+}
+
+fn names_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+/// Whether any process of this machine has `argument` on its command line.
+fn is_running(argument: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap();
+    let lines = processes.filter_map(|process| fs::read(process.ok()?.path().join("cmdline")).ok());
+    lines.into_iter().any(|line| line.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()))
+}

@@ -1,0 +1,5 @@
+import subprocess
+
+
+def attempt(outside, env_info):
+    return subprocess.run(["unshare", "-Ur", "true"]).returncode == 0 or denied()

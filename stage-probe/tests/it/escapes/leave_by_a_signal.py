@@ -1,0 +1,5 @@
+import os
+
+
+def attempt(outside, env_info):
+    os.abort()

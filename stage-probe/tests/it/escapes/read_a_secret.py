@@ -1,0 +1,2 @@
+def attempt(outside, env_info):
+    return open(outside["folder"] + "/secret").read()

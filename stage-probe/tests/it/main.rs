@@ -1,0 +1,10 @@
+//! Probes made-up tasks with the program itself.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
+
+mod bench;
+mod escapes;
+mod faults;
+mod stream;
+mod untouched;
