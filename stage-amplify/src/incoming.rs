@@ -12,7 +12,7 @@ use common::stage::Output;
 use common::ui::Ui;
 use fs_err as fs;
 
-use crate::args::Settings;
+use crate::settings::Settings;
 
 /// Everything of these kinds that comes in. What is none of this stage's business goes out at once. On a
 /// terminal, the manifest of this name is read.

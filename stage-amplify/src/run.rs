@@ -10,12 +10,12 @@ use common::record::{Failure, Record};
 use common::stage::Output;
 use common::ui::Ui;
 
-use crate::args::{Pass, Settings};
 use crate::incoming;
 use crate::maker::{Maker, Missing};
 use crate::prompts::{Kept, Templates};
 use crate::report;
 use crate::scene::Scene;
+use crate::settings::{Pass, Settings};
 use crate::snapshot;
 use crate::work;
 
