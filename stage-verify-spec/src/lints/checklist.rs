@@ -53,7 +53,7 @@ fn check_points(subject: &Subject<'_>) -> Vec<Warning> {
     let Some(Ok(checklist)) = subject.checklist() else { return Vec::new() };
     let Value::Map(_) = checklist else { return Vec::new() };
     let points = items(checklist, "task_completion").filter_map(|item| item.get("points"));
-    let sum: f64 = points.filter_map(Value::as_f64).sum();
+    let sum = points.filter_map(Value::as_f64).fold(0.0, |sum, points| sum + points);
     if (sum - 100.0).abs() < 1e-6 {
         return Vec::new();
     }
@@ -89,6 +89,7 @@ mod tests {
             r#"{"task_completion": [{"id": "a", "points": 100}], "integrity": [{"id": "a"}]}"#,
             &["two items have the id a; give each its own"],
         );
+        check("{}", &["the points of task_completion add up to 0; make that 100"]);
         check("[]", &["it holds a list, not an object; see the checklists of other tasks"]);
         check("{", &["it is no JSON: line 1, column 2: expected a name in double quotes; write it anew"]);
     }
