@@ -40,10 +40,33 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
         let code = u32::from(character);
         return Err(YamlError::Syntax(format!("the character U+{code:04X} is not allowed in YAML")));
     }
+    if starts_with_an_end(text) {
+        return Err(YamlError::Syntax("'...' before any document".to_owned()));
+    }
     let mut composer = Composer::default();
-    let root = composer.document(text)?;
+    let mut root = composer.document(text);
+    if matches!(root, Err(YamlError::Syntax(_)))
+        && let Some(half) = SURROGATE.as_ref().filter(|half| half.is_match(text))
+    {
+        // PyYAML takes halves of a surrogate pair, as JSON writes them, which no text in Rust can hold.
+        composer = Composer::default();
+        root = composer.document(&half.replace_all(text, r"\ufffd"));
+    }
+    let root = root?;
     let mut constructor = Constructor { nodes: composer.nodes, values: 0 };
     root.map_or(Ok(Value::Null), |root| constructor.value(root, 0))
+}
+
+/// Half of a surrogate pair as an escape.
+static SURROGATE: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}").ok());
+
+/// Whether the first line that says anything ends a document.
+fn starts_with_an_end(text: &str) -> bool {
+    let mut lines =
+        text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
+    let rest = lines.next().and_then(|line| line.strip_prefix("..."));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
 }
 
 /// What PyYAML's reader lets through.
@@ -477,6 +500,9 @@ mod tests {
         check("a:\tb\n", "syntax");
         check("\u{7}", "syntax");
         check("|\n  a\n  b\n", "\"a\\nb\\n\"");
+        check("# c\n...\na: 1\n", "syntax");
+        check("a: 1\n...\n", "{\"a\": 1}");
+        check(r#"a: "\ud800 \x41""#, "{\"a\": \"\u{fffd} A\"}");
     }
 
     #[test]

@@ -22,6 +22,9 @@ const MAX_ANSWER: u64 = 64 << 20;
 const MAX_TEXT: usize = 8 << 20;
 /// What is read of a response that is no answer.
 const MAX_REFUSAL: u64 = 64 << 10;
+/// The shortest key that is struck out of messages, and of answers, which are not to be damaged.
+const KEY_IN_MESSAGE: usize = 6;
+const KEY_IN_ANSWER: usize = 12;
 /// Files that a process has open beside its connections.
 const OTHER_FILES: u64 = 128;
 /// Events that are read after the one that says why the answer ended: usage may follow, and a connection
@@ -53,10 +56,11 @@ impl Key {
         Self::Given(key.trim().to_owned())
     }
 
-    /// `text` without the key, in case a server gives it back.
-    fn strike(&self, text: String) -> String {
+    /// `text` without the key, in case a server gives it back. Keys shorter than `least` bytes are no secrets:
+    /// people give `x` or `test` to servers of their own, and such words may stand anywhere.
+    fn strike(&self, text: String, least: usize) -> String {
         match self {
-            Self::Given(key) if text.contains(key) => text.replace(key, "[key]"),
+            Self::Given(key) if key.len() >= least && text.contains(key) => text.replace(key, "[key]"),
             _ => text,
         }
     }
@@ -259,11 +263,11 @@ impl Model for Http {
         });
         match result {
             Ok(reply) => Ok(Reply {
-                text: self.key.strike(reply.text),
+                text: self.key.strike(reply.text, KEY_IN_ANSWER),
                 seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
                 ..reply
             }),
-            Err(error) => Err(CallError { message: self.key.strike(error.message), ..error }),
+            Err(error) => Err(CallError { message: self.key.strike(error.message, KEY_IN_MESSAGE), ..error }),
         }
     }
 

@@ -60,7 +60,8 @@ pub(super) fn check_parsed(
     if source.contains('\t') {
         check_tabs(source, parsed)?;
     }
-    if scan.nesting.deepest > MAX_LEVELS || scan.elifs > MAX_LEVELS {
+    // A level takes a token of the same logical line.
+    if scan.longest_line > MAX_LEVELS || scan.elifs > MAX_LEVELS {
         check_levels(parsed)?;
     }
     if scan.odd_f_string && version < PythonVersion::PY312 {
@@ -116,7 +117,10 @@ impl Nesting {
 struct Scan<'a> {
     source: &'a str,
     version: PythonVersion,
-    nesting: Nesting,
+    brackets: usize,
+    /// Tokens of the logical line so far.
+    line: usize,
+    longest_line: usize,
     indents: usize,
     elifs: usize,
     /// Braces open in each f-string that is open.
@@ -132,7 +136,9 @@ impl<'a> Scan<'a> {
         Self {
             source,
             version,
-            nesting: Nesting::default(),
+            brackets: 0,
+            line: 0,
+            longest_line: 0,
             indents: 0,
             elifs: 0,
             f_strings: Vec::new(),
@@ -143,21 +149,23 @@ impl<'a> Scan<'a> {
     }
 
     fn token(&mut self, token: Token) -> Result<(), SyntaxError> {
-        self.nesting.token(token.kind());
+        self.line += 1;
         match token.kind() {
-            TokenKind::Lpar | TokenKind::Lsqb if self.nesting.brackets.len() > MAX_BRACKETS => {
-                return self.error(token, "too many nested parentheses");
+            TokenKind::Newline => {
+                self.longest_line = self.longest_line.max(self.line);
+                self.line = 0;
             }
+            TokenKind::Lpar | TokenKind::Lsqb => self.open(token)?,
+            TokenKind::Rpar | TokenKind::Rsqb => self.brackets = self.brackets.saturating_sub(1),
             TokenKind::Lbrace => {
-                if self.nesting.brackets.len() > MAX_BRACKETS {
-                    return self.error(token, "too many nested parentheses");
-                }
+                self.open(token)?;
                 if let Some(braces) = self.f_strings.last_mut() {
                     *braces += 1;
                     self.odd_f_string |= *braces > 2;
                 }
             }
             TokenKind::Rbrace => {
+                self.brackets = self.brackets.saturating_sub(1);
                 if let Some(braces) = self.f_strings.last_mut() {
                     *braces = braces.saturating_sub(1);
                 }
@@ -183,6 +191,14 @@ impl<'a> Scan<'a> {
             _ => {}
         }
         self.before_previous = self.previous.replace(token);
+        Ok(())
+    }
+
+    fn open(&mut self, bracket: Token) -> Result<(), SyntaxError> {
+        self.brackets += 1;
+        if self.brackets > MAX_BRACKETS {
+            return self.error(bracket, "too many nested parentheses");
+        }
         Ok(())
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use self::files::{MAX_SPEC_BYTES, exists, pure, read_regular};
 pub use self::files::{ReadError, read_regular as read_file};
-pub(crate) use self::hooks::scripts;
+pub use self::hooks::scripts;
 use self::hooks::{Mounted, Places, missing_scripts};
 pub use self::interpreter::{AskError, Interpreter};
 use self::program::{ProgramError, Roots, check_program};

@@ -43,6 +43,19 @@ fn the_key_is_in_its_header_and_nowhere_else() {
 }
 
 #[test]
+fn a_key_that_is_no_secret_does_not_damage_answers() {
+    let server = Server::start(|_| Play::Answer(Said::new("a test of the dummy key, as they say")));
+    for key in ["k", "test", "dummy"] {
+        let env =
+            |variable: &str| Some(if variable.ends_with("_KEY") { key.to_owned() } else { server.url() });
+        let table = Table::built_in().unwrap();
+        let model = model::from_name("gemini-3-pro-preview", &table, &settings(), &env).unwrap();
+        let reply = model.ask(&request("a"), &mut || ()).unwrap();
+        assert_eq!(reply.text, "a test of the dummy key, as they say");
+    }
+}
+
+#[test]
 fn a_missing_key_is_told_before_anything_is_sent() {
     let server = Server::start(|_| Play::Answer(Said::new("ok")));
     let check = |name: &str, set: &[&str], expect: Option<&str>| {

@@ -1,0 +1,173 @@
+//! Measures the stage on a corpus, beside gym-anything's own verification and beside reading the same files.
+//!
+//! `cargo bench -p stage-verify-spec --bench corpus -- CORPUS [--python PYTHON] [--original GYM_ANYTHING]
+//! [--cwd DIR]`: CORPUS is a folder of environments, PYTHON runs the verifiers, GYM_ANYTHING is the original's
+//! program, DIR is where relative mounts start from. Everything runs in turn, in one go, and warm; what is
+//! printed are medians.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
+#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+
+const STAGE: &str = env!("CARGO_BIN_EXE_stage-verify-spec");
+const RUNS: usize = 5;
+
+struct Asked {
+    corpus: PathBuf,
+    python: String,
+    original: Option<String>,
+    cwd: PathBuf,
+}
+
+impl Asked {
+    fn new() -> Self {
+        let mut args = std::env::args().skip(1).filter(|arg| arg != "--bench");
+        let mut asked =
+            Self { corpus: PathBuf::new(), python: "python3".into(), original: None, cwd: ".".into() };
+        while let Some(arg) = args.next() {
+            match arg.as_str() {
+                "--python" => asked.python = args.next().unwrap(),
+                "--original" => asked.original = args.next(),
+                "--cwd" => asked.cwd = args.next().unwrap().into(),
+                corpus => asked.corpus = fs::canonicalize(corpus).unwrap(),
+            }
+        }
+        asked
+    }
+
+    fn stage(&self, args: &[&str], path: &Path) -> Command {
+        let mut command = Command::new(STAGE);
+        command.args(["--quiet", "--python", &self.python]).args(args).arg(path).current_dir(&self.cwd);
+        command
+    }
+}
+
+fn main() {
+    let asked = Asked::new();
+    if asked.corpus.as_os_str().is_empty() {
+        println!("no corpus to measure stage-verify-spec on: name one");
+        return;
+    }
+    let files = files(&asked.corpus);
+    let bytes: u64 = files.iter().map(|file| fs::metadata(file).unwrap().len()).sum();
+    println!("{}: {} files, {:.1} MB", asked.corpus.display(), files.len(), bytes as f64 / 1e6);
+    let cores = thread::available_parallelism().unwrap().get();
+    let alone = median(|| read(&files, 1));
+    let reading = median(|| read(&files, cores));
+    println!("reading them, one thread        {:>9.3} s", alone.as_secs_f64());
+    println!("reading them, {cores} threads         {:>9.3} s", reading.as_secs_f64());
+    let stage = measure("the stage, verdicts alone", || asked.stage(&["--skip-lint", "all"], &asked.corpus));
+    println!(
+        "    of reading: {:.1} times one thread's, {:.1} times {cores} threads'",
+        ratio(stage, alone),
+        ratio(stage, reading)
+    );
+    measure("the stage, with lints", || asked.stage(&[], &asked.corpus));
+    let (environment, tasks) = environment_of_about(&asked.corpus, 60);
+    println!("{}: {tasks} tasks", environment.display());
+    measure("the stage, verdicts alone", || asked.stage(&["--skip-lint", "all"], &environment));
+    measure("the stage, with lints", || asked.stage(&[], &environment));
+    if let Some(original) = &asked.original {
+        let mut command = Command::new(original);
+        command.args(["verify", "corpus"]).arg(&asked.corpus).current_dir(&asked.cwd);
+        let (time, peak) = run(command);
+        println!(
+            "the original (one run)          {:>9.3} s  {:>6.1} MB at its peak",
+            time.as_secs_f64(),
+            peak
+        );
+        println!("    {:.0} times the stage's verdicts", ratio(time, stage));
+    }
+}
+
+/// Specs and verifiers, which are what a verification reads.
+fn files(corpus: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for environment in children(corpus) {
+        files.push(environment.join("env.json"));
+        for task in children(&environment.join("tasks")) {
+            files.extend(["task.json", "verifier.py"].map(|name| task.join(name)));
+        }
+    }
+    files.retain(|file| file.is_file());
+    files
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let mut children: Vec<_> =
+        fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+    children.sort();
+    children
+}
+
+fn environment_of_about(corpus: &Path, wanted: usize) -> (PathBuf, usize) {
+    let sized = children(corpus).into_iter().map(|environment| {
+        let tasks = children(&environment.join("tasks"));
+        let tasks = tasks.iter().filter(|task| task.join("task.json").is_file()).count();
+        (environment, tasks)
+    });
+    sized.min_by_key(|(_, tasks)| tasks.abs_diff(wanted)).unwrap()
+}
+
+fn read(files: &[PathBuf], threads: usize) -> Duration {
+    let start = Instant::now();
+    let next = AtomicUsize::new(0);
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    std::hint::black_box(fs::read(file).unwrap());
+                }
+            });
+        }
+    });
+    start.elapsed()
+}
+
+fn median(measure: impl Fn() -> Duration) -> Duration {
+    let mut times: Vec<_> = (0..=RUNS).map(|_| measure()).skip(1).collect();
+    times.sort();
+    times[RUNS / 2]
+}
+
+fn measure(name: &str, command: impl Fn() -> Command) -> Duration {
+    let mut runs: Vec<_> = (0..=RUNS).map(|_| run(command())).skip(1).collect();
+    runs.sort_by_key(|run| run.0);
+    let (time, peak) = runs[RUNS / 2];
+    println!("{name:<31} {:>9.3} s  {peak:>6.1} MB at its peak", time.as_secs_f64());
+    time
+}
+
+/// Runs a command and watches how much memory it takes.
+fn run(mut command: Command) -> (Duration, f64) {
+    let start = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let status = PathBuf::from(format!("/proc/{}/status", child.id()));
+    let watching = thread::spawn(move || {
+        let mut peak = 0.0_f64;
+        while let Some(now) = fs::read_to_string(&status).ok().as_deref().and_then(peak_of) {
+            peak = peak.max(now);
+            thread::sleep(Duration::from_millis(5));
+        }
+        peak
+    });
+    child.wait().unwrap();
+    (start.elapsed(), watching.join().unwrap())
+}
+
+/// The most memory that a process has had so far, in MB.
+fn peak_of(status: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1e3)
+}
+
+fn ratio(one: Duration, other: Duration) -> f64 {
+    one.as_secs_f64() / other.as_secs_f64()
+}
