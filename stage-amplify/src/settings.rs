@@ -63,6 +63,14 @@ impl Settings {
         ensure!(args.count > 0, "--count is the number of tasks that are wanted: at least 1");
         ensure!(args.num_workers > 0, "--num-workers must be at least 1");
         ensure!(args.max_candidates > 0, "--max-candidates must be at least 1");
+        ensure!(
+            args.max_cost.is_none_or(|cost| cost.is_finite() && cost >= 0.0),
+            "--max-cost is a sum in US dollars, such as 5 or 0.50"
+        );
+        ensure!(
+            (0.0..=1.0).contains(&args.duplicate_threshold),
+            "--duplicate-threshold is a share, from 0 to 1"
+        );
         let difficulties: Vec<String> = args.difficulty.iter().map(|label| normal_label(label)).collect();
         if let Some(unknown) = difficulties.iter().find(|label| !DIFFICULTIES.contains(&label.as_str())) {
             bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
