@@ -9,7 +9,6 @@ use common::ui::Ui;
 use fs_err as fs;
 use serde_json::json;
 
-use crate::incoming;
 use crate::profile::Quota;
 use crate::prompts::Templates;
 use crate::rows::{self, Gate};
