@@ -28,6 +28,8 @@ AMPLIFY_ARGS  ?=
 EXTRACT_ARGS  ?=
 VERIFY_ARGS   ?=
 PROBE_ARGS    ?=
+# How often a task is repaired before it is given up.
+ROUNDS        ?= 3
 
 BIN  := target/release
 HERE := --workspace $(WORKSPACE) --run-dir $(RUN_DIR)
@@ -42,7 +44,10 @@ AMPLIFY     = $(BIN)/stage-amplify $(HERE) --software "$(SOFTWARE)" --env-dir $(
               --count $(COUNT) --num-workers $(NUM_WORKERS) $(AMPLIFY_ARGS)
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
-PROBE       = $(BIN)/stage-probe $(HERE) $(PROBE_ARGS)
+# Repaired tasks have a manifest of their own: `tasks.jsonl` goes on naming all of the run.
+REPLACE     = $(BIN)/stage-extract --workspace $(WORKSPACE) --run-dir $(RUN_DIR)/repaired --env-dir $(ENV_DIR) --overwrite
+# Without a Python, no verifier can be run: the verdicts go on as they are.
+PROBE       = $(if $(shell command -v python3),$(BIN)/stage-probe $(HERE) $(PROBE_ARGS),cat)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
 
 # Paths go into targets, where make cannot quote them.
@@ -70,6 +75,19 @@ $(info $(1) <$(or $(2),/dev/null) >$@)
 @mkdir -p $(@D); $(1) <$(or $(2),/dev/null) >$@.out; status=$$?; \
   case $$status in 0|1|3) mv $@.out $@ ;; *) rm -f $@.out; exit $$status ;; esac
 endef
+
+# What the last checks found bad, mended and put in its place, and checked again.
+.PHONY: repair
+repair: check-run $(RUN_DIR)/probes.jsonl
+	@for round in $$(seq $(ROUNDS)); do \
+	  $(AMPLIFY) --pass repair --rounds $(ROUNDS) <$(RUN_DIR)/probes.jsonl >$(RUN_DIR)/repairs.jsonl.out; \
+	  [ $$? -le 1 ] && mv $(RUN_DIR)/repairs.jsonl.out $(RUN_DIR)/repairs.jsonl || exit; \
+	  grep -q '"record":"files"' $(RUN_DIR)/repairs.jsonl || break; \
+	  $(REPLACE) <$(RUN_DIR)/repairs.jsonl >/dev/null || exit; \
+	  rm -f $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/probes.jsonl; \
+	  $(MAKE) --no-print-directory probe || exit; \
+	done
+	@$(report)
 
 # A manifest is made again when the one before it changes, or the command that makes it.
 $(RUN_DIR)/seeds.jsonl: $(RUN_DIR)/.propose.command | programs
@@ -149,6 +167,7 @@ help:
 
 ## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify and probe tasks
 ## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
+## make repair                                      have the model mend what the checks found bad
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
@@ -157,7 +176,7 @@ help:
 ## make install [PREFIX=~/.cargo]                   install the stages
 ## make clean                                       remove what was built, and the demo
 ##
-## Variables of a run: WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS; for further arguments
+## Variables of a run: WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further arguments
 ## PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage can be swapped for a command of
 ## yours that reads records on standard input and writes records on standard output:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract

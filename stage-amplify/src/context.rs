@@ -166,6 +166,36 @@ pub(crate) fn existing_tasks(
 mod tests {
     use super::*;
 
+    fn environment(files: &[(&str, String)]) -> (tempfile::TempDir, Environment) {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("env.json"), r#"{"id": "demo@0.3"}"#).unwrap();
+        for (name, text) in files {
+            let path = root.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let environment = Environment::open(root.path()).unwrap();
+        (root, environment)
+    }
+
+    #[test]
+    fn what_is_too_much_is_cut_or_named() {
+        let line = "echo setting up\n";
+        let (_root, environment) = environment(&[
+            ("scripts/setup.sh", line.repeat(2000)),
+            ("data/grades.csv", "a,b\n".repeat(1000)),
+            ("data/photo.png", "binary".to_owned()),
+            ("tasks/t/task.json", "{}".to_owned()),
+            ("scripts/odd.sh", "nul \0 inside".to_owned()),
+        ]);
+        let context = Context::read(&environment).unwrap();
+        let shown: Vec<(&str, bool)> =
+            context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
+        assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", true)]);
+        assert_eq!(context.omitted, ["scripts/odd.sh", "data/photo.png"]);
+        assert_eq!(context.id, "demo@0.3");
+    }
+
     #[test]
     fn files_come_in_the_order_of_what_they_tell() {
         let mut names = [

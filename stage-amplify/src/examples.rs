@@ -269,6 +269,68 @@ fn evidence(dir: &Path) -> Vec<Evidence> {
 mod tests {
     use super::*;
 
+    /// Environments of the same kind of software, each with a seed that shows one kind of evidence.
+    fn environments(others: &[(&str, &str, &str)]) -> (tempfile::TempDir, Environment) {
+        let root = tempfile::tempdir().unwrap();
+        let add = |name: &str, tags: &str, verifier: &str| {
+            let task = root.path().join(name).join("tasks").join(format!("seed_of_{name}"));
+            fs::create_dir_all(&task).unwrap();
+            fs::write(root.path().join(name).join("env.json"), format!(r#"{{"id": "x", "tags": [{tags}]}}"#))
+                .unwrap();
+            fs::write(task.join("task.json"), r#"{"description": "d", "difficulty": "hard"}"#).unwrap();
+            for file in ["setup_task.sh", "export_result.sh"] {
+                fs::write(task.join(file), "true\n").unwrap();
+            }
+            fs::write(task.join("verifier.py"), verifier).unwrap();
+        };
+        add("own_env", r#""school", "grades""#, "");
+        for (name, tags, verifier) in others {
+            add(name, tags, verifier);
+        }
+        let own = Environment::open(&root.path().join("own_env")).unwrap();
+        (root, own)
+    }
+
+    fn names(examples: &[Example]) -> Vec<&str> {
+        examples.iter().map(|example| example.env.as_str()).collect()
+    }
+
+    #[test]
+    fn examples_show_every_kind_of_evidence() {
+        let (root, own) = environments(&[
+            ("db_env", r#""school""#, "SELECT 1"),
+            ("db_two_env", r#""school", "grades""#, "SELECT 1"),
+            ("file_env", r#""astronomy""#, "import csv\ncsv.reader(f)"),
+            ("screen_env", r#""astronomy""#, "query_vlm(prompt)"),
+            ("plain_env", r#""school", "grades""#, "pass"),
+        ]);
+        let seeds = ["seed_of_own_env".to_owned(), "gone".to_owned()];
+        let wanted = Wanted { difficulties: &[], seed: 0 };
+        let picked = pick(&own, &seeds, Some(root.path()), wanted).unwrap();
+        assert_eq!(picked.len(), 5, "{:?}", names(&picked));
+        assert_eq!(picked[0].env, "own_env");
+        let kinds: BTreeSet<Evidence> = picked.iter().flat_map(|example| example.kinds.clone()).collect();
+        assert_eq!(kinds, [Evidence::Database, Evidence::FileContent, Evidence::Screens].into());
+        assert!(!names(&picked).contains(&"plain_env"));
+        let again = pick(&own, &seeds, Some(root.path()), wanted).unwrap();
+        assert_eq!(names(&picked), names(&again));
+    }
+
+    #[test]
+    fn the_seed_decides_between_equals() {
+        let others: Vec<(String, &str, &str)> =
+            (0..6).map(|n| (format!("db_{n}_env"), r#""school""#, "SELECT 1")).collect();
+        let others: Vec<(&str, &str, &str)> =
+            others.iter().map(|(name, tags, verifier)| (name.as_str(), *tags, *verifier)).collect();
+        let (root, own) = environments(&others);
+        let first = |seed| {
+            let wanted = Wanted { difficulties: &[], seed };
+            pick(&own, &[], Some(root.path()), wanted).unwrap()[0].env.clone()
+        };
+        let picked: BTreeSet<String> = (0..20).map(first).collect();
+        assert!(picked.len() > 1, "{picked:?}");
+    }
+
     #[test]
     fn labels_have_one_spelling() {
         assert_eq!(normal_label(" Very Hard"), "very_hard");

@@ -12,7 +12,7 @@ use common::stage::Output;
 use common::ui::Ui;
 use fs_err as fs;
 
-use crate::args::Settings;
+use crate::settings::Settings;
 
 /// Everything of these kinds that comes in. What is none of this stage's business goes out at once. On a
 /// terminal, the manifest of this name is read.
@@ -34,13 +34,20 @@ pub(crate) fn records(
     Ok(records)
 }
 
-/// The names of the seeds and the rows of the plan that come in; where none come, those that an earlier
-/// stage or pass has left in the run directory.
-pub(crate) fn seeds_and_rows(
-    settings: &Settings,
-    ui: &Ui,
-    output: &mut Output,
-) -> Result<(Vec<String>, Vec<Plan>)> {
+/// What a plan is made from and goes on from.
+#[derive(Debug)]
+pub(crate) struct Start {
+    /// The names of the seeds.
+    pub(crate) seeds: Vec<String>,
+    /// The rows that are planned already.
+    pub(crate) rows: Vec<Plan>,
+    /// Whether the rows came in, rather than being in the run directory.
+    pub(crate) rows_came: bool,
+}
+
+/// The seeds and the rows of a plan that come in; where none come, those that an earlier stage or pass has
+/// left in the run directory.
+pub(crate) fn start(settings: &Settings, ui: &Ui, output: &mut Output) -> Result<Start> {
     let (mut seeds, mut rows) = (Vec::new(), Vec::new());
     for record in records(settings, ui, output, "seeds", &[Kind::Seed, Kind::Plan])? {
         match record {
@@ -52,10 +59,11 @@ pub(crate) fn seeds_and_rows(
     if seeds.is_empty() {
         seeds = seed_names(settings, ui)?;
     }
-    if rows.is_empty() {
+    let rows_came = !rows.is_empty();
+    if !rows_came {
         rows = plan_rows(settings, ui)?;
     }
-    Ok((seeds, rows))
+    Ok(Start { seeds, rows, rows_came })
 }
 
 /// The names of the usable tasks that come in, or that stand in the run directory.

@@ -8,6 +8,8 @@
 use anyhow::Result;
 use common::exit::ExitStatus;
 
+use crate::settings::Settings;
+
 mod args;
 mod context;
 mod desk;
@@ -28,6 +30,7 @@ mod report;
 mod rows;
 mod run;
 mod scene;
+mod settings;
 mod snapshot;
 mod task_files;
 mod task_text;
@@ -42,6 +45,6 @@ pub const STAGE: &str = "stage-amplify";
 /// Runs the stage.
 pub fn run(args: Args) -> Result<ExitStatus> {
     let ui = args.stage().ui(STAGE);
-    let settings = args.resolve()?;
+    let settings = Settings::resolve(args)?;
     run::run(&settings, &ui)
 }

@@ -7,7 +7,6 @@ use common::manifest::{Line, ManifestFile, RawLine};
 use common::model::Shared;
 use common::record::{Kind, Plan, Record, Spec};
 
-use crate::args::Pass;
 use crate::desk::Desk;
 use crate::duplicates::Seen;
 use crate::incoming;
@@ -15,6 +14,7 @@ use crate::maker::{Job, Made, Maker};
 use crate::report;
 use crate::run::Run;
 use crate::scene::Scene;
+use crate::settings::Pass;
 use crate::work;
 
 /// What the calls for some rows begin with.

@@ -9,7 +9,6 @@ use common::ui::Ui;
 use fs_err as fs;
 use serde_json::json;
 
-use crate::incoming;
 use crate::profile::Quota;
 use crate::prompts::Templates;
 use crate::rows::{self, Gate};
@@ -114,8 +113,9 @@ impl Planner<'_> {
 }
 
 impl Run<'_> {
-    /// Adds rows to the plan until there are as many as tasks are wanted.
-    pub(crate) fn plan(&mut self, rows: &mut Vec<Plan>, scene: &Scene) -> Result<()> {
+    /// Adds rows to the plan, of which the first `on_file` rows are in plan.jsonl, until there are as many as
+    /// tasks are wanted.
+    pub(crate) fn plan(&mut self, rows: &mut Vec<Plan>, on_file: usize, scene: &Scene) -> Result<()> {
         let missing = self.settings.count.saturating_sub(rows.len());
         let stood = rows.len();
         if missing > 0 {
@@ -126,7 +126,7 @@ impl Run<'_> {
                 rows::spread(&rows[stood..])
             ));
         }
-        self.keep_plan(rows, stood)?;
+        self.keep_plan(rows, on_file)?;
         if rows.len() < self.settings.count {
             self.ui.error(format_args!(
                 "the plan has {} of {} rows; the same command asks for the others again, or add them to plan.jsonl",
@@ -149,20 +149,15 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes plan.jsonl, of which `stood` rows were there before. What somebody has written into it stays as
-    /// it is, unless it came in from elsewhere.
-    fn keep_plan(&self, rows: &[Plan], stood: usize) -> Result<()> {
+    /// Writes plan.jsonl, of which the first `on_file` rows are there already. What somebody has written into
+    /// it stays as it is.
+    fn keep_plan(&self, rows: &[Plan], on_file: usize) -> Result<()> {
         let path = self.settings.run_dir.manifest("plan");
-        let there = incoming::plan_rows(self.settings, self.ui)?.len();
-        let mut text = Vec::new();
-        let kept = if !self.settings.fresh && there == stood && path.exists() { stood } else { 0 };
-        if kept > 0 {
-            text = fs::read(&path)?;
-            if text.last().is_some_and(|&byte| byte != b'\n') {
-                text.push(b'\n');
-            }
+        let mut text = if on_file > 0 { fs::read(&path)? } else { Vec::new() };
+        if text.last().is_some_and(|&byte| byte != b'\n') {
+            text.push(b'\n');
         }
-        for row in &rows[kept..] {
+        for row in &rows[on_file..] {
             write_record(&mut text, &Record::Plan(row.clone()))?;
         }
         Ok(write_file_atomic(&path, &text)?)

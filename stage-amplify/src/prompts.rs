@@ -84,7 +84,8 @@ fn replace(templates: &mut Environment<'static>, dir: &Path) -> Result<()> {
     let mut found = false;
     for entry in fs::read_dir(dir).context("cannot read the folder given with --prompts")? {
         let path = entry?.path();
-        let is_template = path.extension().is_some_and(|extension| extension == "md");
+        let is_template =
+            path.extension().is_some_and(|extension| extension == "md") && !path.ends_with("README.md");
         let Some(name) = path.file_name().and_then(|name| name.to_str()).filter(|_| is_template) else {
             continue;
         };

@@ -109,6 +109,8 @@ fn names_description(heading: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const README: &str =
@@ -141,5 +143,20 @@ mod tests {
         assert_eq!(description(README), "Do it.\n\n### More\nAnd that.");
         assert_eq!(description("no sections"), "no sections");
         assert_eq!(description("## Task Description\nx"), "x");
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_without_panic(text in "[#`~ä\n Da]{0,60}|(#+ |Description|~~~~|```|\n|x){0,30}") {
+            drop(in_answer(&text, Stop::End, "x"));
+            prop_assert!(text.contains(description(&text)));
+        }
+
+        #[test]
+        fn a_readme_in_tildes_is_read_as_it_was_written(body in "[#`a\n ]{0,60}") {
+            let readme = format!("# T\n{body}").trim().to_owned();
+            let answer = format!("~~~~markdown\n{readme}\n~~~~\n");
+            prop_assert_eq!(in_answer(&answer, Stop::End, "t"), Ok(readme));
+        }
     }
 }

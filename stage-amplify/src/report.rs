@@ -9,11 +9,11 @@ use common::ui::Ui;
 use fs_err as fs;
 use serde_json::json;
 
-use crate::args::{Pass, Settings};
 use crate::incoming;
 use crate::planner::{ROWS_PER_CALL, as_line};
 use crate::prompts::Templates;
 use crate::scene::Scene;
+use crate::settings::{Pass, Settings};
 
 /// What was spent so far, for the progress line.
 pub(crate) fn spent(client: &Client) -> String {

@@ -165,6 +165,7 @@ fn about(row: &Plan) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -221,5 +222,14 @@ mod tests {
             "`three`: its category is none of those that are wanted"
         );
         assert_eq!(gate.wanted(), [Quota { name: "B".to_owned(), count: 1 }]);
+    }
+
+    proptest! {
+        #[test]
+        fn any_answer_is_read_without_panic(text in r#"[\[\]{}":,ta\n ä1]{0,80}"#) {
+            for row in in_answer(&text) {
+                drop(Gate::new(&[], None, Vec::new()).admit(&row));
+            }
+        }
     }
 }

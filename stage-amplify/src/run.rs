@@ -10,12 +10,12 @@ use common::record::{Failure, Record};
 use common::stage::Output;
 use common::ui::Ui;
 
-use crate::args::{Pass, Settings};
 use crate::incoming;
 use crate::maker::{Maker, Missing};
 use crate::prompts::{Kept, Templates};
 use crate::report;
 use crate::scene::Scene;
+use crate::settings::{Pass, Settings};
 use crate::snapshot;
 use crate::work;
 
@@ -125,18 +125,20 @@ impl Run<'_> {
     /// The passes from the plan on. Returns the names of usable tasks.
     fn work_from_plan(&mut self) -> Result<Vec<String>> {
         let (settings, ui) = (self.settings, self.ui);
-        let (seeds, mut given) = incoming::seeds_and_rows(settings, ui, &mut self.output)?;
+        let mut start = incoming::start(settings, ui, &mut self.output)?;
         if settings.fresh && settings.does(Pass::Plan) {
             self.kept.forget()?;
-            given.clear();
+            start.rows.clear();
         }
-        let (mut rows, bad) = incoming::checked(given, &settings.environment.name);
-        let scene = Scene::set(settings, &seeds, &rows, ui)?;
+        let (mut rows, bad) = incoming::checked(start.rows, &settings.environment.name);
+        // Of a plan that was in the run directory, what stands there stays.
+        let on_file = if start.rows_came { 0 } else { rows.len() };
+        let scene = Scene::set(settings, &start.seeds, &rows, ui)?;
         for failure in bad {
             self.fail(failure)?;
         }
         if settings.does(Pass::Plan) {
-            self.plan(&mut rows, &scene)?;
+            self.plan(&mut rows, on_file, &scene)?;
         }
         ensure!(
             !rows.is_empty(),

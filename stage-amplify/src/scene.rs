@@ -7,12 +7,12 @@ use common::record::Plan;
 use common::ui::Ui;
 use serde::Serialize;
 
-use crate::args::Settings;
 use crate::context::{self, Context};
 use crate::examples::{self, Example, Wanted};
 use crate::occupations::{self, Occupations};
 use crate::profile::Profile;
 use crate::prompts::Templates;
+use crate::settings::Settings;
 use crate::task_text::ExistingTask;
 
 /// The most of an existing task's description that the plan is shown, in characters.

@@ -18,7 +18,12 @@ impl Run<'_> {
     /// Has fixtures written for the tasks that come in as `files` or `task` records.
     pub(crate) fn write_fixtures(&mut self) -> Result<()> {
         let mut tasks = Vec::new();
-        for record in self.read("files", &[Kind::Files, Kind::Task])? {
+        let mut came =
+            incoming::records(self.settings, self.ui, &mut self.output, "files", &[Kind::Files, Kind::Task])?;
+        if came.is_empty() {
+            came = incoming::manifest(&self.settings.run_dir.manifest("files"), Kind::Files, self.ui)?;
+        }
+        for record in came {
             match record {
                 Record::Files(files) if files.task.is_some() && !files.files.is_empty() => tasks.push(files),
                 Record::Task(task) => tasks.extend(self.files_of(task)?),
@@ -34,8 +39,10 @@ impl Run<'_> {
     pub(crate) fn repair(&mut self) -> Result<()> {
         let settings = self.settings;
         let mut findings = Findings::default();
-        let mut came = self.read("verdicts", &[Kind::Verdict, Kind::Probe])?;
-        if !came.iter().any(|record| matches!(record, Record::Probe(_))) {
+        let kinds = [Kind::Verdict, Kind::Probe];
+        let mut came = incoming::records(settings, self.ui, &mut self.output, "probes", &kinds)?;
+        if came.is_empty() {
+            came = incoming::manifest(&settings.run_dir.manifest("verdicts"), Kind::Verdict, self.ui)?;
             came.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, self.ui)?);
         }
         for record in came {
@@ -105,17 +112,6 @@ impl Run<'_> {
             message: format!("its files cannot be sent to the model: {why}"),
             attempts: 0,
         })
-    }
-
-    /// The records of some kinds that come in; where none comes, those of the manifest.
-    fn read(&mut self, name: &str, kinds: &[Kind]) -> Result<Vec<Record>> {
-        let mut records = incoming::records(self.settings, self.ui, &mut self.output, name, kinds)?;
-        if records.is_empty() {
-            for &kind in kinds {
-                records.extend(incoming::manifest(&self.settings.run_dir.manifest(name), kind, self.ui)?);
-            }
-        }
-        Ok(records)
     }
 
     fn prompt(&self, pass: &str) -> Result<Shared> {

@@ -20,6 +20,8 @@ pub(crate) struct Interpreter {
 /// Asks an interpreter who it is. Its path and prefixes may lead through links, so both ends are needed.
 const WHO: &str = r#"
 import json, os, sys, platform
+if sys.version_info < (3, 8):
+    sys.exit("it is Python " + platform.python_version() + ", and has to be 3.8 or newer")
 folders = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
 folders |= {path for path in sys.path if os.path.isdir(path)}
 folders |= {os.path.realpath(path) for path in folders}

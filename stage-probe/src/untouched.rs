@@ -2,8 +2,8 @@
 //!
 //! The scripts of the corpus collect what they find in shell variables, set to `false`, `0` or nothing at the
 //! start, and put them into a template of JSON, or into a few lines of Python that dump a dictionary. So the
-//! result of the untouched state can be told without running anything: each variable has the value it was
-//! first given, each command printed nothing, each count is zero. A script of another shape is left alone.
+//! result of the untouched state can be told without running anything: each flag is
+//! false, each count is zero, each command printed nothing. A script of another shape is left alone.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -13,8 +13,14 @@ use serde_json::Value;
 
 use crate::states::File;
 
+/// The longest script that is read, in bytes: thrice the longest of the corpus.
+const MAX_SCRIPT: usize = 128 << 10;
+
 /// The files that the script writes, by path, as far as they can be told. Nothing where none can.
 pub(crate) fn results(script: &str) -> BTreeMap<String, File> {
+    if script.len() > MAX_SCRIPT {
+        return BTreeMap::new();
+    }
     let variables = Variables::of(script);
     let mut written = BTreeMap::new();
     for here in heredocs(script) {
@@ -26,11 +32,14 @@ pub(crate) fn results(script: &str) -> BTreeMap<String, File> {
     written
 }
 
-/// The values that shell variables are first given, as far as they are plain.
+/// What a script gives a variable for what it did not find.
+const NOTHING: [&str; 5] = ["", "0", "false", "False", "\"\""];
+
+/// The values of shell variables when nothing is found, as far as they are plain.
 struct Variables(BTreeMap<String, String>);
 
 static ASSIGNMENT: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"(?m)^[ \t]*(?:export |local |declare -\w+ )?([A-Za-z_]\w*)=(.*)$"));
+    LazyLock::new(|| regex(r"(?m)^([ \t]*)(?:export |local |declare -\w+ )?([A-Za-z_]\w*)=(.*)$"));
 static PLAIN: LazyLock<Regex> =
     LazyLock::new(|| regex(r#"^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\;&|()]*))(?:\s*(?:;|#|&&).*)?\s*$"#));
 static FALLBACK: LazyLock<Regex> =
@@ -47,10 +56,16 @@ fn regex(pattern: &str) -> Regex {
 
 impl Variables {
     fn of(script: &str) -> Self {
-        let mut values = BTreeMap::new();
+        let mut values: BTreeMap<String, String> = BTreeMap::new();
         for found in ASSIGNMENT.captures_iter(script) {
-            let (Some(name), Some(value)) = (found.get(1), found.get(2)) else { continue };
-            if let Some(value) = plain(value.as_str()).or_else(|| printed(value.as_str())) {
+            let (Some(indent), Some(name), Some(value)) = (found.get(1), found.get(2), found.get(3)) else {
+                continue;
+            };
+            let Some(value) = plain(value.as_str()).or_else(|| printed(value.as_str())) else { continue };
+            // What is given in one branch only is not given when nothing was done, unless it says just that.
+            if NOTHING.contains(&value.as_str()) {
+                values.insert(name.as_str().to_owned(), value);
+            } else if indent.is_empty() {
                 values.entry(name.as_str().to_owned()).or_insert(value);
             }
         }
@@ -119,7 +134,8 @@ fn heredocs(script: &str) -> Vec<Heredoc<'_>> {
         rest = after;
         let Some(opening) = OPENING.captures(line).filter(|_| !line.contains("<<<")) else { continue };
         let (Some(quote), Some(end)) = (opening.get(2), opening.get(3)) else { continue };
-        let Some(length) = length_of_body(after, end.as_str()) else { continue };
+        // Without an end, the shell reads on to the end of the script.
+        let Some(length) = length_of_body(after, end.as_str()) else { break };
         let (body, after) = after.split_at(length);
         found.push(Heredoc { command: line, verbatim: !quote.as_str().is_empty(), body });
         rest = after;
@@ -233,7 +249,7 @@ fn expand(text: &str, syntax: Syntax, variables: &Variables) -> Option<String> {
     let mut string: Option<char> = None;
     let mut rest = text;
     while let Some(c) = rest.chars().next() {
-        let length = expansion_length(rest);
+        let length = expansion_length(rest)?;
         if length > 0 {
             let (expansion, after) = rest.split_at(length);
             expanded.push_str(&value_of(expansion, string, syntax, &expanded, variables)?);
@@ -256,18 +272,18 @@ fn expand(text: &str, syntax: Syntax, variables: &Variables) -> Option<String> {
 }
 
 /// The length of the expansion that a text begins with: `$name`, `${…}`, `$(…)`, `` `…` ``; zero if it begins
-/// with none.
-fn expansion_length(text: &str) -> usize {
+/// with none, and nothing if it begins with one that does not end.
+fn expansion_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.get(1)) {
-        (Some(b'`'), _) => text[1..].find('`').map_or(0, |end| end + 2),
-        (Some(b'$'), Some(b'{')) => text.find('}').map_or(0, |end| end + 1),
-        (Some(b'$'), Some(b'(')) => closing_parenthesis(text).map_or(0, |end| end + 1),
+        (Some(b'`'), _) => text[1..].find('`').map(|end| end + 2),
+        (Some(b'$'), Some(b'{')) => text.find('}').map(|end| end + 1),
+        (Some(b'$'), Some(b'(')) => closing_parenthesis(text).map(|end| end + 1),
         (Some(b'$'), Some(next)) if next.is_ascii_alphabetic() || *next == b'_' => {
             let name = text[1..].bytes().take_while(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-            1 + name.count()
+            Some(1 + name.count())
         }
-        _ => 0,
+        _ => Some(0),
     }
 }
 
@@ -339,12 +355,70 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
+/// How far back a key is looked for, in characters.
+const LONGEST_KEY: usize = 100;
+
 /// False or zero for a value that is told by its key alone.
 fn by_key(before: &str, syntax: Syntax) -> Option<&'static str> {
-    let found = KEY.captures(before)?;
+    let start = before.char_indices().rev().nth(LONGEST_KEY).map_or(0, |(start, _)| start);
+    let found = KEY.captures(before.get(start..)?)?;
     let key = found.get(1)?.as_str().to_ascii_lowercase();
     if NUMBER.is_match(&key) {
         return Some("0");
     }
     FLAG.is_match(&key).then_some(if syntax == Syntax::Json { "false" } else { "False" })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_script_is_too_strange(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    Just("cat > /tmp/a.json << EOF\n{\n"), Just("\nEOF\n"), Just("python3 << 'EOF'\n"), Just("$("),
+                    Just("${"), Just("`"), Just("\\"), Just("'"), Just("\""), Just(")"), Just("}"), Just("$A"), Just("A="),
+                    Just("\"k\": "), Just("|| echo 0"), Just("cp $A /tmp/b\n"), Just("ä\n"), Just("open(x, 'w')"),
+                ],
+                0..60,
+            )
+        ) {
+            let script: String = pieces.concat();
+            for (path, file) in results(&script) {
+                prop_assert!(path.starts_with('/'));
+                if let File::Text(text) = file {
+                    prop_assert!(serde_json::from_str::<Value>(&text).is_ok());
+                }
+            }
+        }
+
+        #[test]
+        fn an_expansion_ends_within_the_text(text in "[$({`)}'\"\\\\aä]{0,40}") {
+            if let Some(length) = expansion_length(&text) {
+                prop_assert!(text.is_char_boundary(length));
+            }
+        }
+    }
+
+    #[test]
+    fn paths_are_found_where_the_result_ends_up() {
+        let check = |script: &str, expected: &[&str]| {
+            let found = results(script);
+            assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{script}");
+        };
+        let body = "{ \"a\": 1 }\nEOF\n";
+        check(&format!("cat > /tmp/r.json << EOF\n{body}"), &["/tmp/r.json"]);
+        check(&format!("R=/tmp/r.json\ncat > \"$R\" <<EOF\n{body}"), &["/tmp/r.json"]);
+        check(&format!("T=$(mktemp)\ncat > $T << 'EOF'\n{body}mv $T /tmp/r.json\n"), &["/tmp/r.json"]);
+        check(
+            &format!("cat << EOF > /tmp/r.json\n{body}cp -f /tmp/r.json /tmp/s.json\n"),
+            &["/tmp/r.json", "/tmp/s.json"],
+        );
+        check(&format!("cat << EOF\n{body}"), &[]);
+        check(&format!("cat > \"$UNKNOWN\" << EOF\n{body}"), &[]);
+    }
 }

@@ -236,18 +236,7 @@ impl Target {
             return Ok(Self::Environment(folder.to_owned()));
         }
         if holds(folder, &TASK_SPECS) {
-            // `.` has no parent by name.
-            let named =
-                if folder.file_name().is_some() { folder.to_owned() } else { fs_err::canonicalize(folder)? };
-            let tasks = named.parent().map(|tasks| {
-                if tasks.as_os_str().is_empty() { Path::new(".").to_owned() } else { tasks.to_owned() }
-            });
-            let tasks = tasks.with_context(|| format!("{} is in no environment", folder.display()))?;
-            let tasks = if tasks.file_name().is_some() { tasks } else { fs_err::canonicalize(&tasks)? };
-            let environment =
-                tasks.parent().with_context(|| format!("{} is in no environment", folder.display()))?;
-            let environment = if environment.as_os_str().is_empty() { Path::new(".") } else { environment };
-            return Ok(Self::Task { environment: environment.to_owned(), folder: named });
+            return Self::of_task(folder);
         }
         let mut inside = fs_err::read_dir(folder)?.filter_map(Result::ok).map(|entry| entry.path());
         if inside.any(|child| holds(&child, &ENV_SPECS)) {
@@ -262,5 +251,17 @@ impl Target {
             ENV_SPECS.join(", "),
             TASK_SPECS.join(", ")
         )
+    }
+
+    fn of_task(folder: &Path) -> Result<Self> {
+        let by_name = folder.ancestors().take(2).all(|folder| folder.file_name().is_some());
+        // `.` and what is short of ancestors have no parents by name.
+        let folder = if by_name { folder.to_owned() } else { fs_err::canonicalize(folder)? };
+        let environment = folder.ancestors().nth(2);
+        let environment =
+            environment.with_context(|| format!("{} is in no environment", folder.display()))?;
+        let here = Path::new(".");
+        let environment = if environment.as_os_str().is_empty() { here } else { environment };
+        Ok(Self::Task { environment: environment.to_owned(), folder })
     }
 }

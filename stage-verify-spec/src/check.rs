@@ -85,7 +85,7 @@ impl<'a> Checks<'a> {
         let folder = spec.parent().unwrap_or(Path::new(""));
         let mut task = check_task(spec, environment.checked(), self.interpreter)?;
         if !self.lints.is_empty() {
-            let subject = Subject::new(folder, &task);
+            let subject = Subject::new(folder, &task, environment.checked());
             let warnings: Vec<_> = self.lints.iter().flat_map(|lint| lint.warnings(&subject)).collect();
             task.findings.issues.extend(warnings);
         }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares the verdicts of stage-verify-spec with those of gym-anything, spec by spec.
 
-    compare.py --python PYTHON [--ours stage-verify-spec] [--cwd DIR] ROOT...
+    compare.py --python PYTHON [--ours stage-verify-spec] [--cwd DIR] [--keep DIR] ROOT...
 
 PYTHON has gym-anything installed; it runs the original, and is the Python that both ask for installed modules. A
 ROOT is a folder of environments. Both run in DIR, where relative mounts start from. Compared are the order of the
@@ -24,6 +24,7 @@ def main():
     parser.add_argument("--python", required=True)
     parser.add_argument("--ours", default="stage-verify-spec")
     parser.add_argument("--cwd", default=".")
+    parser.add_argument("--keep", metavar="DIR", help="keep the original's verdicts here, and use those that are here")
     parser.add_argument("--show", type=int, default=20, help="how many differences to print")
     parser.add_argument("--original", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -31,7 +32,7 @@ def main():
         return original(args.roots)
     total = died = differences = 0
     for root in map(os.path.abspath, args.roots):
-        theirs, their_time = timed([args.python, os.path.abspath(__file__), "--python", "-", "--original", root], args)
+        theirs, their_time = kept(root, args)
         command = [args.ours, "--quiet", "--python", args.python, "--skip-lint", "all", "--workspace", "/", root]
         ours, our_time = timed(command, args)
         print(f"{root}: {len(theirs)} records, theirs {their_time:.1f} s, ours {our_time:.2f} s")
@@ -43,6 +44,21 @@ def main():
                 print(line)
     print(f"{total} records compared, {died} on which the original ends with a traceback, {differences} differences")
     return 1 if differences else 0
+
+
+def kept(root, args):
+    """The original's verdicts, and how long they took if they were not there already."""
+    command = [args.python, os.path.abspath(__file__), "--python", "-", "--original", root]
+    if not args.keep:
+        return timed(command, args)
+    path = os.path.join(args.keep, root.strip("/").replace("/", "-") + ".json")
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            return json.load(file), float("nan")
+    verdicts, took = timed(command, args)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(verdicts, file)
+    return verdicts, took
 
 
 def timed(command, args):

@@ -21,6 +21,11 @@ pub(super) fn exists(path: &Path) -> bool {
     path.try_exists().unwrap_or(false)
 }
 
+/// Whether something is there, or may be: what may not be looked at is not to be passed over.
+pub(super) fn may_exist(path: &Path) -> bool {
+    path.try_exists().unwrap_or_else(|error| error.kind() == io::ErrorKind::PermissionDenied)
+}
+
 /// Why a file is not read. Says nothing of where it is, for messages that are the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {

@@ -41,7 +41,7 @@ pub(super) struct Places<'a> {
 }
 
 /// The scripts that a command names, with slashes for backslashes.
-pub(crate) fn scripts(command: &str) -> impl Iterator<Item = String> {
+pub fn scripts(command: &str) -> impl Iterator<Item = String> {
     SCRIPT.iter().flat_map(|script| script.find_iter(command)).map(|found| found.as_str().replace('\\', "/"))
 }
 

@@ -12,11 +12,12 @@ mod interpreter;
 mod program;
 mod shape;
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use self::files::{MAX_SPEC_BYTES, exists, pure, read_regular};
+use self::files::{MAX_SPEC_BYTES, exists, may_exist, pure, read_regular};
 pub use self::files::{ReadError, read_regular as read_file};
-pub(crate) use self::hooks::scripts;
+pub use self::hooks::scripts;
 use self::hooks::{Mounted, Places, missing_scripts};
 pub use self::interpreter::{AskError, Interpreter};
 use self::program::{ProgramError, Roots, check_program};
@@ -48,6 +49,8 @@ pub enum Code {
     MissingVlmChecklist,
     /// A warning of ours: nobody can say whether a module is installed.
     UnknownImport,
+    /// A warning of ours: the tasks cannot be listed, so that none was checked.
+    UnreadableTasks,
 }
 
 impl Code {
@@ -63,11 +66,15 @@ impl Code {
             Self::MissingImageTarget => "missing_image_target",
             Self::MissingVlmChecklist => "missing_vlm_checklist",
             Self::UnknownImport => "unknown_import",
+            Self::UnreadableTasks => "unreadable_tasks",
         }
     }
 
     fn severity(self) -> Severity {
-        if self == Self::UnknownImport { Severity::Warning } else { Severity::Error }
+        match self {
+            Self::UnknownImport | Self::UnreadableTasks => Severity::Warning,
+            _ => Severity::Error,
+        }
     }
 }
 
@@ -163,6 +170,11 @@ pub fn check_environment(root: &Path) -> CheckedEnvironment {
             Err(message) => findings.add(Code::ValidationError, message, &path),
         }
     }
+    let tasks = root.join("tasks");
+    if fs_err::read_dir(&tasks).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+        let message = "tasks/ cannot be listed, and none of its tasks was checked; make it readable";
+        findings.add(Code::UnreadableTasks, message, &tasks);
+    }
     CheckedEnvironment::new(root, findings, spec, mounts)
 }
 
@@ -175,7 +187,7 @@ pub fn task_specs(root: &Path, task: Option<&str>) -> Vec<PathBuf> {
         None => task_folders(&tasks),
     };
     let specs = TASK_SPECS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    specs.filter(|spec| exists(spec)).collect()
+    specs.filter(|spec| may_exist(spec)).collect()
 }
 
 /// Folders below `tasks/`, sorted. One that cannot be listed has none.

@@ -93,10 +93,10 @@ fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
     let server = Server::start(|asked| Rates::BAD_DAY.strike(asked, good(asked), Duration::from_millis(20)));
     let ran = place.run_at(
         &server,
-        &["--count", "40", "--num-workers", "16", "--idle-timeout-sec", "1", "--max-candidates", "9"],
+        &["--count", "30", "--num-workers", "16", "--idle-timeout-sec", "1", "--max-candidates", "9"],
     );
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    let expected: Vec<_> = (1..=40).map(|n| ("files".to_owned(), task(n))).collect();
+    let expected: Vec<_> = (1..=30).map(|n| ("files".to_owned(), task(n))).collect();
     assert_eq!(ran.records(), expected);
     let journal = place.read("answers.jsonl");
     let mut kept: Vec<String> = journal

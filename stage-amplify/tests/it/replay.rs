@@ -105,3 +105,15 @@ fn the_journal_of_a_run_that_grew_replays_as_a_whole() {
         assert!(again.read(manifest) == place.read(manifest), "{manifest}");
     }
 }
+
+#[test]
+fn rows_that_come_in_are_the_plan() {
+    let place = Place::new();
+    let model = replay(&place, 3);
+    place.run(&["--count", "2", "--model", &model, "--pass", "plan"]);
+    let rows = place.write("rows.jsonl", "{\"record\":\"plan\",\"task\":\"settle_account_3\"}\n{\"record\":\"plan\",\"task\":\"settle_account_1\"}\n");
+    let ran = place.run(&["--count", "2", "--model", &model, "-i", rows.to_str().unwrap()]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(ran.records(), [("files".to_owned(), task(3)), ("files".to_owned(), task(1))]);
+    assert!(place.read("plan.jsonl").lines().next().unwrap().contains("settle_account_3"));
+}

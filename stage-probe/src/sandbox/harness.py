@@ -190,6 +190,7 @@ class Keeper:
         os.makedirs(self.task_root, exist_ok=True)
         if server.confined:
             mount_tmpfs(server.bench, "", MS_REMOUNT | MS_RDONLY)
+        self.beside = {os.path.basename(name)[:-3]: text for name, text in files if name.endswith(".py")}
         self.source = dict(files).get(f"tasks/{request['task']}/{request['verifier']}", b"")
 
     def work(self):
@@ -210,13 +211,22 @@ class Keeper:
                 self.server.reply({"run": {"state": number, **self.run(code, state, deliver)}})
 
     def load_packages(self, tree):
-        """Loads what the verifier imports and is installed, so that its runs need not. What lies beside the
-        verifier is not on this process's path, and is not loaded."""
-        for name in imported(tree):
-            try:
-                __import__(name)
-            except BaseException:  # The verifier meets it again, and may be prepared for it.
-                pass
+        """Loads what is installed of what the verifier imports, so that its runs need not. What lies beside
+        the verifier is the task's own code: it is followed to what it imports, and not loaded."""
+        trees, seen = [tree], set()
+        while trees:
+            for name in set(imported(trees.pop())) - seen:
+                seen.add(name)
+                source = self.beside.get(name.rpartition(".")[2])
+                try:
+                    if source is None:
+                        __import__(name)
+                    else:
+                        trees.append(ast.parse(source))
+                except BaseException:  # The verifier meets it again, and may be prepared for it.
+                    pass
+        if "numpy" in sys.modules:
+            import numpy.random  # Loaded when it is first used, which is in each run: see `begin_run`.
 
     def run(self, code, state, deliver):
         """Runs the verifier once. What is returned is all that the run could influence."""
@@ -416,12 +426,13 @@ def forget_ctypes():
 def make_introspection_hook():
     """Keeps Python code from reaching the frames and the memory of the thread that reports. An audit hook
     cannot be taken back, and nothing in the verifier's reach refers to this one."""
-    denied = frozenset(
-        """
-        code.__new__ gc.get_objects gc.get_referents gc.get_referrers sys._current_exceptions
-        sys._current_frames sys.monitoring.register_callback sys.setprofile sys.settrace
-        """.split()
-    )
+    denied = {
+        *"gc.get_objects gc.get_referents gc.get_referrers".split(),
+        *"sys._current_exceptions sys._current_frames sys.setprofile sys.settrace".split(),
+        "sys.monitoring.register_callback",
+    }
+    if sys.version_info >= (3, 9):  # Before, loading any module raised it.
+        denied.add("code.__new__")
     error, ctypes_names = PermissionError, ("ctypes", "_ctypes")
 
     def hook(event, arguments):

@@ -40,10 +40,15 @@ if [ "$COUNT" -gt 0 ]; then
     FOUND="true"
     TITLE="a title"
 fi
+if grep -q alex members.txt; then
+    MEMBER="true"
+else
+    MEMBER="false"
+fi
 TEMP_JSON=$(mktemp /tmp/result.XXXXXX.json)
 cat > "$TEMP_JSON" << EOF
 {
-    "found": $FOUND, "count": $COUNT, "title": "$TITLE",
+    "member": $MEMBER, "found": $FOUND, "count": $COUNT, "title": "$TITLE",
     "started": $TASK_START, "file_exists": $EXISTS,
     "escaped": "$(echo "$TITLE" | sed 's/"/\\"/g')",
     "text": $(echo "$TITLE" | jq -Rs .),
@@ -54,7 +59,7 @@ EOF
 cp "$TEMP_JSON" /tmp/task_result.json
 "#,
         Some(&json!({
-            "found": false, "count": 0, "title": "", "started": 0, "file_exists": false, "escaped": "",
+            "member": false, "found": false, "count": 0, "title": "", "started": 0, "file_exists": false, "escaped": "",
             "text": "", "lasted": 0, "kind": "note",
         })),
     );

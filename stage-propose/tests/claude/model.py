@@ -87,7 +87,7 @@ class Model:
         spec = env / "tasks" / task / "task.json"
         return [
             [tool("Read", file_path=str(spec))],
-            [tool("Edit", file_path=str(spec), old_string='"difficulty": "hard"', new_string='"difficulty": "very_hard"')],
+            [tool("Edit", file_path=str(spec), old_string='": "hard"', new_string='": "very_hard"')],
             [text("It is as the expert wants it.")],
         ]
 
@@ -141,10 +141,8 @@ NUMBERS = itertools.count(1)
 
 def events(model_name, content):
     """An answer as the API streams it."""
-    yield {
-        "type": "message_start",
-        "message": {**message(model_name, []), "stop_reason": None, "usage": {"input_tokens": 1000, "output_tokens": 1}},
-    }
+    usage = {"input_tokens": 1000, "output_tokens": 1}
+    yield {"type": "message_start", "message": {**message(model_name, []), "stop_reason": None, "usage": usage}}
     for index, block in enumerate(content):
         if block["type"] == "text":
             empty, delta = text(""), {"type": "text_delta", "text": block["text"]}
@@ -186,10 +184,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         content = self.server.model.answer(request)
         if content is None:
-            error = {"type": "error", "error": {"type": "invalid_request_error", "message": "credit balance too low"}}
-            self.reply(400, "application/json", json.dumps(error))
+            error = {"type": "invalid_request_error", "message": "credit balance too low"}
+            self.reply(400, "application/json", json.dumps({"type": "error", "error": error}))
         elif request.get("stream"):
-            lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events(request["model"], content))
+            stream = events(request["model"], content)
+            lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in stream)
             self.reply(200, "text/event-stream", "".join(lines))
         else:
             self.reply(200, "application/json", json.dumps(message(request["model"], content)))

@@ -2,8 +2,8 @@
 
     python3 run.py STAGE_PROPOSE ENVIRONMENT
 
-installs the npm package @anthropic-ai/claude-code into a temporary folder (the only step that needs a network), then goes
-on in a network namespace that has nothing but its loopback interface, where one is permitted.
+installs the npm package @anthropic-ai/claude-code into a temporary folder (the only step that needs a network),
+then goes on in a network namespace that has nothing but its loopback interface, where one is permitted.
 """
 
 import errno
@@ -24,6 +24,7 @@ import model
 import tasks
 
 PACKAGE = "@anthropic-ai/claude-code"
+SEEDS = [("seed", name) for name in tasks.NAMES]
 FEEDBACK = "Nobody would call this hard. Say so."
 HERE = pathlib.Path(__file__).resolve()
 
@@ -38,7 +39,8 @@ def main(arguments):
         subprocess.run(npm, check=True, stdin=subprocess.DEVNULL)
         claude = pathlib.Path(scratch, "node_modules/.bin/claude")
         command = [sys.executable, str(HERE), "--inside", str(stage), str(environment), str(claude), scratch]
-        for unshare in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
+        # Not as a user who only seems to be root: Claude Code finds its files then to be somebody else's.
+        for unshare in (["unshare", "--net"], ["unshare", "--map-current-user", "--keep-caps", "--net"]):
             if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode == 0:
                 return subprocess.run([*unshare, *command]).returncode
         say("no network namespace is permitted here: going on with the network as it is")
@@ -85,7 +87,7 @@ class Test:
     def all_phases(self):
         workspace = self.workspace("all phases: a task is good at once, another once it was gone over")
         run = self.run(workspace, "--seed-count", "2")
-        run.expect(0, [("seed", tasks.NAMES[0]), ("seed", tasks.NAMES[1])])
+        run.expect(0, SEEDS)
         run.expect_said("phase 3, nudge: ")
         assert "was not seen to open" not in run.stderr, "it opens every page of the notes"
         listed = json.loads((self.env(workspace) / "tasks/seed_tasks.json").read_text())
@@ -100,7 +102,7 @@ class Test:
         session, phase = re.search(r"--session-id (\S+) --start-phase (\d)", run.stderr).groups()
         assert phase == "2", phase
         run = self.run(workspace, "--seed-count", "2", "--session-id", session, "--start-phase", phase)
-        run.expect(0, [("seed", tasks.NAMES[0]), ("seed", tasks.NAMES[1])])
+        run.expect(0, SEEDS)
 
     def edit(self):
         workspace = self.workspace("an edit after an expert's feedback")
@@ -114,7 +116,7 @@ class Test:
     def session_in_use(self):
         workspace = self.workspace("a session that is in use")
         session = "11111111-2222-4333-8444-555555555555"
-        self.run(workspace, "--session-id", session).expect(1, [("seed", tasks.NAMES[0]), ("seed", tasks.NAMES[1]), ("failure", "too_few_seeds")])
+        self.run(workspace, "--session-id", session, "--seed-count", "2").expect(0, SEEDS)
         run = self.run(workspace, "--session-id", session, "--run-dir", str(workspace / "another"))
         run.expect(1, [("failure", "session_in_use"), ("failure", "too_few_seeds")])
 
@@ -124,7 +126,7 @@ class Test:
         run.expect(1, [("failure", "session_unknown"), ("failure", "too_few_seeds")])
 
     def hang(self):
-        workspace = self.workspace("a command of the agent that ignores TERM, in a session of its own, until the time is up")
+        workspace = self.workspace("commands that ignore TERM, one in a session of its own, until the time is up")
         pids = workspace / "pids"
         stubborn = f"trap '' TERM; echo $$ >>{pids}; while :; do sleep 600; done"
         self.model.hang_with = f'(setsid sh -c "{stubborn.replace("$", chr(92) + "$")}" &); {stubborn}'
@@ -163,7 +165,8 @@ class Test:
         run = Run(done, time.monotonic() - started)
         shown = run.stderr.replace(str(workspace), "WORKSPACE").replace(str(self.scratch), "SCRATCH")
         say(f"  $ stage-propose {' '.join(arguments)}".replace(str(workspace), "WORKSPACE"))
-        say("".join(f"    {line}\n" for line in shown.splitlines()) + f"    exit status {run.code} after {run.seconds:.1f} s")
+        say("".join(f"    {line}\n" for line in shown.splitlines()), end="")
+        say(f"    exit status {run.code} after {run.seconds:.1f} s")
         # A tool that is killed together with Claude Code may just have time to say so.
         assert self.model.hang_with or not self.model.tool_errors, self.model.tool_errors
         return run
@@ -174,7 +177,8 @@ class Run:
         self.code, self.stderr, self.seconds = done.returncode, done.stderr, seconds
         records = [json.loads(line) for line in done.stdout.splitlines()]
         self.records = [
-            (record["record"], record["code"] if record["record"] == "failure" else record["task"]) for record in records
+            (record["record"], record["code"] if record["record"] == "failure" else record["task"])
+            for record in records
         ]
 
     def expect(self, code, records):
@@ -193,7 +197,7 @@ def is_running(pid):
 
 
 def raise_loopback():
-    """What `ip link set lo up` does (netdevice(7): SIOCSIFFLAGS, IFF_UP). Where it is not permitted, it is up already."""
+    """Does what `ip link set lo up` does (netdevice(7): SIOCSIFFLAGS, IFF_UP). Outside a namespace it is up."""
     with socket.socket() as any_socket:
         try:
             fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh22x", b"lo", 0x1))
@@ -203,14 +207,15 @@ def raise_loopback():
 
 def is_offline():
     try:
-        socket.create_connection(("1.1.1.1", 443), timeout=2).close()
+        # A documentation address (RFC 5737): nobody is there, but a network would try to find out.
+        socket.create_connection(("192.0.2.1", 443), timeout=2).close()
     except OSError as error:
         return error.errno == errno.ENETUNREACH
     return False
 
 
-def say(words):
-    print(words, flush=True)
+def say(words, end="\n"):
+    print(words, end=end, flush=True)
 
 
 if __name__ == "__main__":

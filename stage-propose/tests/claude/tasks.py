@@ -5,10 +5,10 @@ import json
 NAMES = ["list_overdue_invoices", "close_second_quarter"]
 
 DESCRIPTIONS = {
-    "list_overdue_invoices": "The accountant asks which customers' invoices were overdue on June 30, 2024. Save the list, one "
-    "invoice number a line, oldest first, as /home/ga/Documents/overdue.txt.",
-    "close_second_quarter": "Close the books of the second quarter of 2024, and save the balance of Equity:Retained Earnings "
-    "after that, with two decimals and nothing else, as /home/ga/Documents/retained.txt.",
+    "list_overdue_invoices": "The accountant asks which customers' invoices were overdue on June 30, 2024. Save "
+    "the list, one invoice number a line, oldest first, as /home/ga/Documents/overdue.txt.",
+    "close_second_quarter": "Close the books of the second quarter of 2024, and save the balance of Equity:Retained "
+    "Earnings after that, with two decimals and nothing else, as /home/ga/Documents/retained.txt.",
 }
 
 SETUP = """#!/bin/bash
@@ -50,8 +50,9 @@ def verify_{name}(traj, env_info, task_info):
                 saved = json.load(file)["text"]
         except Exception as error:
             return {{"passed": False, "score": 0, "feedback": f"no result: {{error}}"}}
-    passed = isinstance(saved, str) and saved.split() == EXPECTED
-    return {{"passed": passed, "score": 100 if passed else 0, "feedback": "as the books say" if passed else "another text"}}
+    if isinstance(saved, str) and saved.split() == EXPECTED:
+        return {{"passed": True, "score": 100, "feedback": "as the books say"}}
+    return {{"passed": False, "score": 0, "feedback": "not what the books say"}}
 '''
 
 

@@ -39,6 +39,12 @@ fn it_is_started_once_a_phase_in_one_session() {
             world.path("").to_string_lossy().trim_end_matches('/')
         );
     }
+    // The notes tell it to check its tasks with the other stages.
+    let stages = std::path::Path::new(env!("CARGO_BIN_EXE_stage-propose")).parent().unwrap();
+    let path =
+        world.recorded("env", 1).lines().find_map(|line| line.strip_prefix("PATH=").map(str::to_owned));
+    assert!(std::env::split_paths(&path.unwrap()).any(|dir| dir == stages));
+
     let session = |call: usize| argv[call].iter().find(|arg| arg.len() == 36).cloned().unwrap();
     assert_eq!((session(0), session(1)), (session(1), session(2)));
 }

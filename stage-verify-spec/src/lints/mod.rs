@@ -4,7 +4,17 @@
 //! already ([`Subject`]): no lint parses or lists anything itself. To add one, write a module with a
 //! `pub(super) static LINT: Lint` and put it into [`LINTS`].
 
+mod blind_verifier;
+mod checklist;
+mod constant_verdict;
+mod exec_in_env;
+mod missing_run_bit;
+mod missing_shebang;
+mod other_names;
+mod shell_syntax;
 mod subject;
+#[cfg(test)]
+mod testing;
 mod unknown_difficulty;
 mod windows_line_ends;
 
@@ -19,7 +29,23 @@ use common::ui::Ui;
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
-static LINTS: [&Lint; 2] = [&unknown_difficulty::LINT, &windows_line_ends::LINT];
+static LINTS: [&Lint; 15] = [
+    &blind_verifier::LINT,
+    &checklist::IDS,
+    &checklist::POINTS,
+    &checklist::SYNTAX,
+    &constant_verdict::LINT,
+    &exec_in_env::LINT,
+    &missing_run_bit::LINT,
+    &missing_shebang::LINT,
+    &other_names::ENVIRONMENT,
+    &other_names::FUNCTION,
+    &other_names::HOOK,
+    &other_names::ID,
+    &shell_syntax::LINT,
+    &unknown_difficulty::LINT,
+    &windows_line_ends::LINT,
+];
 
 /// What [`Lint::check`] says of a task.
 pub(crate) struct Warning {
@@ -27,6 +53,16 @@ pub(crate) struct Warning {
     pub message: String,
     /// The file that it is about, in the task folder; nothing where it is about the task.
     pub file: Option<String>,
+}
+
+impl Warning {
+    fn of_task(message: impl Into<String>) -> Self {
+        Self { message: message.into(), file: None }
+    }
+
+    fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), file: Some(file.to_owned()) }
+    }
 }
 
 /// Something to look for.

@@ -5,8 +5,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use common::pyjson::Value;
-use common::verify::{CheckedTask, read_file};
+use common::pyjson::{self, JsonError, Value};
+use common::python::Module;
+use common::python::ast::{Stmt, StmtFunctionDef};
+use common::verify::{CheckedEnvironment, CheckedTask, read_file, scripts};
+
+/// The file that holds a task's checklist, as a rule.
+pub(crate) const CHECKLIST: &str = "vlm_checklist.json";
 
 /// The longest file that lints read, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
@@ -16,13 +21,52 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 pub(crate) struct Subject<'a> {
     folder: &'a Path,
     task: &'a CheckedTask,
+    environment: &'a CheckedEnvironment,
     files: OnceCell<Vec<String>>,
-    contents: RefCell<BTreeMap<String, Option<Rc<[u8]>>>>,
+    texts: RefCell<BTreeMap<String, Option<Rc<str>>>>,
+    checklist: OnceCell<Option<Result<Value, JsonError>>>,
+}
+
+/// The function that judges a task, and where it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Verifier<'a> {
+    /// The file in the task folder.
+    pub file: &'a str,
+    /// The name of the function.
+    pub function: &'a str,
+    /// What the file holds.
+    pub module: &'a Module,
+}
+
+/// A hook of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    PreTask,
+    PostTask,
+}
+
+impl Hook {
+    pub(crate) const ALL: [Self; 2] = [Self::PreTask, Self::PostTask];
+
+    /// Its key in the spec.
+    pub(crate) fn key(self) -> &'static str {
+        match self {
+            Self::PreTask => "pre_task",
+            Self::PostTask => "post_task",
+        }
+    }
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(folder: &'a Path, task: &'a CheckedTask) -> Self {
-        Self { folder, task, files: OnceCell::new(), contents: RefCell::default() }
+    pub(crate) fn new(folder: &'a Path, task: &'a CheckedTask, environment: &'a CheckedEnvironment) -> Self {
+        Self {
+            folder,
+            task,
+            environment,
+            files: OnceCell::new(),
+            texts: RefCell::default(),
+            checklist: OnceCell::new(),
+        }
     }
 
     /// The task's folder.
@@ -30,9 +74,54 @@ impl<'a> Subject<'a> {
         self.folder
     }
 
+    /// The name of the task's folder.
+    pub(crate) fn name(&self) -> &'a str {
+        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+    }
+
     /// The task's spec, where it could be read.
     pub(crate) fn spec(&self) -> Option<&'a Value> {
         self.task.spec.as_ref()
+    }
+
+    /// Text in the task's spec.
+    pub(crate) fn field(&self, key: &str) -> Option<&'a str> {
+        self.spec()?.get(key)?.as_str()
+    }
+
+    /// The environment that the task belongs to.
+    pub(crate) fn environment(&self) -> &'a CheckedEnvironment {
+        self.environment
+    }
+
+    /// The command of a hook.
+    pub(crate) fn command(&self, hook: Hook) -> Option<&'a str> {
+        self.spec()?.get("hooks")?.get(hook.key())?.as_str()
+    }
+
+    /// The first file in the task's folder that a hook runs.
+    pub(crate) fn hook_script(&self, hook: Hook) -> Option<String> {
+        let below = format!("tasks/{}/", self.name());
+        let found = scripts(self.command(hook)?).find_map(|script| {
+            let name = script.split_once(&below).map_or(script.as_str(), |(_, name)| name);
+            (!name.contains('/')).then(|| name.to_owned())
+        });
+        found.filter(|name| self.files().contains(name))
+    }
+
+    /// Whether another task of the environment has this name.
+    pub(crate) fn is_other_task(&self, name: &str) -> bool {
+        let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
+        let folder = self.folder.parent().filter(|_| plain && name != self.name());
+        folder.is_some_and(|tasks| tasks.join(name).is_dir())
+    }
+
+    /// The verifier, where the task has one of its own that parses.
+    pub(crate) fn verifier(&self) -> Option<Verifier<'a>> {
+        let module = self.task.verifier.as_ref()?;
+        let reference = reference(self.spec()?.get("success")?.get("spec")?)?;
+        let (file, function) = reference.split_once("::")?;
+        Some(Verifier { file, function, module })
     }
 
     /// Names of the files in the task's folder, sorted; none where it cannot be listed.
@@ -46,13 +135,48 @@ impl<'a> Subject<'a> {
         })
     }
 
-    /// The content of a file in the task's folder; nothing where it cannot be read or is very long.
-    pub(crate) fn content(&self, name: &str) -> Option<Rc<[u8]>> {
-        if let Some(known) = self.contents.borrow().get(name) {
+    /// Names of the shell scripts in the task's folder, sorted.
+    pub(crate) fn shell_scripts(&self) -> impl Iterator<Item = &str> {
+        self.files().iter().map(String::as_str).filter(|name| has_ending(name, "sh"))
+    }
+
+    /// The text of a file in the task's folder; nothing where it cannot be read, is very long or no UTF-8.
+    pub(crate) fn text(&self, name: &str) -> Option<Rc<str>> {
+        if let Some(known) = self.texts.borrow().get(name) {
             return known.clone();
         }
-        let content = read_file(&self.folder.join(name), MAX_FILE_BYTES).ok().map(Rc::from);
-        self.contents.borrow_mut().insert(name.to_owned(), content.clone());
-        content
+        let bytes = read_file(&self.folder.join(name), MAX_FILE_BYTES).ok();
+        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map(Rc::from);
+        self.texts.borrow_mut().insert(name.to_owned(), text.clone());
+        text
+    }
+
+    /// What the checklist holds; nothing where there is none.
+    pub(crate) fn checklist(&self) -> Option<&Result<Value, JsonError>> {
+        self.checklist.get_or_init(|| self.text(CHECKLIST).map(|text| pyjson::parse(&text))).as_ref()
+    }
+}
+
+impl<'a> Verifier<'a> {
+    /// The function that is called: the last of its name at the module's top.
+    pub(crate) fn entry(&self) -> Option<&'a StmtFunctionDef> {
+        let functions = self.module.body().iter().rev().filter_map(Stmt::as_function_def_stmt);
+        functions.into_iter().find(|function| function.name == *self.function)
+    }
+}
+
+/// Whether a file's name has this ending.
+pub(crate) fn has_ending(name: &str, ending: &str) -> bool {
+    Path::new(name).extension().is_some_and(|found| found == ending)
+}
+
+/// The reference to a program in a `success.spec`, which may also be one part of several.
+fn reference(spec: &Value) -> Option<&str> {
+    let keys = ["program", "target"];
+    let inner = keys.iter().filter_map(|key| spec.get(key)).find(|value| value.truthy());
+    match (spec, inner) {
+        (Value::String(reference), _) | (_, Some(Value::String(reference))) => Some(reference),
+        (_, Some(inner)) => keys.iter().filter_map(|key| inner.get(key)).find_map(Value::as_str),
+        _ => None,
     }
 }

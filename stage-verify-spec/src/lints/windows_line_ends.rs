@@ -1,7 +1,5 @@
 //! A shell script with the line ends of Windows, which no shell runs.
 
-use std::path::Path;
-
 use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
@@ -11,14 +9,24 @@ pub(super) static LINT: Lint = Lint {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let scripts =
-        subject.files().iter().filter(|name| Path::new(name).extension().is_some_and(|end| end == "sh"));
-    let has_crlf = |name: &&String| {
-        subject.content(name).is_some_and(|content| content.windows(2).any(|pair| pair == b"\r\n"))
-    };
-    let warning = |name: &String| Warning {
-        message: format!("{name} has the line ends of Windows; end its lines with \\n alone"),
-        file: Some(name.clone()),
-    };
+    let scripts = subject.shell_scripts();
+    let has_crlf = |name: &&str| subject.text(name).is_some_and(|text| text.contains("\r\n"));
+    let warning = |name| Warning::of_file(name, "its lines end as on Windows; end them with \\n alone");
     scripts.filter(has_crlf).map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lints::testing::Task;
+
+    #[test]
+    fn line_ends() {
+        let check = |text: &str, expect: &[&str]| {
+            let task = Task::new("t").file("setup_task.sh", text).file("notes.txt", "a\r\n");
+            assert_eq!(task.files_warned_of(&super::LINT), expect, "{text:?}");
+        };
+        check("#!/bin/sh\necho a\n", &[]);
+        check("#!/bin/sh\nprintf 'a\\r\\n'\n", &[]);
+        check("#!/bin/sh\r\necho a\r\n", &["setup_task.sh"]);
+    }
 }

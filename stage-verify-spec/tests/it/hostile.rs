@@ -64,7 +64,7 @@ fn links_may_lead_anywhere() {
         &world,
         &[
             "device: bad invalid_program_verifier",
-            "linked_task: ok",
+            "linked_task: ok other_id",
             "linked_verifier: ok",
             "loop: bad invalid_program_verifier",
             "nowhere: bad invalid_program_verifier",

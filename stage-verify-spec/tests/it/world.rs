@@ -85,7 +85,7 @@ impl World {
         self.write(&format!("{folder}/task.json"), &spec);
         self.write(
             &format!("{folder}/verifier.py"),
-            "import json\ndef verify(traj, env_info, task_info): pass\n",
+            "import json\ndef verify(traj, env_info, task_info): return env_info\n",
         );
     }
 

@@ -1,5 +1,6 @@
 //! The chain through make.
 
+use std::path::Path;
 use std::process::Command;
 
 use testkit::Server;
@@ -101,4 +102,55 @@ fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
     assert_eq!(second.code, Some(0), "{second:?}");
     assert!(!second.stderr.contains("stage-"), "{second:?}");
     assert_eq!(server.log().len(), 0);
+}
+
+/// A verifier that passes everything gets past the spec check, not past the probe.
+#[test]
+fn a_task_that_was_found_bad_is_repaired() {
+    let (world, server) = (World::new(), author_server());
+    let task = "write_off_bad_debt";
+    let demo = [
+        "ENV_DIR=gnucash_env",
+        "COUNT=14",
+        "MODEL=replay:examples/demo/answers.jsonl",
+        // Where the kernel cannot confine a verifier, this test's own need not be confined.
+        "PROBE=$(BIN)/stage-probe $(HERE) --unsafe --mutants 0 --repeat 1",
+    ];
+    copy_tree(&repository().join("examples/demo/benchmarks"), &world.path().join("benchmarks"));
+    let good = make(&world, &server, &[&["extract"], &demo[..]].concat());
+    assert_eq!(good.code, Some(0), "{good:?}");
+    let verifier = world
+        .path()
+        .join("benchmarks/cua_world/environments/gnucash_env/tasks")
+        .join(task)
+        .join("verifier.py");
+    let constant = format!(
+        "def verify_{task}(traj, env_info, task_info):\n    return {{'passed': True, 'score': 100}}\n"
+    );
+    fs_err::write(&verifier, &constant).unwrap();
+
+    let found = make(&world, &server, &[&["run"], &demo[..]].concat());
+    assert_eq!(found.code, Some(2), "{found:?}");
+    assert!(found.stderr.contains("constant_pass"), "{found:?}");
+
+    let answers = fs_err::read_to_string(repository().join("examples/demo/answers.jsonl")).unwrap();
+    let cure = answers.lines().find(|line| line.contains(&format!("\"files/{task}\""))).unwrap();
+    let journal = world.path().join("cure.jsonl");
+    fs_err::write(&journal, cure.replace(&format!("\"files/{task}\""), &format!("\"repair/{task}\"")))
+        .unwrap();
+    let model = format!("MODEL=replay:{}", journal.display());
+    let repaired = make(&world, &server, &["repair", demo[0], demo[1], demo[3], &model]);
+    assert_eq!(repaired.code, Some(0), "{repaired:?}");
+    assert_ne!(fs_err::read_to_string(&verifier).unwrap(), constant);
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    for entry in walkdir::WalkDir::new(from).into_iter().map(Result::unwrap) {
+        let target = to.join(entry.path().strip_prefix(from).unwrap());
+        if entry.file_type().is_dir() {
+            fs_err::create_dir_all(&target).unwrap();
+        } else {
+            fs_err::copy(entry.path(), &target).unwrap();
+        }
+    }
 }

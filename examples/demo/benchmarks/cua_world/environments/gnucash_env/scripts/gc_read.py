@@ -16,7 +16,6 @@ import pathlib
 import sqlite3
 import sys
 import tempfile
-import time
 from fractions import Fraction
 
 BOOK = pathlib.Path("/home/ga/Documents/casco_bay_repair.gnucash")
@@ -80,10 +79,10 @@ class Book:
         for row in self.rows("SELECT * FROM splits"):
             if row["account_guid"] in self.accounts:
                 splits.setdefault(row["tx_guid"], []).append(self._split(row))
-        transactions = {}
-        for row in self.rows("SELECT * FROM transactions ORDER BY post_date, guid"):
+        transactions = []
+        for row in self.rows("SELECT * FROM transactions"):
             if row["guid"] in splits:
-                transactions[row["guid"]] = {
+                transaction = {
                     "guid": row["guid"],
                     "date": row["post_date"][:10],
                     "num": row["num"] or "",
@@ -91,7 +90,10 @@ class Book:
                     "currency": self._commodity(row["currency_guid"]),
                     "splits": sorted(splits[row["guid"]], key=lambda s: (s["account"], s["value"], s["memo"])),
                 }
-        return transactions
+                transactions.append(transaction)
+        # By what they say: GUIDs are random, and results of the same work should be the same.
+        transactions.sort(key=lambda t: (t["date"], t["num"], t["description"], [s["value"] for s in t["splits"]]))
+        return {transaction["guid"]: transaction for transaction in transactions}
 
     def _split(self, row):
         return {
@@ -185,7 +187,7 @@ class Book:
 
     def _lines(self, guid, taxes):
         lines = []
-        for row in self.rows("SELECT * FROM entries WHERE invoice = ? OR bill = ? ORDER BY date, guid", guid, guid):
+        for row in self.rows("SELECT * FROM entries WHERE invoice = ? OR bill = ?", guid, guid):
             side = "i" if row["invoice"] == guid else "b"
             account = self.accounts.get(row[f"{side}_acct"])
             lines.append(
@@ -197,7 +199,7 @@ class Book:
                     "tax_table": taxes.get(row[f"{side}_taxtable"], "") if row[f"{side}_taxable"] else "",
                 }
             )
-        return lines
+        return sorted(lines, key=lambda line: (line["account"], line["quantity"], line["price"]))
 
 
     def scheduled(self):
@@ -276,7 +278,6 @@ def record_baseline(task):
         BASELINE,
         {
             "task": task,
-            "started": int(time.time()),
             "accounts": book.accounts,
             "transactions": {guid: digest(t) for guid, t in book.transactions.items()},
             "balances": book.balances(),

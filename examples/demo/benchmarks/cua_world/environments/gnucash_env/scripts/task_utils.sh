@@ -6,6 +6,7 @@ USER_HOME=/home/ga
 BOOK="$USER_HOME/Documents/casco_bay_repair.gnucash"
 INBOX="$USER_HOME/Documents/Inbox"
 TEMPLATE=/var/lib/gnucash_env/template.gnucash
+BASELINE=/var/lib/gnucash_env/baseline.json
 SCRIPTS=/workspace/scripts
 
 export DISPLAY="${DISPLAY:-:1}"
@@ -35,9 +36,11 @@ close_gnucash() {
     sleep 1
 }
 
-# begin_task: a fresh book, an empty inbox, no result of an earlier run.
+# begin_task: a fresh book, an empty inbox, nothing of an earlier run. Nobody looks at a hook's exit status; a set-up
+# that fails on the way to start_task leaves no baseline, and without one no verifier gives a point.
 begin_task() {
     close_gnucash
+    rm -f "$BASELINE"
     rm -f /tmp/task_result.json /tmp/task_result.json.partial /tmp/task_start.png /tmp/task_end.png
     rm -rf "$INBOX"
     install -d -o "$TASK_USER" -g "$TASK_USER" "$USER_HOME/Documents" "$INBOX"

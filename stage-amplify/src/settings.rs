@@ -1,0 +1,190 @@
+//! What the command line comes to.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail, ensure};
+use common::environment::{Environment, Workspace};
+use common::model::{self, Timeouts};
+use common::run_dir::RunDir;
+use common::stage::StageArgs;
+use serde::Serialize;
+
+use crate::args::{Args, PassArg};
+use crate::examples::normal_label;
+
+/// Labels of difficulty, as tasks use them.
+const DIFFICULTIES: [&str; 4] = ["easy", "medium", "hard", "very_hard"];
+
+/// One thing that the stage does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Pass {
+    Plan,
+    Readme,
+    Files,
+    Snapshot,
+    Fixtures,
+    Repair,
+}
+
+/// What to do, resolved.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) software: String,
+    pub(crate) workspace: Workspace,
+    pub(crate) environment: Environment,
+    pub(crate) run_dir: RunDir,
+    pub(crate) count: usize,
+    pub(crate) model: String,
+    pub(crate) passes: BTreeSet<Pass>,
+    pub(crate) max_candidates: u32,
+    pub(crate) rounds: usize,
+    pub(crate) prices: Option<PathBuf>,
+    /// Limits of the calls.
+    pub(crate) calls: model::Settings,
+    pub(crate) estimate: bool,
+    pub(crate) examples_root: Option<PathBuf>,
+    pub(crate) seed: u64,
+    pub(crate) occupations: Vec<PathBuf>,
+    pub(crate) profile: Option<PathBuf>,
+    pub(crate) difficulties: Vec<String>,
+    pub(crate) prompts: Option<PathBuf>,
+    pub(crate) duplicate_threshold: f64,
+    pub(crate) fresh: bool,
+    pub(crate) dry_run: bool,
+    pub(crate) stage: StageArgs,
+}
+
+impl Settings {
+    /// Finds and checks what the arguments mean.
+    pub(crate) fn resolve(args: Args) -> Result<Self> {
+        ensure!(args.count > 0, "--count is the number of tasks that are wanted: at least 1");
+        ensure!(args.num_workers > 0, "--num-workers must be at least 1");
+        ensure!(args.max_candidates > 0, "--max-candidates must be at least 1");
+        ensure!(
+            args.max_cost.is_none_or(|cost| cost.is_finite() && cost >= 0.0),
+            "--max-cost is a sum in US dollars, such as 5 or 0.50"
+        );
+        ensure!(
+            (0.0..=1.0).contains(&args.duplicate_threshold),
+            "--duplicate-threshold is a share, from 0 to 1"
+        );
+        let difficulties: Vec<String> = args.difficulty.iter().map(|label| normal_label(label)).collect();
+        if let Some(unknown) = difficulties.iter().find(|label| !DIFFICULTIES.contains(&label.as_str())) {
+            bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
+        }
+        let passes = passes(&args.passes)?;
+        let calls = model::Settings {
+            workers: args.num_workers,
+            max_cost: args.max_cost,
+            deadline: args.deadline_sec.map(Duration::from_secs),
+            timeouts: Timeouts {
+                first_byte: Duration::from_secs(args.idle_timeout_sec),
+                idle: Duration::from_secs(args.idle_timeout_sec),
+                total: Duration::from_secs(args.call_timeout_sec),
+                ..Timeouts::default()
+            },
+            ..model::Settings::default()
+        };
+        let workspace = args.stage.workspace()?;
+        let environment = workspace.environment(&args.env_dir)?;
+        let run_dir = args.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
+        let examples_root = args.examples_root.or_else(|| {
+            environment.root.parent().filter(|root| root.ends_with("environments")).map(Into::into)
+        });
+        Ok(Self {
+            software: args.software,
+            environment,
+            run_dir: RunDir::open(&run_dir)?,
+            workspace,
+            count: args.count,
+            model: args.model,
+            passes,
+            max_candidates: args.max_candidates,
+            rounds: args.rounds,
+            prices: args.prices,
+            calls,
+            estimate: args.estimate,
+            examples_root,
+            seed: args.seed,
+            occupations: args.occupations,
+            profile: args.profile,
+            difficulties,
+            prompts: args.prompts,
+            duplicate_threshold: args.duplicate_threshold,
+            fresh: args.fresh,
+            dry_run: args.dry_run,
+            stage: args.stage,
+        })
+    }
+
+    /// Whether this pass is asked for.
+    pub(crate) fn does(&self, pass: Pass) -> bool {
+        self.passes.contains(&pass)
+    }
+
+    /// The manifest that holds the records which go out. The plan's is written by its pass, as people edit it.
+    pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
+        let name = if self.does(Pass::Fixtures) {
+            "fixtures"
+        } else if self.does(Pass::Repair) {
+            "repairs"
+        } else if self.does(Pass::Files) {
+            "files"
+        } else if self.does(Pass::Readme) {
+            "specs"
+        } else {
+            return None;
+        };
+        Some(self.run_dir.manifest(name))
+    }
+
+    /// What `run.json` keeps of it.
+    pub(crate) fn summary(&self) -> impl Serialize {
+        serde_json::json!({
+            "software": self.software,
+            "environment": self.workspace.relative(&self.environment.root),
+            "count": self.count,
+            "model": self.model,
+            "passes": self.passes,
+            "difficulties": self.difficulties,
+            "seed": self.seed,
+        })
+    }
+
+    /// The labels of difficulty that a row of the plan may have.
+    pub(crate) fn offered_difficulties(&self) -> Vec<String> {
+        if self.difficulties.is_empty() {
+            return DIFFICULTIES.iter().rev().map(|&label| label.to_owned()).take(3).collect();
+        }
+        self.difficulties.clone()
+    }
+}
+
+fn passes(asked: &[PassArg]) -> Result<BTreeSet<Pass>> {
+    let mut passes = BTreeSet::new();
+    for pass in asked {
+        passes.extend(match pass {
+            PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Snapshot],
+            PassArg::Plan => vec![Pass::Plan],
+            PassArg::Readme => vec![Pass::Readme],
+            PassArg::Files => vec![Pass::Files],
+            PassArg::Snapshot => vec![Pass::Snapshot],
+            PassArg::Fixtures => vec![Pass::Fixtures],
+            PassArg::Repair => vec![Pass::Repair],
+        });
+    }
+    ensure!(
+        !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
+        "--pass plan,files leaves out the READMEs that the files are written from; add readme"
+    );
+    for alone in [Pass::Fixtures, Pass::Repair] {
+        ensure!(
+            passes.len() == 1 || !passes.contains(&alone),
+            "--pass fixtures and --pass repair work on tasks that are there: each stands by itself"
+        );
+    }
+    Ok(passes)
+}

@@ -1,0 +1,102 @@
+//! A verifier that has no way to know what the agent did.
+
+use std::collections::BTreeSet;
+
+use common::python::ast::visitor::{Visitor, walk_expr};
+use common::python::ast::{Expr, ExprContext};
+
+use super::subject::Verifier;
+use super::{Lint, Subject, Warning};
+
+/// Modules by which a verifier may reach an environment without being given a way.
+const WAYS: [&str; 10] =
+    ["aiohttp", "docker", "ftplib", "http", "httpx", "importlib", "paramiko", "requests", "socket", "urllib"];
+
+/// The same, for commands that a verifier starts.
+const COMMANDS: [&str; 2] = ["os", "subprocess"];
+
+pub(super) static LINT: Lint = Lint {
+    name: "blind_verifier",
+    explanation: "the verifier looks neither at a result nor at the trajectory nor at a model's judgement",
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    let blind = subject.verifier().filter(is_blind);
+    let warning = |verifier: Verifier<'_>| {
+        let message = format!(
+            "{} uses neither its trajectory nor its env_info, so it cannot see what the agent did; read a result \
+             with env_info[\"copy_from_env\"]",
+            verifier.function
+        );
+        Warning::of_file(verifier.file, message)
+    };
+    blind.map(warning).into_iter().collect()
+}
+
+fn is_blind(verifier: &Verifier<'_>) -> bool {
+    let Some(entry) = verifier.entry() else { return false };
+    let mut names = Names::default();
+    names.visit_body(&entry.body);
+    let mut given = entry.parameters.iter().take(2);
+    let uses_parameters = given.any(|parameter| names.read.contains(parameter.name().as_str()));
+    let sees_all = names.read.contains("locals") || entry.parameters.is_empty();
+    !uses_parameters && !sees_all && !has_way(verifier)
+}
+
+/// Whether the verifier may get at the environment in another way.
+fn has_way(verifier: &Verifier<'_>) -> bool {
+    let imports = verifier.module.imports();
+    let starts_commands = || {
+        let mut names = Names::default();
+        names.visit_body(verifier.module.body());
+        names
+            .attributes
+            .iter()
+            .any(|name| matches!(*name, "system" | "popen" | "run" | "Popen" | "check_output"))
+    };
+    let imports_any = |names: &[&str]| names.iter().any(|name| imports.contains(*name));
+    imports_any(&WAYS) || (imports_any(&COMMANDS) && starts_commands())
+}
+
+/// Collects names that are read, and attributes.
+#[derive(Default)]
+struct Names<'a> {
+    read: BTreeSet<&'a str>,
+    attributes: BTreeSet<&'a str>,
+}
+
+impl<'a> Visitor<'a> for Names<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            Expr::Name(name) if name.ctx == ExprContext::Load => drop(self.read.insert(name.id.as_str())),
+            Expr::Attribute(attribute) => drop(self.attributes.insert(attribute.attr.as_str())),
+            _ => {}
+        }
+        walk_expr(self, expression);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lints::testing::Task;
+
+    #[test]
+    fn verifiers() {
+        let check = |start: &str, body: &str, expect: usize| {
+            let source = format!("{start}\ndef verify_t(traj, env_info, task_info):\n {body}\n");
+            let task = Task::new("t").verifier(&source);
+            assert_eq!(task.warnings(&super::LINT).len(), expect, "{source}");
+        };
+        check("", "return {'passed': True}", 1);
+        check("", "return {'passed': task_info['metadata']['x'] == 1}", 1);
+        check("", "return {'passed': open('/tmp/task_result.json').read() == '1'}", 1);
+        check("", "traj = 1; return {'passed': True}", 1);
+        check("", "return judge(traj, env_info)", 0);
+        check("", "return {'passed': len(traj) > 3}", 0);
+        check("", "return judge(**locals())", 0);
+        check("import requests", "return {'passed': requests.get('http://localhost').ok}", 0);
+        check("import subprocess", "return {'passed': not subprocess.run(['curl']).returncode}", 0);
+        check("import os", "return {'passed': os.path.exists('/tmp/a')}", 1);
+    }
+}

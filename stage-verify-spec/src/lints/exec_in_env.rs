@@ -1,0 +1,78 @@
+//! A verifier that asks for a function that gym-anything does not give it.
+
+use common::python::ast::visitor::{Visitor, walk_expr};
+use common::python::ast::{BoolOp, Expr};
+
+use super::{Lint, Subject, Warning};
+
+const NAME: &str = "exec_in_env";
+
+pub(super) static LINT: Lint = Lint {
+    name: "exec_in_env",
+    explanation: "the verifier takes exec_in_env from env_info, which gym-anything does not put there",
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    let Some(verifier) = subject.verifier() else { return Vec::new() };
+    let mut search = Search::default();
+    search.visit_body(verifier.module.body());
+    let warning = |expression| {
+        let line = verifier.module.line(expression);
+        let message = format!("line {line}: env_info has no exec_in_env; use exec_capture or copy_from_env");
+        Warning::of_file(verifier.file, message)
+    };
+    search.first.map(warning).into_iter().collect()
+}
+
+/// Finds `env_info["exec_in_env"]` and `env_info.get("exec_in_env")` where nothing stands in for it.
+#[derive(Default)]
+struct Search<'a> {
+    first: Option<&'a Expr>,
+}
+
+impl<'a> Visitor<'a> for Search<'a> {
+    fn visit_expr(&mut self, expression: &'a Expr) {
+        match expression {
+            // `env_info.get("exec_in_env") or env_info.get("exec_capture")`
+            Expr::BoolOp(either) if either.op == BoolOp::Or && !either.values.iter().all(is_asked_for) => {}
+            _ if is_asked_for(expression) => drop(self.first.get_or_insert(expression)),
+            _ => walk_expr(self, expression),
+        }
+    }
+}
+
+fn is_asked_for(expression: &Expr) -> bool {
+    match expression {
+        Expr::Subscript(subscript) => is_name(&subscript.slice),
+        Expr::Call(call) => {
+            let is_get = call.func.as_attribute_expr().is_some_and(|method| method.attr == *"get");
+            is_get && matches!(&*call.arguments.args, [name] if is_name(name))
+        }
+        _ => false,
+    }
+}
+
+fn is_name(expression: &Expr) -> bool {
+    expression.as_string_literal_expr().is_some_and(|text| text.value == *NAME)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lints::testing::Task;
+
+    #[test]
+    fn verifiers() {
+        let check = |statement: &str, expect: usize| {
+            let task = Task::new("t")
+                .verifier(&format!("def verify_t(traj, env_info, task_info):\n  {statement}\n"));
+            assert_eq!(task.warnings(&super::LINT).len(), expect, "{statement}");
+        };
+        check("run = env_info.get('exec_in_env')", 1);
+        check("run = env_info['exec_in_env']", 1);
+        check("run = env_info.get('exec_in_env', env_info.get('exec_capture'))", 0);
+        check("run = env_info.get('exec_in_env') or env_info.get('exec_capture')", 0);
+        check("run = env_info.get('exec_capture')  # never exec_in_env", 0);
+        check("'''exec_in_env is not there'''", 0);
+    }
+}

@@ -1,0 +1,39 @@
+//! A shell script that does not parse: most often one that was cut off.
+
+use common::shell;
+
+use super::{Lint, Subject, Warning};
+
+pub(super) static LINT: Lint = Lint {
+    name: "shell_syntax",
+    explanation: "a shell script does not parse: a quote, a heredoc or a block in it is not closed",
+    check,
+};
+
+fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    let warning = |name: &str| {
+        let error = shell::check(&subject.text(name)?).err()?;
+        Some(Warning::of_file(name, format!("it does not parse: {error}; close it, or write the rest")))
+    };
+    subject.shell_scripts().filter_map(warning).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lints::testing::Task;
+
+    #[test]
+    fn scripts() {
+        let check = |text: &str, expect: &[&str]| {
+            let task = Task::new("t").file("setup_task.sh", text);
+            assert_eq!(task.warnings(&super::LINT), expect, "{text:?}");
+        };
+        check("if true; then echo a; fi\n", &[]);
+        check(
+            "cat <<EOF\na\n",
+            &[
+                "it does not parse: line 1: the heredoc is not closed: no line `EOF`; close it, or write the rest",
+            ],
+        );
+    }
+}
