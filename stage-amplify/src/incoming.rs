@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io::BufReader;
+use std::iter;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use common::environment::TaskName;
@@ -32,6 +35,44 @@ pub(crate) fn records(
         }
     }
     Ok(records)
+}
+
+/// Records of this kind one by one, as they come in, and whatever passes through; once the input has ended
+/// without any, those of the manifest of this name.
+pub(crate) fn as_they_come(
+    settings: &Settings,
+    ui: &Ui,
+    name: &str,
+    kind: Kind,
+) -> Result<impl Iterator<Item = Line> + Send + 'static> {
+    let path = settings.run_dir.manifest(name);
+    let input = settings.stage.input(ui, Some(&path), &[Kind::Seed, kind])?;
+    let came = Arc::new(AtomicBool::new(false));
+    let ui = ui.clone();
+    let lines = input.map_while({
+        let (came, ui) = (came.clone(), ui.clone());
+        move |line| match line {
+            Ok(line) => {
+                let of_kind = matches!(&line, Line::Record(record) if !matches!(record, Record::Seed(_)));
+                came.fetch_or(of_kind, Ordering::Relaxed);
+                Some(line)
+            }
+            Err(error) => {
+                ui.error(format_args!("cannot read the input: {error}"));
+                None
+            }
+        }
+    });
+    let stored = iter::once_with(move || {
+        if came.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        manifest(&path, kind, &ui).unwrap_or_else(|error| {
+            ui.error(format_args!("{error:#}"));
+            Vec::new()
+        })
+    });
+    Ok(lines.chain(stored.flatten().map(Line::Record)))
 }
 
 /// What a plan is made from and goes on from.

@@ -1,8 +1,7 @@
 //! The README and the files pass: jobs go out, and what comes of them comes in.
 
-use std::iter;
-
 use anyhow::{Result, ensure};
+use common::environment::TaskName;
 use common::manifest::{Line, ManifestFile, RawLine};
 use common::model::Shared;
 use common::record::{Kind, Plan, Record, Spec};
@@ -108,46 +107,27 @@ impl Run<'_> {
         Ok(usable)
     }
 
-    /// The READMEs that come in, as they come; where none came, those of the run directory.
+    /// A job for each README that comes in, as it comes; where none came, for those of the run directory.
     fn spec_items(
         &self,
         prompts: Vec<(usize, Shared)>,
     ) -> Result<impl Iterator<Item = Item> + Send + 'static> {
-        let manifest = self.settings.run_dir.manifest("specs");
-        let input = self.settings.stage.input(self.ui, Some(&manifest), &[Kind::Seed, Kind::Spec])?;
         let ui = self.ui.clone();
         let env = self.settings.environment.name.clone();
-        let mut came = false;
-        let mut input = Some(input);
-        let mut stored = Vec::new().into_iter();
-        let lines = iter::from_fn(move || {
-            if let Some(lines) = &mut input {
-                match lines.next() {
-                    Some(Ok(line)) => {
-                        came |= matches!(line, Line::Record(Record::Spec(_)));
-                        return Some(line);
-                    }
-                    Some(Err(error)) => ui.error(format_args!("cannot read the input: {error}")),
-                    None => {}
-                }
-                input = None;
-                if !came {
-                    match incoming::manifest(&manifest, Kind::Spec, &ui) {
-                        Ok(records) => stored = records.into_iter(),
-                        Err(error) => ui.error(format_args!("{error:#}")),
-                    }
-                }
+        let lines = incoming::as_they_come(self.settings, self.ui, "specs", Kind::Spec)?;
+        Ok(lines.filter_map(move |line| {
+            let spec = match line {
+                Line::Other(raw) => return Some(Item::Raw(raw)),
+                Line::Record(Record::Spec(spec)) => spec,
+                Line::Record(_) => return None,
+            };
+            if TaskName::new(&spec.task).is_none() {
+                ui.error(format_args!("{:?} is no name of a task: left out", spec.task));
+                return None;
             }
-            stored.next().map(Line::Record)
-        });
-        Ok(lines.filter_map(move |line| match line {
-            Line::Other(raw) => Some(Item::Raw(raw)),
-            Line::Record(Record::Spec(spec)) => {
-                let prompt = prompts.iter().rev().find(|(first, _)| *first <= spec.index.max(1));
-                let files_prompt = prompt.map(|(_, prompt)| prompt.clone());
-                Some(Item::job(Job { files_prompt, ..Job::of_spec(Spec { env: env.clone(), ..spec }) }))
-            }
-            Line::Record(_) => None,
+            let prompt = prompts.iter().rev().find(|(first, _)| *first <= spec.index.max(1));
+            let files_prompt = prompt.map(|(_, prompt)| prompt.clone());
+            Some(Item::job(Job { files_prompt, ..Job::of_spec(Spec { env: env.clone(), ..spec }) }))
         }))
     }
 

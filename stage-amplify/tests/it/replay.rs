@@ -117,3 +117,20 @@ fn rows_that_come_in_are_the_plan() {
     assert_eq!(ran.records(), [("files".to_owned(), task(3)), ("files".to_owned(), task(1))]);
     assert!(place.read("plan.jsonl").lines().next().unwrap().contains("settle_account_3"));
 }
+
+#[test]
+fn readmes_that_come_in_get_files() {
+    let place = Place::new();
+    let model = replay(&place, 3);
+    place.run(&["--count", "3", "--model", &model, "--pass", "plan,readme"]);
+    let specs = place.read("specs.jsonl");
+    let mut lines: Vec<&str> = specs.lines().take(2).collect();
+    lines.insert(1, r#"{"record":"spec","task":"../../etc","readme":"x"}"#);
+    lines.insert(1, r#"{"record":"mine"}"#);
+    let input = place.write("in.jsonl", &lines.join("\n"));
+    let ran = place.run(&["--model", &model, "--pass", "files", "-i", input.to_str().unwrap()]);
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert!(ran.stderr.contains("is no name of a task"), "{ran:?}");
+    let kinds: Vec<String> = ran.records().into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["files", "mine", "files"]);
+}
