@@ -17,6 +17,14 @@ const MAX_BACKOFF: Duration = Duration::from_mins(1);
 /// A server that was never there is tried so often.
 const ATTEMPTS_TO_REACH: u32 = 3;
 
+/// How often a call was tried.
+struct Tries {
+    since: Instant,
+    all: u32,
+    /// Those that the server did not simply turn away.
+    broken: u32,
+}
+
 /// Asks a model, from any number of threads.
 pub struct Client {
     model: Arc<dyn Model>,
@@ -176,10 +184,8 @@ impl Client {
     }
 
     fn try_until_answered(&self, request: &Request, turn: &mut Turn<'_>) -> Result<Reply, AskError> {
-        let begin = Instant::now();
-        let (mut attempts, mut broken) = (0, 0);
+        let mut tries = Tries { since: Instant::now(), all: 0, broken: 0 };
         loop {
-            attempts += 1;
             let error = match self.model.ask(request, &mut || turn.begun()) {
                 Ok(reply) => {
                     self.flow.count(|totals| (totals.reached, totals.failures) = (true, 0));
@@ -187,53 +193,50 @@ impl Client {
                 }
                 Err(error) => error,
             };
-            broken += u32::from(error.fault != Fault::Overload);
-            let wait = self.judge(&error, turn, attempts, broken, begin.elapsed())?;
+            self.take_note(&error, turn, &mut tries);
+            if let Some(ended) = self.flow.ended() {
+                return Err(ended);
+            }
+            let wait = self.wait_before_next(&error, &tries)?;
             self.flow.pause(wait)?;
             turn.reserve_again()?;
         }
     }
 
-    /// How long to wait before the call is tried again, or why it is not.
-    fn judge(
-        &self,
-        error: &CallError,
-        turn: &mut Turn<'_>,
-        attempts: u32,
-        broken: u32,
-        elapsed: Duration,
-    ) -> Result<Duration, AskError> {
+    /// What a failed try means for this call and the others.
+    fn take_note(&self, error: &CallError, turn: &mut Turn<'_>, tries: &mut Tries) {
+        let turned_away = error.fault == Fault::Overload;
+        tries.all += 1;
+        tries.broken += u32::from(!turned_away);
         if error.charged {
             turn.lost();
         }
-        if let Some(ended) = self.flow.ended() {
-            return Err(ended);
+        if turned_away || error.fault == Fault::Slow {
+            turn.narrow();
         }
-        let reached = self.flow.totals().reached || error.fault != Fault::Unreachable;
-        self.flow.count(|totals| totals.reached = reached);
+        self.flow.count(|totals| {
+            totals.turned_away += u64::from(turned_away);
+            totals.reached |= error.fault != Fault::Unreachable;
+        });
+    }
+
+    /// How long to wait before the call is tried again, or why it is not.
+    fn wait_before_next(&self, error: &CallError, tries: &Tries) -> Result<Duration, AskError> {
+        let Settings { patience, attempts, .. } = self.settings;
+        let stop = || Err(self.flow.end(AskError::Stopped(error.message.clone())));
         let asked = error.wait.unwrap_or_default();
-        let wait = asked.max(self.backoff(attempts));
+        let wait = asked.max(self.backoff(tries.all));
         let again = match error.fault {
-            Fault::Permanent => return Err(self.flow.end(AskError::Stopped(error.message.clone()))),
+            Fault::Permanent => return stop(),
             Fault::Hopeless => false,
-            Fault::Overload if asked > self.settings.patience => {
-                return Err(self.flow.end(AskError::Stopped(error.message.clone())));
+            Fault::Overload if asked > patience => return stop(),
+            Fault::Overload => tries.since.elapsed() + wait < patience,
+            Fault::Unreachable if tries.broken >= ATTEMPTS_TO_REACH && !self.flow.totals().reached => {
+                return stop();
             }
-            Fault::Overload => {
-                self.flow.count(|totals| totals.turned_away += 1);
-                turn.narrow();
-                elapsed + wait < self.settings.patience
-            }
-            Fault::Slow => {
-                turn.narrow();
-                broken < self.settings.attempts
-            }
-            Fault::Unreachable if !reached && broken >= ATTEMPTS_TO_REACH => {
-                return Err(self.flow.end(AskError::Stopped(error.message.clone())));
-            }
-            Fault::Unreachable | Fault::Passing => broken < self.settings.attempts,
+            Fault::Unreachable | Fault::Slow | Fault::Passing => tries.broken < attempts,
         };
-        if again { Ok(wait) } else { Err(self.give_up(error, attempts)) }
+        if again { Ok(wait) } else { Err(self.give_up(error, tries.all)) }
     }
 
     fn give_up(&self, error: &CallError, attempts: u32) -> AskError {
