@@ -48,6 +48,44 @@ fn a_plan_that_falls_short_is_completed() {
 }
 
 #[test]
+fn a_lopsided_plan_is_asked_to_be_wider() {
+    let place = Place::new();
+    let kinds = [
+        "reconcile",
+        "reconcile",
+        "reconcile",
+        "reconcile",
+        "reconcile",
+        "hand_over",
+        "restructure",
+        "lookalikes",
+    ];
+    let server = Server::start(move |asked| {
+        let rows = match call(asked) {
+            Call::Plan(8) => (1..=8).map(|n| (n, kinds[n - 1])).collect(),
+            _ => vec![(9, "find_and_fix")],
+        };
+        let rows: Vec<Value> = rows
+            .into_iter()
+            .map(|(n, kind)| {
+                let mut row = row(n);
+                row["archetype"] = kind.into();
+                row
+            })
+            .collect();
+        Play::Answer(Answer::new(plan_answer(&rows)))
+    });
+    let ran = place.run_at(&server, &["--count", "8", "--pass", "plan"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let names: Vec<String> =
+        place.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
+    // Of the two that were put aside one was replaced; nothing better came for the other.
+    assert_eq!(names, [1, 2, 3, 6, 7, 8, 9, 4].map(task));
+    let second = server.log()[1].asked.prompt.clone();
+    assert!(second.contains("- `settle_account_4`: too many rows have the archetype reconcile"), "{second}");
+}
+
+#[test]
 fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
     let place = Place::new();
     let server = Server::start(|asked| match call(asked) {
