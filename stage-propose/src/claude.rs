@@ -135,8 +135,8 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(line: &str, expected: &Option<Event>) {
-        assert_eq!(&event(line.as_bytes()), expected, "{line}");
+    fn check(line: &str, expected: Option<&Event>) {
+        assert_eq!(event(line.as_bytes()).as_ref(), expected, "{line}");
     }
 
     #[test]
@@ -144,8 +144,8 @@ mod tests {
         let id = "11111111-2222-4333-8444-555555555555";
         let init =
             |id: &str| format!(r#"{{"type":"system","subtype":"init","cwd":"/w","session_id":"{id}"}}"#);
-        check(&init(id), &Some(Event::Init { session: id.to_owned() }));
-        check(&init("--model"), &None);
+        check(&init(id), Some(&Event::Init { session: id.to_owned() }));
+        check(&init("--model"), None);
     }
 
     #[test]
@@ -155,7 +155,7 @@ mod tests {
             {"type":"tool_use","name":"Wait","input":5}]}}"#;
         let on = |tool: &str, target: &str| ToolUse { tool: tool.to_owned(), target: target.to_owned() };
         let uses = vec![on("Bash", "ls"), on("Wait", "")];
-        check(line, &Some(Event::Message { id: "m1".to_owned(), uses }));
+        check(line, Some(&Event::Message { id: "m1".to_owned(), uses }));
     }
 
     #[test]
@@ -165,20 +165,20 @@ mod tests {
         };
         check(
             r#"{"type":"result","subtype":"success","is_error":false,"result":null}"#,
-            &result(false, "success"),
+            result(false, "success").as_ref(),
         );
-        check(r#"{"type":"result","subtype":"success","is_error":true}"#, &result(true, "success"));
+        check(r#"{"type":"result","subtype":"success","is_error":true}"#, result(true, "success").as_ref());
         check(
             r#"{"type":"result","subtype":"error_max_turns","total_cost_usd":null}"#,
-            &result(true, "error_max_turns"),
+            result(true, "error_max_turns").as_ref(),
         );
-        check(r#"{"type":"result"}"#, &result(true, ""));
+        check(r#"{"type":"result"}"#, result(true, "").as_ref());
     }
 
     #[test]
     fn anything_else_is_no_event() {
         for line in ["", "Warning", "[]", "{}", r#"{"type":5}"#, r#"{"type":"assistant"}"#, r#"{"type"#] {
-            check(line, &None);
+            check(line, None);
         }
     }
 }
