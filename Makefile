@@ -89,6 +89,11 @@ repair: check-run $(RUN_DIR)/probes.jsonl
 	done
 	@$(report)
 
+# What stays bad, moved into the run directory and out of the list of seeds.
+.PHONY: quarantine
+quarantine: check-run $(RUN_DIR)/probes.jsonl
+	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(RUN_DIR)/probes.jsonl >/dev/null
+
 # A manifest is made again when the one before it changes, or the command that makes it.
 $(RUN_DIR)/seeds.jsonl: $(RUN_DIR)/.propose.command | programs
 	$(call stage,$(PROPOSE))
@@ -106,7 +111,7 @@ $(RUN_DIR)/.amplify.command: export command = $(AMPLIFY)
 $(RUN_DIR)/.extract.command: export command = $(EXTRACT)
 $(RUN_DIR)/.verify-spec.command: export command = $(VERIFY_SPEC)
 $(RUN_DIR)/.probe.command: export command = $(PROBE)
-$(RUN_DIR)/.%.command: always
+$(RUN_DIR)/.%.command: always | check-run
 	@mkdir -p $(@D); [ "$$(cat $@ 2>/dev/null)" = "$$command" ] || printf '%s\n' "$$command" >$@
 .PHONY: always
 
@@ -153,6 +158,16 @@ test-claude:
 	python3 stage-propose/tests/claude/run.py target/debug/stage-propose \
 	  examples/demo/benchmarks/cua_world/environments/$(DEMO_ENV)
 
+# The original can be measured beside: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT'.
+bench:
+	cargo bench --locked --package stage-amplify --bench run
+ifdef CORPUS
+	cargo bench --locked --package stage-verify-spec --bench corpus -- $(abspath $(CORPUS)) $(BENCH_ARGS)
+	cargo run --release --locked --package stage-extract --example round_trip -- $(abspath $(CORPUS))
+else
+	@echo 'make: with CORPUS=path/to/environments, a corpus is measured, too' >&2
+endif
+
 schemas:
 	cargo run --quiet --locked --package common --example write_schemas schemas
 
@@ -168,10 +183,11 @@ help:
 ## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify and probe tasks
 ## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
 ## make repair                                      have the model mend what the checks found bad
+## make quarantine                                  move what stays bad out of the environment
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
-## make bench                                       every benchmark
+## make bench [CORPUS=path/to/environments]         every benchmark
 ## make schemas                                     write schemas/ anew from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages
 ## make clean                                       remove what was built, and the demo

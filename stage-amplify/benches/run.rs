@@ -129,10 +129,10 @@ fn pace() {
 }
 
 fn faults() {
-    println!("faults: 200 tasks on a bad day, 32 workers, answers that take 0.5 s, stalls cut after 5 s");
+    println!("faults: 200 tasks on a bad day, 32 workers, answers that take 0.5 s, stalls cut after 10 s");
     let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.1, 0.5));
     let started = Instant::now();
-    let status = place.stage(&server, 200, 32).args(["--idle-timeout-sec", "5"]).status().unwrap();
+    let status = place.stage(&server, 200, 32).args(["--idle-timeout-sec", "10"]).status().unwrap();
     let took = started.elapsed().as_secs_f64();
     let (given, journal) = (given(&server), place.journal());
     let tasks: BTreeSet<String> =
@@ -151,7 +151,7 @@ fn faults() {
 fn kill() {
     println!("kill: 200 tasks on a bad day, 32 workers, killed at 50 random moments");
     let (undisturbed, calm) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
-    let idle = ["--idle-timeout-sec", "2"];
+    let idle = ["--idle-timeout-sec", "5"];
     assert!(undisturbed.stage(&calm, 200, 32).args(idle).status().unwrap().success());
     let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
     let mut random = 7_u64;

@@ -14,6 +14,7 @@ mod log;
 mod notes;
 mod outcome;
 mod phase;
+mod program;
 mod prompt;
 mod report;
 mod seeds;

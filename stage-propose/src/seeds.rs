@@ -96,6 +96,9 @@ impl<'a> Checks<'a> {
 /// Adds `names` to the environment's list of seeds, after those that are in it. A file that is no list of
 /// names is left alone: that is an error.
 pub(crate) fn add_to_list(place: &Place, names: &[String]) -> Result<()> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let path = place.environment.seed_list();
     let mut list = read_names(&path)?.unwrap_or_default();
     let before = list.len();

@@ -1,9 +1,8 @@
 //! What was typed, resolved: folders found, programs located, files read.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
 use common::stage::{Output, StageArgs};
@@ -16,6 +15,7 @@ use crate::agent::Agent;
 use crate::args::{AgentKind, Args};
 use crate::notes::Notes;
 use crate::phase::Phase;
+use crate::program;
 use crate::prompt::Prompts;
 
 /// How many tasks an agent is asked for, unless another number was.
@@ -150,45 +150,8 @@ fn agent(args: &Args) -> Result<Agent> {
         return Agent::from_template(template);
     }
     ensure!(args.agent_cmd.is_none(), "--agent-cmd needs --agent command");
-    let named = || std::env::var_os("CLAUDE_BIN").filter(|name| !name.is_empty()).map(PathBuf::from);
-    let program = match args.claude_bin.clone().or_else(named) {
-        Some(program) => find_in_path(&program).unwrap_or(program),
-        None => find_in_path(Path::new("claude")).context(
-            "no program claude in PATH; install Claude Code (npm install -g @anthropic-ai/claude-code), or name \
-             it with --claude-bin or CLAUDE_BIN",
-        )?,
-    };
-    ensure!(
-        program.is_file(),
-        "no Claude Code at {}; --claude-bin or CLAUDE_BIN names it",
-        program.display()
-    );
-    ensure!(is_executable(&program), "{} is not executable; chmod +x makes it so", program.display());
-    let is_sandbox = std::env::var_os("IS_SANDBOX").is_some_and(|value| value == "1");
-    if rustix::process::geteuid().is_root() && !is_sandbox {
-        bail!(
-            "Claude Code refuses to work without asking for permissions as root; run this as another user, or \
-             set IS_SANDBOX=1 if this machine is a sandbox that holds nothing worth protecting"
-        );
-    }
-    // Relative paths are looked up in the agent's working directory, which is another one.
-    Ok(Agent::Claude { program: std::path::absolute(program)?, model: args.proposer_model.clone() })
-}
-
-/// Where the program `name` is found in PATH. A name with folders in it is a path already.
-fn find_in_path(name: &Path) -> Option<PathBuf> {
-    if name.components().count() != 1 {
-        return None;
-    }
-    let path = std::env::var_os("PATH")?;
-    let candidates: Vec<PathBuf> = std::env::split_paths(&path).map(|dir| dir.join(name)).collect();
-    let executable = candidates.iter().find(|path| path.is_file() && is_executable(path));
-    // One that is there but may not be executed makes for a better message than none.
-    executable.or_else(|| candidates.iter().find(|path| path.is_file())).cloned()
-}
-
-fn is_executable(path: &Path) -> bool {
-    rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+    let program = program::claude(args.claude_bin.as_deref())?;
+    Ok(Agent::Claude { program, model: args.proposer_model.clone() })
 }
 
 /// The platform that the environment's spec names by its base image, its operating system or its runner;

@@ -127,6 +127,9 @@ impl Report {
         }
         self.counts.add(checked);
         self.collector.add(checked, &self.scope);
+        if checked.findings.kind == SpecKind::Env {
+            self.progress.message(&checked.env);
+        }
         self.progress.inc(1);
         Ok(())
     }

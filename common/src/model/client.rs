@@ -220,8 +220,13 @@ impl Client {
                 return Err(self.flow.end(AskError::Stopped(error.message.clone())));
             }
             Fault::Overload => {
-                turn.turned_away();
+                self.flow.count(|totals| totals.turned_away += 1);
+                turn.narrow();
                 elapsed + wait < self.settings.patience
+            }
+            Fault::Slow => {
+                turn.narrow();
+                broken < self.settings.attempts
             }
             Fault::Unreachable if !reached && broken >= ATTEMPTS_TO_REACH => {
                 return Err(self.flow.end(AskError::Stopped(error.message.clone())));

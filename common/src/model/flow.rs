@@ -16,8 +16,9 @@ const CACHE_LIFE: Duration = Duration::from_mins(5);
 /// How long calls wait, at most, for the first one to warm the cache: a model that thinks for minutes before
 /// its first word is not waited for.
 const WARM_UP: Duration = Duration::from_secs(30);
-/// A call that succeeds allows so much of another one; one that is turned away takes `BACK_OFF`. So the
-/// number of calls in flight settles where a fifth of them is turned away, and a burst of refusals halves it.
+/// A call that succeeds allows so much of another one; one that is turned away, or not answered in time,
+/// takes `BACK_OFF`. So the number of calls in flight settles where a fifth of them fares like that, and a
+/// burst of refusals halves it.
 const ADVANCE: f64 = 0.125;
 const BACK_OFF: f64 = 0.5;
 
@@ -261,10 +262,9 @@ impl Turn<'_> {
         }
     }
 
-    /// The server turned the call away. The turn is kept for another try.
-    pub(super) fn turned_away(&mut self) {
+    /// The server has too much to do: fewer calls shall be out. The turn is kept for another try.
+    pub(super) fn narrow(&mut self) {
         let mut state = self.flow.state();
-        state.totals.turned_away += 1;
         state.window = (state.window - BACK_OFF).max(1.0);
     }
 
@@ -362,9 +362,9 @@ mod tests {
     fn refusals_narrow_the_window_and_answers_widen_it() {
         let flow = Flow::new(8, None, None);
         let mut turn = flow.enter(0.0, None).unwrap();
-        (0..8).for_each(|_| turn.turned_away());
+        (0..8).for_each(|_| turn.narrow());
         assert!((flow.state().window - 4.0).abs() < 1e-9);
-        (0..100).for_each(|_| turn.turned_away());
+        (0..100).for_each(|_| turn.narrow());
         assert!((flow.state().window - 1.0).abs() < 1e-9, "one call can always go out");
         drop(turn);
         for _ in 0..100 {

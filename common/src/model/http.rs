@@ -200,12 +200,13 @@ impl Http {
     }
 
     fn broken_stream(&self, error: io::Error) -> CallError {
-        let error = match error.downcast::<ureq::Error>() {
-            Ok(ureq::Error::Timeout(timeout)) => self.too_slow(timeout),
-            Ok(error) => error.to_string(),
-            Err(error) => error.to_string(),
-        };
-        self.cut_off(&error)
+        match error.downcast::<ureq::Error>() {
+            Ok(ureq::Error::Timeout(timeout)) => {
+                CallError { fault: Fault::Slow, ..self.cut_off(&self.too_slow(timeout)) }
+            }
+            Ok(error) => self.cut_off(&error.to_string()),
+            Err(error) => self.cut_off(&error.to_string()),
+        }
     }
 
     /// No response came.
@@ -218,6 +219,7 @@ impl Http {
             }
             E::Io(error) if is_refused(error) => (Fault::Unreachable, "unreachable", false),
             E::Tls(_) | E::Rustls(_) | E::ConnectProxyFailed(_) => (Fault::Unreachable, "unreachable", false),
+            E::Timeout(_) => (Fault::Slow, "cut_off", true),
             E::BadUri(_) | E::InvalidProxyUrl | E::Http(_) => (Fault::Permanent, "bad_address", false),
             _ => (Fault::Passing, "cut_off", true),
         };

@@ -225,6 +225,8 @@ pub enum Fault {
     Hopeless,
     /// The server has too much to do, or this account asks too much of it.
     Overload,
+    /// The server did not answer in time, which may be for having too much to do.
+    Slow,
     /// No server was there.
     Unreachable,
     /// Anything that may well go away.

@@ -1,3 +1,5 @@
+use proptest::prelude::*;
+
 use super::*;
 
 fn check(source: &str, expect: Result<(), &str>) {
@@ -104,4 +106,16 @@ fn finds_functions_and_imports() {
     .unwrap();
     assert_eq!(module.functions().iter().collect::<Vec<_>>(), ["inner", "m"]);
     assert_eq!(module.imports().iter().collect::<Vec<_>>(), ["a", "deep", "json", "late", "os"]);
+}
+
+proptest! {
+    #[test]
+    fn survives_anything(source in any::<Vec<u8>>()) {
+        drop(parse(&source));
+    }
+
+    #[test]
+    fn survives_what_looks_like_python(source in r"(def |if |f'|\{|\}|:=|\(|\)|\t|\n|    |x|=|:|,|'|try:|else:|\*|!r|[0-9]){0,40}") {
+        drop(parse(source.as_bytes()));
+    }
 }

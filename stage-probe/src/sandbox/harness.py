@@ -152,7 +152,8 @@ def limit(what, most):
 def ended(status):
     """How a process ended, from what waitpid said."""
     if os.WIFSIGNALED(status):
-        return signal.Signals(os.WTERMSIG(status)).name
+        number = os.WTERMSIG(status)
+        return next((known.name for known in signal.Signals if known == number), f"SIG{number}")
     return f"exit {os.WEXITSTATUS(status)}"
 
 
@@ -252,8 +253,8 @@ class Keeper:
         answer, printed, in_time = listen(report, output, deadline)
         os.close(report)
         os.close(output)
-        if not in_time or not self.server.confined:
-            os.kill(pid, signal.SIGKILL)
+        # Nothing more can be heard of it. Where it is ending by itself, that is how it ended.
+        os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         self.drop_tmp()
         genuine = answer.startswith(secret[0])

@@ -238,6 +238,15 @@ fn what_ends_a_run_early() {
 }
 
 #[test]
+fn a_source_that_is_too_much_for_the_compiler_is_bad() {
+    let bench = Bench::new();
+    bench.task("deep", &format!("x = {}1\n", "-".repeat(200_000)));
+    let ended = bench.probe(&[]);
+    assert_eq!(ended.records[0]["record"], "probe");
+    assert_eq!(ended.records[0]["ok"], false);
+}
+
+#[test]
 fn a_verifier_finds_what_gym_anything_gives_it() {
     let verifier = r#"
 import os, sys

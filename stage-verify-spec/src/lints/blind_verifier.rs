@@ -6,7 +6,7 @@ use common::python::ast::visitor::{Visitor, walk_expr};
 use common::python::ast::{Expr, ExprContext};
 
 use super::subject::Verifier;
-use super::{Lint, Subject, Warning};
+use super::{Lint, Subject, Warning, with_stack};
 
 /// Modules by which a verifier may reach an environment without being given a way.
 const WAYS: [&str; 10] =
@@ -73,7 +73,7 @@ impl<'a> Visitor<'a> for Names<'a> {
             Expr::Attribute(attribute) => drop(self.attributes.insert(attribute.attr.as_str())),
             _ => {}
         }
-        walk_expr(self, expression);
+        with_stack(|| walk_expr(self, expression));
     }
 }
 

@@ -3,7 +3,7 @@
 use common::python::ast::visitor::{Visitor, walk_expr};
 use common::python::ast::{BoolOp, Expr};
 
-use super::{Lint, Subject, Warning};
+use super::{Lint, Subject, Warning, with_stack};
 
 const NAME: &str = "exec_in_env";
 
@@ -37,7 +37,7 @@ impl<'a> Visitor<'a> for Search<'a> {
             // `env_info.get("exec_in_env") or env_info.get("exec_capture")`
             Expr::BoolOp(either) if either.op == BoolOp::Or && !either.values.iter().all(is_asked_for) => {}
             _ if is_asked_for(expression) => drop(self.first.get_or_insert(expression)),
-            _ => walk_expr(self, expression),
+            _ => with_stack(|| walk_expr(self, expression)),
         }
     }
 }

@@ -5,17 +5,23 @@
 //! `pub(super) static LINT: Lint` and put it into [`LINTS`].
 
 mod blind_verifier;
+mod chat_residue;
 mod checklist;
 mod constant_verdict;
 mod exec_in_env;
+mod hook_timeout;
 mod missing_run_bit;
 mod missing_shebang;
 mod other_names;
+mod printed_expectation;
+mod script;
 mod shell_syntax;
+mod stub_verifier;
 mod subject;
 #[cfg(test)]
 mod testing;
 mod unknown_difficulty;
+mod unwritten_key;
 mod windows_line_ends;
 
 use std::collections::BTreeSet;
@@ -29,21 +35,26 @@ use common::ui::Ui;
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
-static LINTS: [&Lint; 15] = [
+static LINTS: [&Lint; 20] = [
     &blind_verifier::LINT,
+    &chat_residue::LINT,
     &checklist::IDS,
     &checklist::POINTS,
     &checklist::SYNTAX,
     &constant_verdict::LINT,
     &exec_in_env::LINT,
+    &hook_timeout::LINT,
     &missing_run_bit::LINT,
     &missing_shebang::LINT,
     &other_names::ENVIRONMENT,
     &other_names::FUNCTION,
     &other_names::HOOK,
     &other_names::ID,
+    &printed_expectation::LINT,
     &shell_syntax::LINT,
+    &stub_verifier::LINT,
     &unknown_difficulty::LINT,
+    &unwritten_key::LINT,
     &windows_line_ends::LINT,
 ];
 
@@ -107,6 +118,11 @@ pub(crate) fn chosen(names: &BTreeSet<&'static str>) -> Vec<&'static Lint> {
     LINTS.into_iter().filter(|lint| names.contains(lint.name)).collect()
 }
 
+/// Walks one level deeper into a syntax tree. A verifier may nest more levels than a thread's stack holds.
+fn with_stack<T>(walk: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(64 << 10, 1 << 20, walk)
+}
+
 /// Lists all lints.
 pub(crate) fn explain(stage: &StageArgs) -> Result<()> {
     let mut out = crate::report::writer(stage)?;
@@ -115,4 +131,35 @@ pub(crate) fn explain(stage: &StageArgs) -> Result<()> {
         writeln!(out, "{:width$}  {}", lint.name, lint.explanation)?;
     }
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Task;
+    use super::{LINTS, Lint};
+
+    #[test]
+    fn lints_are_sorted_and_told_apart() {
+        let names: Vec<_> = LINTS.iter().map(|lint| lint.name).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+
+    #[test]
+    fn nothing_is_too_deep() {
+        let check = |name: &str, expression: &str| {
+            let function = "def verify_t(traj, env_info, task_info):\n";
+            let source = format!("{function} result = json.load(traj)\n return {expression}\n");
+            let export = "#!/bin/sh\necho {} > /tmp/a.json\n";
+            let task = Task::new("t")
+                .spec("hooks", r#"{"post_task": "/workspace/tasks/t/export_result.sh"}"#)
+                .file("export_result.sh", export)
+                .verifier(&source);
+            let found: Vec<&Lint> =
+                LINTS.into_iter().filter(|lint| !task.warnings(lint).is_empty()).collect();
+            assert!(found.iter().all(|lint| lint.name == "missing_run_bit"), "{name}");
+        };
+        check("attributes", &format!("traj{}", ".a".repeat(2_800)));
+        check("sums", &vec!["result.get('/a.json')"; 1_400].join("+"));
+        check("brackets", &format!("{}traj{}", "[".repeat(190), "]".repeat(190)));
+    }
 }

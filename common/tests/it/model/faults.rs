@@ -12,7 +12,7 @@ use serde_json::json;
 use testkit::faults::{self, Rates};
 use testkit::{Answer as Said, Format, Play, Server};
 
-use super::{Fixture, client, settings};
+use super::{Fixture, client, impatient, settings};
 
 const MODELS: [&str; 3] = ["claude-sonnet-4-6", "gemini-3-pro-preview", "openai:gpt-5.1"];
 
@@ -45,7 +45,6 @@ fn what_passes_is_tried_again() {
         ),
         Play::refusal(503, &json!([{"error": {"code": 503, "message": "The model is overloaded."}}])),
         Play::Cut(said()),
-        Play::Stall(said(), Duration::from_mins(1)),
         Play::ErrorInStream(said(), "overloaded_error".to_owned()),
         Play::ErrorInStream(said(), "api_error".to_owned()),
         Play::HangUp,
@@ -73,6 +72,16 @@ fn what_passes_is_tried_again() {
                 });
             }
         });
+    }
+}
+
+#[test]
+fn a_server_that_falls_silent_is_asked_again() {
+    for model in MODELS {
+        let server = first(Play::Stall(said(), Duration::from_mins(10)));
+        let fixture = Fixture::with(&server, model, impatient(Duration::from_secs(1)));
+        assert_eq!(fixture.ask("a").unwrap().text, "ok");
+        assert!(fixture.client.totals().lost >= 1);
     }
 }
 
@@ -210,7 +219,8 @@ fn a_bad_day_loses_nothing_and_keeps_exactly_what_was_given() {
         let answer = Said::new(format!("{} {}", asked.prompt, "word ".repeat(200)));
         Rates::BAD_DAY.strike(asked, answer, Duration::from_millis(20))
     });
-    let fixture = Fixture::with(&server, "gemini-3-pro-preview", Settings { workers: 16, ..settings() });
+    let settings = Settings { workers: 16, ..impatient(Duration::from_secs(2)) };
+    let fixture = Fixture::with(&server, "gemini-3-pro-preview", settings);
     let pool = Pool::new(16).unwrap();
     let (sender, jobs) = unbounded();
     (0..200).for_each(|task| sender.send(format!("task_{task}")).unwrap());

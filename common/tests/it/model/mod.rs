@@ -31,18 +31,19 @@ fn request(task: &str) -> Request {
     }
 }
 
-/// Settings for servers that are near, with a patience that suits tests.
+/// Settings for servers that are near, on machines that may have much else to do.
 fn settings() -> Settings {
+    let long = Duration::from_mins(1);
     Settings {
         backoff: Duration::from_millis(1),
-        timeouts: Timeouts {
-            connect: Duration::from_secs(5),
-            first_byte: Duration::from_millis(500),
-            idle: Duration::from_millis(500),
-            total: Duration::from_secs(5),
-        },
+        timeouts: Timeouts { connect: long, first_byte: long, idle: long, total: long },
         ..Settings::default()
     }
+}
+
+/// The same, but a server that says nothing for so long is given up.
+fn impatient(idle: Duration) -> Settings {
+    Settings { timeouts: Timeouts { first_byte: idle, idle, ..settings().timeouts }, ..settings() }
 }
 
 /// A client of a loopback server, with its journal.

@@ -82,7 +82,7 @@ fn a_signal_lets_calls_finish() {
     let dir = tempfile::tempdir().unwrap();
     let journal = dir.path().join("answers.jsonl");
     let server = Server::start(|_| {
-        Play::Answer(Said::new("ok").taking(Duration::from_millis(200), Duration::from_millis(400)))
+        Play::Answer(Said::new("ok").taking(Duration::from_millis(200), Duration::from_secs(2)))
     });
     let mut process = asker(&server, &journal);
     server.wait_for(WORKERS);

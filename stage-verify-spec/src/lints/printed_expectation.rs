@@ -1,0 +1,170 @@
+//! A set-up script that prints what the verifier expects.
+//!
+//! gym-anything keeps what the pre_task hook prints in a file inside the environment, where the agent can
+//! read it.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use common::pyjson::Value;
+use regex::Regex;
+
+use super::subject::Hook;
+use super::{Lint, Subject, Warning, script};
+
+pub(super) static LINT: Lint = Lint {
+    name: "printed_expectation",
+    explanation: "the pre_task script prints a value that the metadata expects and the description does not tell",
+    check,
+};
+
+/// Words by which a line says that it tells what is right. One that reports a failure is meant for people.
+static TELLS: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(?:expected|correct|answer|hint|ground.?truth|solution|should (?:be|find|show|have|identify))\b")
+        .ok()
+});
+
+static FAILS: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?i)\b(?:error|warn|warning|fail|failed|fatal)\b").ok());
+
+static ASSIGNMENT: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"^(?:export )?(\w+)=["']?([^"'$`]+?)["']?$"#).ok());
+
+static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{?(\w+)\}?").ok());
+
+fn check(subject: &Subject<'_>) -> Vec<Warning> {
+    find(subject).into_iter().collect()
+}
+
+fn find(subject: &Subject<'_>) -> Option<Warning> {
+    let expectations = expectations(subject);
+    if expectations.is_empty() {
+        return None;
+    }
+    let name = subject.hook_script(Hook::PreTask).filter(|name| super::subject::has_ending(name, "sh"))?;
+    let text = subject.text(&name)?;
+    let (line, key) = printed(&text).find_map(|(line, printed)| {
+        let expectation = expectations.iter().find(|expectation| has_words(&printed, &expectation.words))?;
+        Some((line, &expectation.key))
+    })?;
+    let message = format!(
+        "line {line}: it prints the expected value of metadata.{key}, where the agent can read it; leave it out"
+    );
+    Some(Warning::of_file(&name, message))
+}
+
+/// A value that only the verifier should know.
+struct Expectation {
+    key: String,
+    /// The value, in small words.
+    words: String,
+}
+
+/// What the metadata expects and the agent is not told.
+fn expectations(subject: &Subject<'_>) -> Vec<Expectation> {
+    let Some(metadata) = subject.spec().and_then(|spec| spec.get("metadata")) else { return Vec::new() };
+    let mut found = Vec::new();
+    collect(metadata, String::new(), &mut found);
+    if found.is_empty() {
+        return found;
+    }
+    let told =
+        ["description", "natural_language"].map(|key| subject.field(key).map(words).unwrap_or_default());
+    found.retain(|expectation| !told.iter().any(|told| has_words(told, &expectation.words)));
+    found
+}
+
+fn collect(value: &Value, key: String, found: &mut Vec<Expectation>) {
+    match value {
+        Value::Map(map) => {
+            for (name, value) in &map.entries {
+                collect(value, if key.is_empty() { name.clone() } else { format!("{key}.{name}") }, found);
+            }
+        }
+        Value::List(items) => items.iter().for_each(|item| collect(item, key.clone(), found)),
+        Value::String(_) | Value::Int(_) | Value::Float(_) if is_expectation(&key) => {
+            let words = words(&value.to_text());
+            found.push(Expectation { key, words });
+        }
+        _ => {}
+    }
+}
+
+fn is_expectation(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    let says = ["expected", "answer", "correct", "ground_truth", "solution"];
+    // Where things lie, and what is wrong on purpose, is no secret.
+    let is_place = ["incorrect", "path", "file", "dir", "url", "window", "title"];
+    says.iter().any(|word| key.contains(word)) && !is_place.iter().any(|word| key.contains(word))
+}
+
+/// Lines that a script prints and that tell what is right: their numbers, and what they print in small words.
+fn printed(text: &str) -> impl Iterator<Item = (usize, String)> {
+    let mut variables = BTreeMap::new();
+    script::lines(text).filter_map(move |line| {
+        if let Some(found) = ASSIGNMENT.as_ref()?.captures(line.text) {
+            let (_, [name, value]) = found.extract();
+            variables.insert(name.to_owned(), value.to_owned());
+        }
+        let prints = line.text.starts_with("echo ") || line.text.starts_with("printf ");
+        let tells = prints && TELLS.as_ref()?.is_match(line.text) && !FAILS.as_ref()?.is_match(line.text);
+        if !tells || line.text.replace(">&2", "").replace("->", "").contains(['>', '|']) {
+            return None;
+        }
+        let value = |found: &regex::Captures<'_>| {
+            let name = found.get(1).map_or("", |name| name.as_str());
+            variables.get(name).cloned().unwrap_or_default()
+        };
+        Some((line.number, words(&VARIABLE.as_ref()?.replace_all(line.text, value))))
+    })
+}
+
+/// A text in small words, each with a blank before and behind it. A point counts inside a number only.
+fn words(text: &str) -> String {
+    let mut words = String::from(" ");
+    for character in text.chars() {
+        if character.is_alphanumeric() || character == '.' {
+            words.extend(character.to_lowercase());
+        } else if !words.ends_with(' ') {
+            words.push(' ');
+        }
+    }
+    words.push(' ');
+    words.replace(". ", " ")
+}
+
+/// Whether these words stand in a text. One letter stands everywhere.
+fn has_words(text: &str, words: &str) -> bool {
+    words.trim().len() > 1 && text.contains(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::lints::testing::Task;
+
+    #[test]
+    fn prints() {
+        let check = |line: &str, expect: &[&str]| {
+            let task = Task::new("t")
+                .spec("description", "\"Find the taller one of the two, near Lake Bled.\"")
+                .spec(
+                    "metadata",
+                    r#"{"expected_height": 1532, "expected": {"lake": "Lake Bled"}, "file": 77}"#,
+                )
+                .spec("hooks", r#"{"pre_task": "/workspace/tasks/t/setup_task.sh"}"#)
+                .file("setup_task.sh", &format!("#!/bin/sh\nHEIGHT=1532\n{line}\n"));
+            assert_eq!(task.warnings(&super::LINT), expect, "{line}");
+        };
+        let warning = "line 3: it prints the expected value of metadata.expected_height, where the agent can \
+                       read it; leave it out";
+        check("echo \"Expected: about 1532 m\"", &[warning]);
+        check("echo \"Hint: ${HEIGHT} m\"", &[warning]);
+        check("echo \"Expected: about 11532 m\"", &[]);
+        check("echo \"Expected: Lake Bled\"", &[]);
+        check("echo \"1532 rows loaded\"", &[]);
+        check("echo \"ERROR: expected 1532\"", &[]);
+        check("echo \"expected 1532\" > /root/truth", &[]);
+        check("# expected 1532", &[]);
+        check("cat > /root/truth <<EOF\necho expected 1532\nEOF", &[]);
+    }
+}
