@@ -6,7 +6,7 @@ use serde_json::Value;
 use testkit::{Answer, End, Play, Server};
 
 use crate::support::{
-    Call, Place, call, calls, description, files_answer, good, good_server, number, plan_answer,
+    Call, KEY, Place, Ran, call, calls, description, files_answer, good, good_server, number, plan_answer,
     readme_answer, row, task,
 };
 
@@ -20,6 +20,25 @@ fn calls_of_a_pass_differ_in_their_last_lines_only() {
         let prompts: Vec<String> = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
         let of_pass = prompts.iter().filter(|prompt| prompt.starts_with(&shared));
         assert_eq!(of_pass.count(), 8, "{pass}");
+    }
+}
+
+#[test]
+fn every_vendor_can_be_asked() {
+    for (model, base, key) in [
+        ("claude-sonnet-4-5", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+        ("openai:some-model", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+        ("gemini-3-pro-preview", "GEMINI_BASE_URL", "GEMINI_API_KEY"),
+    ] {
+        let (place, server) = (Place::new(), good_server());
+        let mut command = place.command(&["--count", "3", "--model", model]);
+        let ran = Ran::from(command.env(base, server.url()).env(key, KEY).output().unwrap());
+        assert_eq!(ran.status, Some(0), "{model}: {ran:?}");
+        assert_eq!(ran.records().len(), 3);
+        for logged in server.log().iter().filter(|logged| logged.asked.breakpoint.is_some()) {
+            let (shared, _) = logged.asked.prompt.rsplit_once("\n# Now\n").unwrap();
+            assert_eq!(logged.asked.breakpoint, Some(shared.len()), "{model}");
+        }
     }
 }
 
