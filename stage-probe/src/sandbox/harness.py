@@ -209,7 +209,10 @@ class Keeper:
                 deliver = deliveries(state)
             except Unreadable as error:
                 self.server.reply({"unreadable": {"state": number, "why": str(error)}})
-                continue
+                if state["vlm"] != "unavailable":
+                    continue
+                # That there is no model is what this state is about; empty files do as well.
+                deliver, state["otherwise"] = {}, "empty"
             for _ in range(self.task["repeat"]):
                 self.server.reply({"run": {"state": number, **self.run(code, state, deliver)}})
 
