@@ -17,7 +17,7 @@ pub const ENV_SPECS: [&str; 3] = ["env.yaml", "env.yml", "env.json"];
 pub const TASK_SPECS: [&str; 3] = ["task.yaml", "task.yml", "task.json"];
 
 /// Files below `tasks/` that name an environment's seeds, the one that is read first, first.
-const SEED_LISTS: [&str; 2] = ["seed_tasks2.json", "seed_tasks.json"];
+pub const SEED_LISTS: [&str; 2] = ["seed_tasks2.json", "seed_tasks.json"];
 
 /// How many of the oldest tasks serve as seeds where nothing names any.
 const OLDEST_SEEDS: usize = 5;

@@ -11,6 +11,7 @@
 
 use std::fs::TryLockError;
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -53,7 +54,7 @@ pub fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = parent(path);
     let mut file = tempfile::Builder::new()
         .prefix(".new-")
-        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666))
+        .permissions(PermissionsExt::from_mode(0o666))
         .tempfile_in(dir)
         .map_err(|error| named(&error, "create a temporary file in", dir))?;
     file.write_all(bytes)
@@ -119,6 +120,53 @@ pub fn remove_unfinished(parent: &Path) -> io::Result<usize> {
     // Fails where another process builds something: then it is that one's to remove.
     fs::remove_dir(&workshop).ok();
     Ok(removed)
+}
+
+/// Move the folder `from` into the folder `into`, made if need be, under `name`, or `name.2` and so on where
+/// that is taken. Returns where it is now.
+///
+/// After a crash the folder is complete in one of the two places, or in both: moved to another file system
+/// it is copied, published there, and only then taken away here.
+pub fn move_dir(from: &Path, into: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(into)?;
+    let names = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}.{number}") });
+    for to in names.map(|name| into.join(name)) {
+        match rename_new(from, &to) {
+            Err(Errno::EXIST | Errno::NOTEMPTY) => continue,
+            Err(Errno::XDEV) if exists(&to)? => continue,
+            Err(Errno::XDEV) => copy_away(from, &to)?,
+            Err(error) => return Err(named(&error.into(), "move away", from)),
+            Ok(()) => {}
+        }
+        sync_dir(into)?;
+        sync_dir(parent(from))?;
+        return Ok(to);
+    }
+    Err(io::Error::other("every name is taken"))
+}
+
+/// Move the folder `from` to `to`, which is on another file system. Links in it are left behind.
+fn copy_away(from: &Path, to: &Path) -> io::Result<()> {
+    let mut contents = Vec::new();
+    for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
+        let entry = entry?;
+        if entry.file_type().is_file() {
+            let name = entry.path().strip_prefix(from).map_err(io::Error::other)?;
+            let executable = fs::metadata(entry.path())?.permissions().mode() & 0o100 != 0;
+            contents.push((name.to_string_lossy().into_owned(), fs::read(entry.path())?, executable));
+        }
+    }
+    let files: Vec<NewFile<'_>> = contents
+        .iter()
+        .map(|(name, bytes, executable)| NewFile { name, bytes, executable: *executable })
+        .collect();
+    publish_new(Unfinished::build(parent(to), "moved", &files)?, to)?;
+    remove_unfinished(parent(to))?;
+    // Out of sight in one step, then gone.
+    let gone = Unfinished::create(&parent(from).join(UNFINISHED), "moved")?;
+    fs::rename(from, gone.path())?;
+    gone.dir.close()?;
+    remove_unfinished(parent(from)).map(drop)
 }
 
 /// Sync the folder `dir`, so that the names in it survive a crash.
@@ -261,7 +309,7 @@ fn named(error: &io::Error, doing: &str, path: &Path) -> io::Error {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::symlink;
 
     use super::*;
 
@@ -345,6 +393,25 @@ mod tests {
         drop(building);
         assert_eq!(remove_unfinished(root.path()).unwrap(), 0);
         assert_eq!(names(root.path()), [""; 0]);
+    }
+
+    #[test]
+    fn a_folder_is_moved_and_replaces_nothing() {
+        let root = tempfile::tempdir().unwrap();
+        let into = root.path().join("away/quarantine");
+        for expect in ["one", "one.2"] {
+            publish_dir(root.path(), "one", &FILES).unwrap();
+            assert_eq!(move_dir(&root.path().join("one"), &into, "one").unwrap(), into.join(expect));
+            assert_eq!(names(&into.join(expect)), ["data", "setup_task.sh", "task.json"]);
+            assert!(!root.path().join("one").exists());
+        }
+        // As it is done between file systems.
+        publish_dir(root.path(), "two", &FILES).unwrap();
+        copy_away(&root.path().join("two"), &into.join("two")).unwrap();
+        assert_eq!(fs::read(into.join("two/data/sub/rows.csv")).unwrap(), b"a,b\n");
+        assert_eq!(mode(&into.join("two/setup_task.sh")), by_umask(root.path(), 0o777));
+        assert_eq!(names(&into), ["one", "one.2", "two"]);
+        assert!(!root.path().join("two").exists() && !root.path().join(UNFINISHED).exists());
     }
 
     #[test]

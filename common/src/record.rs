@@ -246,6 +246,8 @@ pub enum TaskStatus {
     Rejected,
     /// Nothing was written: this was a dry run.
     Planned,
+    /// The folder stayed bad, and was moved out of its environment: `dir` is where it is now.
+    Quarantined,
 }
 
 /// A file of a task folder.

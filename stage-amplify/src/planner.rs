@@ -7,7 +7,7 @@ use common::publish::write_file_atomic;
 use common::record::{Failure, Plan, Record};
 use common::ui::Ui;
 use fs_err as fs;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::profile::Quota;
 use crate::prompts::Templates;
@@ -46,6 +46,8 @@ impl Planner<'_> {
     fn plan(&self, count: usize, gate: &mut Gate<'_>) -> Result<Vec<Plan>> {
         let mut rows: Vec<Plan> = Vec::new();
         let mut rejected: Vec<String> = Vec::new();
+        // Rows that would make the plan lopsided.
+        let mut aside: Vec<Value> = Vec::new();
         let mut fruitless = 0;
         while rows.len() < count && fruitless < FRUITLESS_CALLS {
             let missing = count - rows.len();
@@ -54,34 +56,60 @@ impl Planner<'_> {
             let request = self.request(self.first + rows.len(), own, fruitless);
             rejected.clear();
             let before = rows.len();
-            match self.client.ask(&request) {
-                Ok(answer) => {
-                    if answer.stop != Stop::End {
-                        self.ui.warn(format_args!(
-                            "the answer {} is incomplete; using what there is",
-                            answer.label
-                        ));
-                    }
-                    for value in rows::in_answer(&answer.text) {
-                        if rows.len() == count {
-                            break;
-                        }
-                        match gate.admit(&value) {
-                            Ok(row) => rows.push(self.numbered(row, rows.len())),
-                            Err(why) => rejected.push(why),
-                        }
-                    }
-                }
-                Err(error) if error.ends_run() => return Err(error.into()),
-                Err(error) => self.ui.warn(format_args!("no answer to {}: {error}", request.label)),
+            let mut offered = self.ask(&request)?;
+            if before == 0 && aside.is_empty() {
+                let lopsided;
+                (offered, lopsided) = rows::balance(offered);
+                (aside, rejected) = lopsided.into_iter().unzip();
             }
+            self.admit(&offered, count, gate, &mut rows, &mut rejected);
             for why in &rejected {
                 self.ui.debug(format_args!("planning: row refused: {why}"));
             }
             rejected.truncate(REASONS);
             fruitless = if rows.len() == before { fruitless + 1 } else { 0 };
         }
+        // A lopsided plan is better than a short one.
+        self.admit(&aside, count, gate, &mut rows, &mut rejected);
         Ok(rows)
+    }
+
+    /// The rows that the model offers; none where it gave no answer. Only what ends the run is an error.
+    fn ask(&self, request: &Request) -> Result<Vec<Value>> {
+        match self.client.ask(request) {
+            Ok(answer) => {
+                if answer.stop != Stop::End {
+                    self.ui
+                        .warn(format_args!("the answer {} is incomplete; using what there is", answer.label));
+                }
+                Ok(rows::in_answer(&answer.text))
+            }
+            Err(error) if error.ends_run() => Err(error.into()),
+            Err(error) => {
+                self.ui.warn(format_args!("no answer to {}: {error}", request.label));
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Takes the rows that may stand, up to `count`.
+    fn admit(
+        &self,
+        offered: &[Value],
+        count: usize,
+        gate: &mut Gate<'_>,
+        rows: &mut Vec<Plan>,
+        rejected: &mut Vec<String>,
+    ) {
+        for value in offered {
+            if rows.len() == count {
+                return;
+            }
+            match gate.admit(value) {
+                Ok(row) => rows.push(self.numbered(row, rows.len())),
+                Err(why) => rejected.push(why),
+            }
+        }
     }
 
     /// A call for the rows from number `next` on.

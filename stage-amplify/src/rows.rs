@@ -40,6 +40,41 @@ fn anywhere(text: &str) -> Vec<Value> {
     rows
 }
 
+/// Of a plan's rows, the share that may have the same archetype, or the same occupation, before others are
+/// asked for in their place: one in so many.
+const SHARE: usize = 3;
+
+/// How few rows may be alike in any plan.
+const ALIKE: usize = 3;
+
+/// Puts the rows aside that make a plan lopsided, each with the reason in words for the model. A plan that
+/// does not tell its rows apart by a field at all is left as it is: it was not written with that field in
+/// mind.
+pub(crate) fn balance(rows: Vec<Value>) -> (Vec<Value>, Vec<(Value, String)>) {
+    let most = ALIKE.max(rows.len().div_ceil(SHARE));
+    let (mut kept, mut aside) = (rows, Vec::new());
+    for field in ["archetype", "occupation"] {
+        let named = |row: &Value| row[field].as_str().unwrap_or_default().trim().to_lowercase();
+        let kinds: BTreeSet<String> = kept.iter().map(named).collect();
+        if kinds.len() <= SHARE {
+            continue;
+        }
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        let (stay, go): (Vec<Value>, Vec<Value>) = kept.into_iter().partition(|row| {
+            let count = counts.entry(named(row)).or_default();
+            *count += 1;
+            *count <= most
+        });
+        let why = |row: &Value| {
+            let [task, name] = [&row["task"], &row[field]].map(|text| text.as_str().unwrap_or_default());
+            format!("`{}`: too many rows have the {field} {}", shorten(task, 100), shorten(name, 100))
+        };
+        aside.extend(go.into_iter().map(|row| (row.clone(), why(&row))));
+        kept = stay;
+    }
+    (kept, aside)
+}
+
 fn is_row(value: &Value) -> bool {
     value.get("task").is_some_and(Value::is_string)
 }
@@ -201,6 +236,18 @@ mod tests {
             why(json!({"task": "other", "activity": "y", "difficulty": "easy"})),
             "`other`: its difficulty is not one of hard"
         );
+    }
+
+    #[test]
+    fn rows_that_make_a_plan_lopsided_are_put_aside() {
+        let row = |n: usize, archetype: &str| json!({"task": format!("t{n}"), "archetype": archetype, "occupation": format!("o{n}")});
+        let kinds = ["a", "b", "c", "d", "a", "a", "A ", "a", "a", "b", "c", "d"];
+        let rows: Vec<Value> = kinds.iter().enumerate().map(|(n, kind)| row(n, kind)).collect();
+        let (kept, aside) = balance(rows);
+        assert_eq!((kept.len(), aside.len()), (10, 2));
+        assert_eq!(aside[0].1, "`t7`: too many rows have the archetype a");
+        let alike: Vec<Value> = (0..12).map(|n| json!({"task": format!("t{n}"), "archetype": "a"})).collect();
+        assert_eq!(balance(alike).0.len(), 12);
     }
 
     #[test]

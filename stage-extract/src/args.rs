@@ -36,6 +36,11 @@ pub struct Args {
     #[arg(long, value_name = "N", alias = "max_tasks")]
     pub max_tasks: Option<usize>,
 
+    /// Move the tasks that `verdict` and `probe` records call bad out of their environment, into the run
+    /// directory, and out of its list of seeds
+    #[arg(long, conflicts_with_all = ["overwrite", "max_tasks"])]
+    pub quarantine: bool,
+
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment would replace the command's own")]
     pub stage: StageArgs,
@@ -48,6 +53,7 @@ pub(crate) struct Settings {
     pub overwrite: bool,
     pub dry_run: bool,
     pub max_tasks: usize,
+    pub quarantine: bool,
     pub workspace: Workspace,
     pub run_dir: Option<PathBuf>,
     pub stage: StageArgs,
@@ -94,6 +100,7 @@ impl Settings {
             overwrite: args.overwrite,
             dry_run: args.dry_run,
             max_tasks: args.max_tasks.unwrap_or(usize::MAX),
+            quarantine: args.quarantine,
             workspace,
             run_dir,
             stage: args.stage,

@@ -6,6 +6,7 @@
 
 mod args;
 mod jobs;
+mod quarantine;
 mod report;
 mod unpack;
 
@@ -14,11 +15,12 @@ use common::exit::ExitStatus;
 use common::publish::remove_unfinished;
 use common::record::Kind;
 use common::run_dir::RunDir;
-use common::stage::in_order;
+use common::stage::{Input, in_order};
 
 pub use self::args::Args;
 use self::args::Settings;
 use self::jobs::Jobs;
+use self::quarantine::QUARANTINE;
 use self::report::Report;
 use self::unpack::unpack;
 
@@ -35,11 +37,23 @@ pub fn run(args: Args) -> Result<ExitStatus> {
     let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
     let _lock = run_dir.as_ref().map(|dir| dir.lock("extract")).transpose()?;
     let manifest = |name| run_dir.as_ref().map(|dir| dir.manifest(name));
-    let input = settings.stage.input(&ui, manifest("files").as_deref(), &[Kind::Files])?;
     // What a dry run would do is no manifest of what was done.
-    let tasks = manifest("tasks").filter(|_| !settings.dry_run);
-    let mut report = Report::new(settings.stage.output(tasks.as_deref())?, &ui);
-    let jobs = Jobs::new(input, &settings)?;
+    let done = |name| manifest(name).filter(|_| !settings.dry_run);
+    if settings.quarantine {
+        let kinds = [Kind::Verdict, Kind::Probe];
+        let input = settings.stage.input(&ui, manifest("probes").as_deref(), &kinds)?;
+        let mut report = Report::new(settings.stage.output(done(QUARANTINE).as_deref())?, "moving", &ui);
+        quarantine::run(input, &settings, &mut report, &ui)?;
+        return report.finish();
+    }
+    let input = settings.stage.input(&ui, manifest("files").as_deref(), &[Kind::Files])?;
+    let report = Report::new(settings.stage.output(done("tasks").as_deref())?, "unpacking", &ui);
+    extract(input, &settings, report)
+}
+
+/// Unpacks what comes in.
+fn extract(input: Input, settings: &Settings, mut report: Report) -> Result<ExitStatus> {
+    let jobs = Jobs::new(input, settings)?;
     let folders = jobs.folders();
     let options = settings.options();
     let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS_PER_CORE * rayon::current_num_threads());

@@ -12,23 +12,24 @@ use crate::unpack::Done;
 /// Where results go.
 pub(crate) struct Report {
     output: Output,
-    counts: [(TaskStatus, &'static str, u64); 5],
+    counts: [(TaskStatus, &'static str, u64); 6],
     mended: u64,
     progress: Progress,
     ui: Ui,
 }
 
 impl Report {
-    /// A report to `output`.
-    pub(crate) fn new(output: Output, ui: &Ui) -> Self {
+    /// A report to `output` of what is `doing`.
+    pub(crate) fn new(output: Output, doing: &str, ui: &Ui) -> Self {
         let counts = [
             (TaskStatus::Written, "written", 0),
             (TaskStatus::Replaced, "replaced", 0),
             (TaskStatus::Kept, "kept", 0),
-            (TaskStatus::Planned, "would be written", 0),
+            (TaskStatus::Planned, "planned", 0),
+            (TaskStatus::Quarantined, "moved out", 0),
             (TaskStatus::Rejected, "rejected", 0),
         ];
-        Self { output, counts, mended: 0, progress: ui.progress("unpacking", None), ui: ui.clone() }
+        Self { output, counts, mended: 0, progress: ui.progress(doing, None), ui: ui.clone() }
     }
 
     /// Writes a result.
@@ -55,7 +56,7 @@ impl Report {
                 reasons.map(|problem| format!("{} ({})", problem.message, problem.code)).collect();
             self.ui.warn(format_args!("rejected {name}: {}", reasons.join("; ")));
         } else if !task.problems.is_empty() {
-            self.mended += 1;
+            self.mended += u64::from(task.status != TaskStatus::Quarantined);
             for problem in &task.problems {
                 self.ui.debug(format_args!("{name}: {} ({})", problem.message, problem.code));
             }
@@ -75,7 +76,7 @@ impl Report {
         if self.mended > 0 {
             said.push(format!("{} of them mended", self.mended));
         }
-        let said = if said.is_empty() { "no answer to unpack".to_owned() } else { said.join(", ") };
+        let said = if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") };
         self.ui.info(said);
         let rejected =
             self.counts.iter().any(|(status, _, count)| *status == TaskStatus::Rejected && *count > 0);

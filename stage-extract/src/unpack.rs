@@ -99,7 +99,7 @@ fn kept(mut task: Task, dir: &Path, options: &Options) -> Result<Task> {
 }
 
 /// The files of a folder that is there. Links are not followed.
-fn files_in(dir: &Path) -> Result<Vec<TaskFile>> {
+pub(crate) fn files_in(dir: &Path) -> Result<Vec<TaskFile>> {
     let mut files = Vec::new();
     for entry in WalkDir::new(dir).min_depth(1).sort_by_file_name() {
         let entry = entry?;

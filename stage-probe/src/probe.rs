@@ -34,8 +34,10 @@ struct Runs {
     by_state: Vec<Vec<Run>>,
     /// States that could not be made, and why.
     unreadable: Vec<(usize, String)>,
-    /// Why the verifier cannot be run at all.
+    /// Why the verifier cannot be compiled.
     uncompilable: Option<String>,
+    /// How the process that keeps the task failed.
+    broken: Option<String>,
 }
 
 impl Prober {
@@ -84,6 +86,11 @@ impl Prober {
             record.issues.push(issue("does_not_compile", Severity::Error, &message));
             return Ok(());
         }
+        if let Some(why) = runs.broken {
+            let message = format!("the verifier cannot be run: {why}");
+            record.issues.push(issue("cannot_be_run", Severity::Error, &message));
+            return Ok(());
+        }
         for (state, why) in runs.unreadable {
             let name = states.get(state).map_or("", |state| state.name.as_str());
             ui.debug(format_args!("{}/{}: no state {name}: {why}", place.env, place.task));
@@ -124,8 +131,8 @@ impl Prober {
         Ok(Some(mutation))
     }
 
-    /// Runs a verifier in these states, in a worker. A worker that fails is replaced, once: the machine may
-    /// have been short of something.
+    /// Runs a verifier in these states, in a worker. Where that fails it is tried once more, in a new worker:
+    /// the machine may have been short of something.
     fn run(&self, place: &Place, task: &ProbeTask, states: &[State], repeat: u32) -> Result<Runs> {
         let request = Request {
             env: &place.env,
@@ -142,10 +149,11 @@ impl Prober {
         let contents: Vec<&[u8]> = task.files.iter().map(|(_, content)| content.as_slice()).collect();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut worker = idle.map_or_else(|| Worker::start(&self.workers), Ok)?;
-        let runs = Self::run_in(&mut worker, &request, &contents).or_else(|_| {
+        let mut runs = Self::run_in(&mut worker, &request, &contents);
+        if !runs.as_ref().is_ok_and(|runs| runs.broken.is_none()) {
             worker = Worker::start(&self.workers)?;
-            Self::run_in(&mut worker, &request, &contents)
-        });
+            runs = Self::run_in(&mut worker, &request, &contents);
+        }
         let runs = runs.with_context(|| format!("cannot probe {}/{}", place.env, place.task))?;
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
         Ok(runs)
@@ -162,9 +170,13 @@ impl Prober {
                 }
                 Reply::Unreadable(state) => runs.unreadable.push((state.state, state.why)),
                 Reply::Uncompilable(why) => runs.uncompilable = Some(why),
-                Reply::Broken(why) => bail!("{why}"),
-                Reply::End(how) if how == "exit 0" => return Ok(runs),
-                Reply::End(how) => bail!("the process that keeps the task ended with {how}"),
+                Reply::Broken(why) => runs.broken = Some(why),
+                Reply::End(how) => {
+                    if how != "exit 0" {
+                        runs.broken.get_or_insert(format!("the process that keeps its task ended: {how}"));
+                    }
+                    return Ok(runs);
+                }
                 Reply::Ready(_) => bail!("the sandbox started again"),
             }
         }

@@ -8,12 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
+use rustix::fs::chown;
+use rustix::process::{Gid, Uid};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use crate::python::Interpreter;
-use crate::sandbox::{HARNESS, HarnessConfig, Launch, ROLE, python};
+use crate::sandbox::{HARNESS, HarnessConfig, Launch, NOBODY, ROLE, is_root, python};
 use crate::states::State;
 
 /// How long a worker may take to start, and how much longer than its limits to answer. It is trusted code;
@@ -182,10 +184,16 @@ impl Worker {
         Ok(command)
     }
 
+    /// Without a sandbox, but still not as root.
     fn unconfined(settings: &WorkerSettings, root: &TempDir) -> Result<Command> {
         let harness = HarnessConfig::argument(false, &root.path().to_string_lossy())?;
         let mut command = python(&settings.interpreter.executable);
         command.env("HOME", root.path()).args(["-B", "-c", HARNESS, &harness]);
+        if is_root() {
+            let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+            chown(root.path(), Some(user), Some(group))?;
+            command.uid(NOBODY).gid(NOBODY);
+        }
         Ok(command)
     }
 

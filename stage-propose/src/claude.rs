@@ -7,7 +7,6 @@
 //! the type `result`. It exits with 1 if the session to resume is unknown or the one to start is in use,
 //! and then says so on standard error.
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::agent::Order;
@@ -66,7 +65,7 @@ pub(crate) struct Summary {
     pub(crate) is_error: bool,
     /// `success`, `error_max_turns`, `error_during_execution`, ….
     pub(crate) subtype: String,
-    pub(crate) num_turns: usize,
+    pub(crate) num_turns: u64,
     /// US dollars, of this run alone.
     pub(crate) total_cost_usd: f64,
     /// Its last words; on an error of the API, that error.
@@ -88,68 +87,98 @@ impl Summary {
 
 /// Reads a line of the stream. A line of another kind, or none that is JSON, is no event.
 pub(crate) fn event(line: &[u8]) -> Option<Event> {
-    let line: Line = serde_json::from_slice(line).ok()?;
-    match line.kind.as_str() {
-        "system" if line.subtype == "init" => {
+    let line: Value = serde_json::from_slice(line).ok()?;
+    match (text(&line, "type"), text(&line, "subtype")) {
+        ("system", "init") => {
             // It comes back as an argument: nothing but an id may.
-            let session = uuid::Uuid::parse_str(&line.session_id).ok()?;
+            let session = uuid::Uuid::parse_str(text(&line, "session_id")).ok()?;
             Some(Event::Init { session: session.to_string() })
         }
-        "assistant" => {
-            let message = line.message?;
-            let uses = message.content.into_iter().filter(|part| part.kind == "tool_use").map(tool_use);
-            Some(Event::Message { id: message.id, uses: uses.collect() })
+        ("assistant", _) => {
+            let message = line.get("message")?;
+            let parts = list(message, "content").iter().filter(|part| text(part, "type") == "tool_use");
+            Some(Event::Message { id: text(message, "id").to_owned(), uses: parts.map(tool_use).collect() })
         }
-        "result" => Some(Event::Result(Summary {
-            is_error: line.is_error,
-            subtype: line.subtype,
-            num_turns: line.num_turns,
-            total_cost_usd: line.total_cost_usd,
-            result: line.result,
-            errors: line.errors,
+        ("result", subtype) => Some(Event::Result(Summary {
+            // What does not say that it went well did not.
+            is_error: line.get("is_error").and_then(Value::as_bool).unwrap_or(subtype != "success"),
+            subtype: subtype.to_owned(),
+            num_turns: line.get("num_turns").and_then(Value::as_u64).unwrap_or(0),
+            total_cost_usd: line.get("total_cost_usd").and_then(Value::as_f64).unwrap_or(0.0),
+            result: text(&line, "result").to_owned(),
+            errors: list(&line, "errors").iter().filter_map(Value::as_str).map(str::to_owned).collect(),
         })),
         _ => None,
     }
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Line {
-    #[serde(rename = "type")]
-    kind: String,
-    subtype: String,
-    session_id: String,
-    message: Option<Message>,
-    is_error: bool,
-    num_turns: usize,
-    total_cost_usd: f64,
-    result: String,
-    errors: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Message {
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    content: Vec<Part>,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    name: String,
-    #[serde(default)]
-    input: Value,
 }
 
 /// Inputs of Claude Code's tools that say what a tool is used on, the most telling one first.
 const TARGETS: [&str; 7] =
     ["file_path", "notebook_path", "command", "url", "pattern", "query", "description"];
 
-fn tool_use(part: Part) -> ToolUse {
-    let target = TARGETS.iter().find_map(|name| part.input.get(name)?.as_str()).unwrap_or_default();
-    ToolUse { target: target.to_owned(), tool: part.name }
+fn tool_use(part: &Value) -> ToolUse {
+    let input = part.get("input").unwrap_or(&Value::Null);
+    let target = TARGETS.into_iter().map(|name| text(input, name)).find(|target| !target.is_empty());
+    ToolUse { tool: text(part, "name").to_owned(), target: target.unwrap_or_default().to_owned() }
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value.get(key).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &str, expected: Option<&Event>) {
+        assert_eq!(event(line.as_bytes()).as_ref(), expected, "{line}");
+    }
+
+    #[test]
+    fn the_session_is_an_id_and_nothing_else() {
+        let id = "11111111-2222-4333-8444-555555555555";
+        let init =
+            |id: &str| format!(r#"{{"type":"system","subtype":"init","cwd":"/w","session_id":"{id}"}}"#);
+        check(&init(id), Some(&Event::Init { session: id.to_owned() }));
+        check(&init("--model"), None);
+    }
+
+    #[test]
+    fn a_message_tells_what_its_tools_are_used_on() {
+        let line = r#"{"type":"assistant","message":{"id":"m1","content":[{"type":"text","text":"Reading."},
+            {"type":"tool_use","name":"Bash","input":{"command":"ls","description":"list"}},
+            {"type":"tool_use","name":"Wait","input":5}]}}"#;
+        let on = |tool: &str, target: &str| ToolUse { tool: tool.to_owned(), target: target.to_owned() };
+        let uses = vec![on("Bash", "ls"), on("Wait", "")];
+        check(line, Some(&Event::Message { id: "m1".to_owned(), uses }));
+    }
+
+    #[test]
+    fn a_result_that_does_not_say_that_it_went_well_did_not() {
+        let result = |is_error, subtype: &str| {
+            Some(Event::Result(Summary { is_error, subtype: subtype.to_owned(), ..Summary::default() }))
+        };
+        check(
+            r#"{"type":"result","subtype":"success","is_error":false,"result":null}"#,
+            result(false, "success").as_ref(),
+        );
+        check(r#"{"type":"result","subtype":"success","is_error":true}"#, result(true, "success").as_ref());
+        check(
+            r#"{"type":"result","subtype":"error_max_turns","total_cost_usd":null}"#,
+            result(true, "error_max_turns").as_ref(),
+        );
+        check(r#"{"type":"result"}"#, result(true, "").as_ref());
+    }
+
+    #[test]
+    fn anything_else_is_no_event() {
+        for line in ["", "Warning", "[]", "{}", r#"{"type":5}"#, r#"{"type":"assistant"}"#, r#"{"type"#] {
+            check(line, None);
+        }
+    }
 }

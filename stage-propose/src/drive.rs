@@ -115,7 +115,7 @@ impl<'a> Mission<'a> {
         let (ended, report) = self.send(&prompt, log, phase)?;
         self.cost += report.cost();
         if ended.left_behind > 0 {
-            let processes = count(ended.left_behind, "process", "processes");
+            let processes = count(ended.left_behind as u64, "process", "processes");
             self.ui.info(format_args!("ended {processes} that the agent left behind"));
         }
         self.look()?;
@@ -291,7 +291,7 @@ impl<'a> Mission<'a> {
                 format!("{} of the {asked} seeds that were asked for are there and good", good.len());
             self.outcome.failure("too_few_seeds", None, message)?;
         } else {
-            self.ui.info(format_args!("{}: {}", count(good.len(), "seed", "seeds"), good.join(", ")));
+            self.ui.info(format_args!("{}: {}", count(good.len() as u64, "seed", "seeds"), good.join(", ")));
         }
         Ok(())
     }

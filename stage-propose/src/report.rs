@@ -27,7 +27,7 @@ pub(crate) struct Report {
     cost_before: f64,
     /// Folders that go without saying, the inner ones first.
     familiar: Vec<String>,
-    turns: usize,
+    turns: u64,
     last_message: String,
     summary: Option<Summary>,
     /// The last lines of standard error.
@@ -218,7 +218,7 @@ fn dollars(cost: f64) -> String {
 }
 
 /// A number of things, for people.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 

@@ -59,8 +59,8 @@ struct Head {
     file: Option<Said>,
     /// Whether the fence itself names the file.
     by_fence: bool,
-    /// Whether nothing but the name can be meant: the fence says it, or a line that does nothing else.
-    is_sure: bool,
+    /// Whether a line that does nothing else names the file, above a fence that can only open a block.
+    by_label: bool,
     kind: Option<Kind>,
     /// Bytes of the content's first lines that only say the name.
     skip: usize,
@@ -78,12 +78,13 @@ impl Head {
         let (first, skip) = first_line(inside);
         let first = name::in_first_line(first);
         if let Some(file) = said {
-            head.take(file, true);
+            head.file = Some(file);
             head.by_fence = true;
         } else {
             let floor =
                 at.checked_sub(1).and_then(|before| fences.get(before)).map_or(0, |fence| fence.line.end);
-            head.take_from_lines(line_above(text, floor, fence.line.start), first.as_ref());
+            let sure = head.take_from_lines(line_above(text, floor, fence.line.start), first.as_ref());
+            head.by_label = sure && !fence.info.is_empty();
         }
         head.skip = head.name_line(first.as_ref(), inside, skip);
         head.kind = match &head.file {
@@ -94,12 +95,12 @@ impl Head {
     }
 
     fn nameless(language: String) -> Self {
-        Self { language, file: None, by_fence: false, is_sure: false, kind: None, skip: 0 }
+        Self { language, file: None, by_fence: false, by_label: false, kind: None, skip: 0 }
     }
 
     /// Takes the name from the lines around the fence: one that is there to say it rather than one that
-    /// mentions it.
-    fn take_from_lines(&mut self, above: &str, first: Option<&FirstLine>) {
+    /// mentions it. Tells whether it was the former.
+    fn take_from_lines(&mut self, above: &str, first: Option<&FirstLine>) -> bool {
         let label = name::in_label(above);
         let mut said = Vec::new();
         if let Some(Label::Sure(file)) = &label {
@@ -116,14 +117,9 @@ impl Head {
             // A word with a dot may be anything, but a path that leads out of the folder is one.
             Err((_, error)) => *sure && *error != NameError::Ending,
         });
-        if let Some((file, sure)) = fitting {
-            self.take(file.clone(), sure);
-        }
-    }
-
-    fn take(&mut self, file: Said, is_sure: bool) {
-        self.file = Some(file);
-        self.is_sure = is_sure;
+        let Some((file, sure)) = fitting else { return false };
+        self.file = Some(file.clone());
+        sure
     }
 
     /// How much of the content is a first line that says the block's name and is no part of the file.
@@ -144,7 +140,9 @@ impl Head {
     /// Whether this is the head of another file than `file`, beyond doubt.
     fn begins_other(&self, file: Option<&str>) -> bool {
         match &self.file {
-            Some(Ok(other)) => self.is_sure && (self.by_fence || name::is_core(other)) && file != Some(other),
+            Some(Ok(other)) => {
+                (self.by_fence || self.by_label && name::is_core(other)) && file != Some(other)
+            }
             _ => false,
         }
     }
@@ -249,8 +247,12 @@ impl<'a> Finder<'a, '_> {
     /// The fence after `opener` that begins another file beyond doubt; the number of fences if none does.
     fn next_file(&self, opener: usize, head: &Head) -> usize {
         let file = head.file.as_ref().and_then(|file| file.as_deref().ok());
-        let mut after = self.heads.iter().enumerate().skip(opener + 1);
-        after.find(|(_, other)| other.begins_other(file)).map_or(self.fences.len(), |(at, _)| at)
+        let opening = self.fences.get(opener);
+        let mut after = self.fences.iter().zip(self.heads).enumerate().skip(opener + 1);
+        let next = after.find(|(_, (fence, other))| {
+            opening.is_some_and(|opening| fence.may_follow(opening)) && other.begins_other(file)
+        });
+        next.map_or(self.fences.len(), |(at, _)| at)
     }
 
     /// The first fence with which the content is whole; without one, CommonMark's.
@@ -286,7 +288,7 @@ impl<'a> Finder<'a, '_> {
                     if fence.closes(opening) {
                         candidates.push(at);
                     }
-                    if fence.opens {
+                    if fence.opens && fence.may_follow(opening) {
                         inside = Some(fence);
                     }
                 }
@@ -314,6 +316,7 @@ impl<'a> Finder<'a, '_> {
         match (blank_before, blank_after) {
             (true, false) => Some(Looks::Opening),
             (false, true) => Some(Looks::Closing),
+            (false, false) if leads_on(self.text.get(..line.start)?) => Some(Looks::Opening),
             _ => None,
         }
     }
@@ -332,6 +335,12 @@ impl<'a> Finder<'a, '_> {
         };
         Cow::Owned(content.split_inclusive('\n').map(dedent).collect())
     }
+}
+
+/// Whether the last line of `text` is one that something follows: a heading, or the like.
+fn leads_on(text: &str) -> bool {
+    let line = text.lines().next_back().unwrap_or_default().trim();
+    line.starts_with('#') || line.ends_with(':') || line.ends_with("**")
 }
 
 enum Looks {

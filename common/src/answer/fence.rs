@@ -24,6 +24,12 @@ pub(super) struct Fence<'a> {
 }
 
 impl Fence<'_> {
+    /// Whether a block that this line opens may come after one that `opener` opened. A shorter fence, or one
+    /// of other marks, is a part of that block.
+    pub(super) fn may_follow(&self, opener: &Fence<'_>) -> bool {
+        self.mark == opener.mark && self.length >= opener.length
+    }
+
     /// Whether this line closes a block that `opener` opened. CommonMark lets a list end at a line that is
     /// less indented than its items, and a block with it; people's models close it there.
     pub(super) fn closes(&self, opener: &Fence<'_>) -> bool {

@@ -48,8 +48,13 @@ fn verifier(content: &str) -> Guess {
 }
 
 /// Tells the script that prepares a task from the one that exports its result: by what it says of itself at
-/// the top, then by what it does. Commands to be typed do not begin with `#!`, and need not be told apart.
+/// the top, then by what it does. Commands that are to be typed are neither.
 fn script(content: &str, setup: &'static str, export: &'static str) -> Guess {
+    let is_program =
+        content.trim_start().starts_with("#!") || setup != "setup_task.sh" && content.lines().count() > 5;
+    if !is_program {
+        return Guess::Talk;
+    }
     let top: String = content.lines().take(12).collect::<Vec<_>>().join("\n");
     let by_top =
         role(&top, &["setup", "set up", "setting up", "prepar", "pre_task"], &["export", "post_task"]);
@@ -58,8 +63,7 @@ fn script(content: &str, setup: &'static str, export: &'static str) -> Guess {
     match by_top.or_else(by_deed) {
         Some(Role::Setup) => Guess::File(setup),
         Some(Role::Export) => Guess::File(export),
-        None if content.trim_start().starts_with("#!") => Guess::SomeScript,
-        None => Guess::Talk,
+        None => Guess::SomeScript,
     }
 }
 

@@ -105,7 +105,7 @@ fn a_fence_inside_a_content_does_not_end_it() {
 
 #[test]
 fn where_a_text_ends_nobody_guesses() {
-    check("```README.md\na\n```\nb\n```\nc\n```\n", "!ambiguous_block");
+    check("```README.md\na\n\n```\n\nb\n```\nc\n```\n", "!ambiguous_block");
 }
 
 #[test]
@@ -299,4 +299,99 @@ fn a_task_without_a_plan_is_named_by_its_id_then_its_title() {
     assert_eq!(name("", "Merge Two Cohorts").as_deref(), Some("merge_two_cohorts"));
     assert_eq!(name("../../etc@1", "").as_deref(), Some("etc"));
     assert_eq!(name("", ""), None);
+}
+
+mod properties {
+    use std::fmt::Write;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::{Answer, from_files, parse};
+    use crate::environment::TaskName;
+    use crate::model::Stop;
+
+    /// Lines that answers and files are made of, the ones among them that are easily taken for another.
+    fn line() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "(`{2,5}|~{3,4})(json|bash|python|markdown|task\\.json|verifier\\.py|README\\.md|\\.\\./x\\.sh)?",
+            " {0,5}(`{3,4})",
+            "(### |\\*\\*|- |1\\. )?(task\\.json|setup_task\\.sh|verifier\\.py)(\\*\\*)?:?",
+            "\\{\"id\": \"[a-z]{1,3}@1\", \"description\": \"d\", \"success\": \\{\\}\\}?",
+            "cat <<EOF|EOF|#!/bin/bash|if x; then|fi|'''|def verify_x\\(\\): pass|\\{\"task\\.json\": \"",
+            "[a-z`'\"# ]{0,12}",
+            "\\PC{0,8}",
+        ]
+    }
+
+    fn text() -> impl Strategy<Value = String> {
+        vec(line(), 0..40).prop_map(|lines| lines.join("\n"))
+    }
+
+    /// A text that may hold anything, a fence as well, but ends as files do.
+    fn content() -> impl Strategy<Value = String> {
+        text().prop_map(|text| match text.trim_end() {
+            "" => String::new(),
+            text => format!("{text}\n"),
+        })
+    }
+
+    fn check_names(answer: &Answer) -> Result<(), TestCaseError> {
+        for name in answer.files.keys() {
+            prop_assert!(
+                !name.starts_with('/')
+                    && !name.split('/').any(|part| part.is_empty() || part.starts_with('.'))
+            );
+            prop_assert!(
+                name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-./".contains(&byte)),
+                "{name:?}"
+            );
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_text_makes_it_panic_or_lead_astray(text in text(), planned in "[a-z]{1,5}") {
+            let answer = parse(&text, Stop::End);
+            check_names(&answer)?;
+            let judged = answer.judge(TaskName::new(&planned).as_ref());
+            if judged.is_sound() {
+                let again = from_files(&judged.files).judge(judged.task.as_ref());
+                prop_assert_eq!(again.files, judged.files);
+                prop_assert_eq!(again.problems, vec![]);
+            }
+        }
+
+        #[test]
+        fn a_longer_fence_keeps_any_content(contents in vec(content(), 1..4)) {
+            let mut text = String::new();
+            for (at, content) in contents.iter().enumerate() {
+                write!(text, "``````file{at}.txt\n{content}``````\n").unwrap();
+            }
+            let answer = parse(&text, Stop::End);
+            let found: Vec<&String> = answer.files.values().collect();
+            prop_assert_eq!(found, contents.iter().collect::<Vec<_>>());
+            prop_assert_eq!(answer.problems, vec![]);
+        }
+
+        #[test]
+        fn json_keeps_any_content(content in content()) {
+            let json = serde_json::json!({ "task.json": "{}\n", "data/notes.txt": content }).to_string();
+            let answer = parse(&json, Stop::End);
+            prop_assert_eq!(&answer.files["data/notes.txt"], &content);
+        }
+
+        #[test]
+        fn a_prefix_of_an_answer_is_never_published(cut in 0..1000_usize) {
+            let verifier = "def verify_x(traj, env_info, task_info):\n    '''\n```\n    '''\n    return {}\n";
+            let spec = "{\"id\": \"x@1\", \"description\": \"d\", \"success\": {\"spec\": \"verifier.py::verify_x\"}}";
+            let whole = format!("```task.json\n{spec}\n```\n\n```verifier.py\n{verifier}```");
+            let end = cut % whole.len();
+            prop_assert!(!parse(&whole[..end], Stop::End).judge(None).is_sound());
+            prop_assert!(parse(&whole, Stop::End).judge(None).is_sound());
+        }
+    }
 }

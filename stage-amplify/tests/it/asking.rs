@@ -6,7 +6,7 @@ use serde_json::Value;
 use testkit::{Answer, End, Play, Server};
 
 use crate::support::{
-    Call, Place, call, calls, description, files_answer, good, good_server, number, plan_answer,
+    Call, KEY, Place, Ran, call, calls, description, files_answer, good, good_server, number, plan_answer,
     readme_answer, row, task,
 };
 
@@ -20,6 +20,25 @@ fn calls_of_a_pass_differ_in_their_last_lines_only() {
         let prompts: Vec<String> = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
         let of_pass = prompts.iter().filter(|prompt| prompt.starts_with(&shared));
         assert_eq!(of_pass.count(), 8, "{pass}");
+    }
+}
+
+#[test]
+fn every_vendor_can_be_asked() {
+    for (model, base, key) in [
+        ("claude-sonnet-4-5", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
+        ("openai:some-model", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
+        ("gemini-3-pro-preview", "GEMINI_BASE_URL", "GEMINI_API_KEY"),
+    ] {
+        let (place, server) = (Place::new(), good_server());
+        let mut command = place.command(&["--count", "3", "--model", model]);
+        let ran = Ran::from(command.env(base, server.url()).env(key, KEY).output().unwrap());
+        assert_eq!(ran.status, Some(0), "{model}: {ran:?}");
+        assert_eq!(ran.records().len(), 3);
+        for logged in server.log().iter().filter(|logged| logged.asked.breakpoint.is_some()) {
+            let (shared, _) = logged.asked.prompt.rsplit_once("\n# Now\n").unwrap();
+            assert_eq!(logged.asked.breakpoint, Some(shared.len()), "{model}");
+        }
     }
 }
 
@@ -45,6 +64,44 @@ fn a_plan_that_falls_short_is_completed() {
     // The second call is told what was wrong with the first one's rows.
     let second = server.log()[1].asked.prompt.clone();
     assert!(second.contains("- `open_period`: a task of that name exists"), "{second}");
+}
+
+#[test]
+fn a_lopsided_plan_is_asked_to_be_wider() {
+    let place = Place::new();
+    let kinds = [
+        "reconcile",
+        "reconcile",
+        "reconcile",
+        "reconcile",
+        "reconcile",
+        "hand_over",
+        "restructure",
+        "lookalikes",
+    ];
+    let server = Server::start(move |asked| {
+        let rows = match call(asked) {
+            Call::Plan(8) => (1..=8).map(|n| (n, kinds[n - 1])).collect(),
+            _ => vec![(9, "find_and_fix")],
+        };
+        let rows: Vec<Value> = rows
+            .into_iter()
+            .map(|(n, kind)| {
+                let mut row = row(n);
+                row["archetype"] = kind.into();
+                row
+            })
+            .collect();
+        Play::Answer(Answer::new(plan_answer(&rows)))
+    });
+    let ran = place.run_at(&server, &["--count", "8", "--pass", "plan"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let names: Vec<String> =
+        place.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
+    // Of the two that were put aside one was replaced; nothing better came for the other.
+    assert_eq!(names, [1, 2, 3, 6, 7, 8, 9, 4].map(task));
+    let second = server.log()[1].asked.prompt.clone();
+    assert!(second.contains("- `settle_account_4`: too many rows have the archetype reconcile"), "{second}");
 }
 
 #[test]

@@ -5,4 +5,5 @@
 mod crash;
 mod fixture;
 mod hostile;
+mod quarantine;
 mod unpack;

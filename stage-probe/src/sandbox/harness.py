@@ -152,7 +152,8 @@ def limit(what, most):
 def ended(status):
     """How a process ended, from what waitpid said."""
     if os.WIFSIGNALED(status):
-        return signal.Signals(os.WTERMSIG(status)).name
+        number = os.WTERMSIG(status)
+        return next((known.name for known in signal.Signals if known == number), f"SIG{number}")
     return f"exit {os.WEXITSTATUS(status)}"
 
 
@@ -164,6 +165,8 @@ def pretend_gym_anything():
     package.vlm.sample_trajectory_frames = sample_trajectory_frames
     package.vlm.get_final_screenshot = get_final_screenshot
     package.vlm.get_first_screenshot = get_first_screenshot
+    package.vlm.parse_vlm_json = parse_vlm_json
+    package.vlm.extract_boolean = extract_boolean
     sys.modules["gym_anything"] = package
     sys.modules["gym_anything.vlm"] = package.vlm
 
@@ -206,7 +209,10 @@ class Keeper:
                 deliver = deliveries(state)
             except Unreadable as error:
                 self.server.reply({"unreadable": {"state": number, "why": str(error)}})
-                continue
+                if state["vlm"] != "unavailable":
+                    continue
+                # That there is no model is what this state is about; empty files do as well.
+                deliver, state["otherwise"] = {}, "empty"
             for _ in range(self.task["repeat"]):
                 self.server.reply({"run": {"state": number, **self.run(code, state, deliver)}})
 
@@ -252,8 +258,8 @@ class Keeper:
         answer, printed, in_time = listen(report, output, deadline)
         os.close(report)
         os.close(output)
-        if not in_time or not self.server.confined:
-            os.kill(pid, signal.SIGKILL)
+        # Nothing more can be heard of it. Where it is ending by itself, that is how it ended.
+        os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         self.drop_tmp()
         genuine = answer.startswith(secret[0])
@@ -325,7 +331,7 @@ def begin_run(keeper, code, state, deliver, secret):
 
     The verifier gets a thread of its own, with no frame of Python above it, while this thread waits to
     report what it returned. So the verifier finds neither the token that makes a report genuine nor the
-    code that writes it, though both are in the same process: see `make_introspection_hook`.
+    code that writes it, though both are in the same process: see `introspection_hook`.
     """
     try:
         os.closerange(4, 1 << 16)
@@ -345,7 +351,7 @@ def begin_run(keeper, code, state, deliver, secret):
         # All of C: what calls `attempt`, and what hands over its answer, has no frame to climb to.
         steps = map(answers.put, map(attempt, [environment]))
         describe, finish = make_reporter()
-        sys.addaudithook(make_introspection_hook())
+        sys.addaudithook(globals().pop("introspection_hook"))
         _thread.start_new_thread(collections.deque(maxlen=0).extend, (steps,))
         del keeper, code, state, deliver, environment, attempt, steps
         finish(secret.pop(), describe(answers.get()))
@@ -423,23 +429,26 @@ def forget_ctypes():
         sys.modules.pop(name, None)
 
 
-def make_introspection_hook():
+def introspection_hook(event, arguments, names_code=sys.version_info >= (3, 9)):
     """Keeps Python code from reaching the frames and the memory of the thread that reports. An audit hook
-    cannot be taken back, and nothing in the verifier's reach refers to this one."""
-    denied = {
-        *"gc.get_objects gc.get_referents gc.get_referrers".split(),
-        *"sys._current_exceptions sys._current_frames sys.setprofile sys.settrace".split(),
-        "sys.monitoring.register_callback",
-    }
-    if sys.version_info >= (3, 9):  # Before, loading any module raised it.
-        denied.add("code.__new__")
-    error, ctypes_names = PermissionError, ("ctypes", "_ctypes")
-
-    def hook(event, arguments):
-        if event in denied or event[:7] == "ctypes." or (event == "import" and arguments[0] in ctypes_names):
-            raise error("the probe does not allow " + event)
-
-    return hook
+    cannot be taken back. An exception leads to this one's frame, so nothing of it may be in a variable that
+    outlives a call: what is denied is constants. Before Python 3.9, loading any module made code."""
+    if (
+        event in (
+            "gc.get_objects",
+            "gc.get_referents",
+            "gc.get_referrers",
+            "sys._current_exceptions",
+            "sys._current_frames",
+            "sys.monitoring.register_callback",
+            "sys.setprofile",
+            "sys.settrace",
+        )
+        or (event == "code.__new__" and names_code)
+        or event[:7] == "ctypes."
+        or (event == "import" and arguments[0] in ("ctypes", "_ctypes"))
+    ):
+        raise PermissionError("the probe does not allow " + event)
 
 
 def make_attempt(code, keeper):
@@ -613,6 +622,21 @@ def make_query_vlm(mode):
         return {"success": True, "response": response, "parsed": parsed, "error": ""}
 
     return query_vlm
+
+
+def parse_vlm_json(response_text):
+    """The object in a model's answer. What models answer here holds one, or none."""
+    try:
+        parsed = json.loads(response_text)
+    except ValueError:
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def extract_boolean(response, key, default=False):
+    """What a model's answer says of a key."""
+    value = response.get("parsed", {}).get(key, default)
+    return value.lower() in ("true", "yes", "1") if isinstance(value, str) else bool(value)
 
 
 class Agreeable(dict):

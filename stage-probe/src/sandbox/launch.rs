@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result};
 use fs_err as fs;
-use rustix::process::{DumpableBehavior, Signal, geteuid, set_dumpable_behavior};
+use rustix::process::{DumpableBehavior, Gid, Signal, Uid, getegid, geteuid, set_dumpable_behavior};
 use rustix::thread::{
     UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
 };
@@ -19,7 +19,7 @@ use super::world;
 pub(crate) const ROLE: &str = "__sandbox";
 
 /// The user and group that own nothing: `nobody`, `nogroup`.
-const NOBODY: u32 = 65534;
+pub(crate) const NOBODY: u32 = 65534;
 
 /// What a sandbox is to be.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,7 +39,7 @@ pub(crate) fn launch(description: Option<&str>) -> Result<ExitCode> {
     end_with_parent()?;
     // When memory runs out on the whole machine, what runs here is the first to go.
     drop(fs::write("/proc/self/oom_score_adj", "1000"));
-    if geteuid().is_root() {
+    if is_root() {
         // While still root: the interpreter may lie in root's home.
         unshare(UnshareFlags::NEWNS).context("cannot get a mount namespace")?;
         world::enter(&launch.readable)?;
@@ -78,13 +78,20 @@ pub(crate) fn python(path: &PathBuf) -> Command {
     command
 }
 
+/// Whether this is a root that can become somebody else. The root of a user namespace that holds nobody else
+/// cannot; outside it is an ordinary user, and treated like one.
+pub(crate) fn is_root() -> bool {
+    let groups = fs::read_to_string("/proc/self/setgroups");
+    geteuid().is_root() && groups.is_ok_and(|may_change| may_change.trim() == "allow")
+}
+
 /// Asks the kernel to end this process when its parent ends, in whatever way.
 fn end_with_parent() -> Result<()> {
     Ok(rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?)
 }
 
 fn become_nobody() -> Result<()> {
-    let (user, group) = (rustix::process::Uid::from_raw(NOBODY), rustix::process::Gid::from_raw(NOBODY));
+    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
     set_thread_groups(&[])?;
     set_thread_res_gid(group, group, group)?;
     set_thread_res_uid(user, user, user)?;
@@ -97,7 +104,7 @@ fn become_nobody() -> Result<()> {
 /// Enters namespaces of all kinds; the PID namespace is that of the next child. In the user namespace this
 /// process is root, outside it is who it was.
 fn enter_namespaces() -> Result<()> {
-    let (user, group) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
     let all = UnshareFlags::NEWUSER
         | UnshareFlags::NEWNS
         | UnshareFlags::NEWPID

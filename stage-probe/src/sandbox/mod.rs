@@ -27,7 +27,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde::Serialize;
 
-pub(crate) use self::launch::{Launch, ROLE, python};
+pub(crate) use self::launch::{Launch, NOBODY, ROLE, is_root, python};
 
 /// The program in its role as the parent of a sandbox: sets it up, and ends with it.
 pub(crate) fn main(description: Option<&str>) -> ExitCode {

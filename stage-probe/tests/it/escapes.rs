@@ -90,6 +90,28 @@ fn a_probe_that_is_killed_takes_its_verifiers_along() {
     wait_until("the verifier is gone", || !is_running(&marker));
 }
 
+#[test]
+fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
+    let bench = Bench::new();
+    bench.task("one", "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n");
+    // In a user namespace that may have none within.
+    let script = r#"echo 0 > /proc/sys/user/max_user_namespaces && echo ready >&2 && exec "$@""#;
+    let probe = |arguments: &[&str]| {
+        let mut command = Command::new("unshare");
+        command.args(["-U", "-r", "sh", "-c", script, "sh", PROGRAM]).arg(bench.env()).args(arguments);
+        run(command, "")
+    };
+    let refused = probe(&[]);
+    if !refused.stderr.starts_with("ready") {
+        eprintln!("skipped: cannot take user namespaces away: {}", refused.stderr);
+        return;
+    }
+    assert_eq!((refused.code, refused.records.len()), (Some(2), 0));
+    assert!(refused.stderr.contains("verifiers cannot be confined on this machine"), "{}", refused.stderr);
+    let asked = probe(&["--unsafe"]);
+    assert!(asked.stderr.contains("verifiers are run unconfined"), "{}", asked.stderr);
+}
+
 /// Waits for something that has to happen, though nobody says when it does.
 fn wait_until(what: &str, happens: impl Fn() -> bool) {
     let start = Instant::now();

@@ -238,17 +238,29 @@ fn what_ends_a_run_early() {
 }
 
 #[test]
+fn a_source_that_is_too_much_for_the_compiler_is_bad() {
+    let bench = Bench::new();
+    bench.task("deep", &format!("x = {}1\n", "-".repeat(200_000)));
+    let ended = bench.probe(&[]);
+    assert_eq!(ended.records[0]["record"], "probe");
+    assert_eq!(ended.records[0]["ok"], false);
+}
+
+#[test]
 fn a_verifier_finds_what_gym_anything_gives_it() {
     let verifier = r#"
 import os, sys
-from gym_anything.vlm import get_final_screenshot, query_vlm, sample_trajectory_frames
+from gym_anything.vlm import extract_boolean, get_final_screenshot, parse_vlm_json, query_vlm
+from gym_anything.vlm import sample_trajectory_frames
 from shared import THRESHOLD
 
 def verify(traj, env_info, task_info):
     frames = sample_trajectory_frames(traj, num_samples=2)
     assert len(frames) == 2 and open(frames[0], "rb").read(4) == b"\x89PNG"
     assert get_final_screenshot(traj) == traj["final_screenshot"] == env_info["get_final_screenshot"](traj)
-    assert query_vlm(prompt="is it?", image=frames[0])["parsed"] == {}
+    answer = query_vlm(prompt="is it?", image=frames[0])
+    assert answer["parsed"] == parse_vlm_json(answer["response"]) == {}
+    assert extract_boolean(answer, "done") is False
     assert task_info["task_id"] == "look@1" and task_info["metadata"] == {"limit": 3}
     assert task_info["task_spec"]["env_id"] == "demo@1"
     assert env_info["exec_capture"]("ls") == ""

@@ -27,6 +27,7 @@ fn check(script: &str, expected: Option<&Value>) {
     let untouched = states.iter().find(|state| state["state"] == "untouched");
     let found = untouched.map(|state| serde_json::from_str(state["detail"].as_str().unwrap()).unwrap());
     assert_eq!(found.as_ref(), expected, "{record:#}");
+    assert!(states.iter().any(|state| state["state"] == "no_model"), "{record:#}");
 }
 
 #[test]

@@ -1,0 +1,10 @@
+//! Any text, taken for a shell script: no panic, and no endless search.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|script: &str| {
+    if let Err(error) = common::shell::check(script) {
+        assert!((1..=script.split('\n').count()).contains(&error.line), "{error}");
+    }
+});
