@@ -173,16 +173,6 @@ impl Client {
         self.flow.totals()
     }
 
-    /// Why the run has ended, if it has.
-    pub fn ended(&self) -> Option<AskError> {
-        self.flow.ended()
-    }
-
-    /// The model that is asked.
-    pub fn model(&self) -> &dyn Model {
-        &*self.model
-    }
-
     fn try_until_answered(&self, request: &Request, turn: &mut Turn<'_>) -> Result<Reply, AskError> {
         let mut tries = Tries { since: Instant::now(), all: 0, broken: 0 };
         loop {

@@ -27,11 +27,6 @@ impl Pool {
         Ok(Self { threads })
     }
 
-    /// The number of threads.
-    pub fn size(&self) -> usize {
-        self.threads.current_num_threads()
-    }
-
     /// Does `work` on every job that comes, each on a thread that is free, until the channel is closed and
     /// empty. Returns when all of it is done, so feed the channel from another thread.
     pub fn run<J: Send>(&self, jobs: &Receiver<J>, work: impl Fn(J) + Sync) {

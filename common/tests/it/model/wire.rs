@@ -37,6 +37,18 @@ fn an_answer_is_put_together_from_its_pieces() {
 }
 
 #[test]
+fn a_connection_is_used_again() {
+    for model in MODELS {
+        let server = Server::start(|_| Play::Answer(Said::new("ok")));
+        let fixture = Fixture::new(&server, model);
+        for task in ["a", "b", "c", "d"] {
+            fixture.ask(task).unwrap();
+        }
+        assert_eq!((server.log().len(), server.connections()), (4, 1), "{model}");
+    }
+}
+
+#[test]
 fn stop_reasons_are_told_apart() {
     let check = |model, end, expect| {
         let (answer, _) = ask(model, Play::Answer(Said::new("so far").ending(end)));
