@@ -6,7 +6,8 @@
 //! CORPUS holds environments, such as gym-anything's `benchmarks/cua_world/environments`. The table says for
 //! each shape how many folders come back byte for byte, up to the newlines at the end of a file; of the rest,
 //! how many are rejected with a reason, and how many would be published with a difference. A folder is whole
-//! if its files make a task at all: its JSON, Python and scripts can be read, and what it names is there.
+//! if its files make a task at all: its JSON, Python and scripts can be read, and what it names is there. The
+//! others are unpacked as well as they are, and rejected afterwards for what is wrong with them.
 //! `--write` writes the answers in one shape as `files` records instead, for stage-extract to unpack.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -244,11 +245,14 @@ fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
         Tally { bytes: text.len(), time: thread_time().saturating_sub(start), ..Tally::default() };
     let kind = usize::from(!folder.flaws.is_empty());
     let task = format!("{}/{}", folder.env, folder.task);
-    if is_same(&files, &answer.files) && answer.is_sound() {
+    let came_back = is_same(&files, &answer.files) && answer.is_sound();
+    let judged = answer.judge(TaskName::new(&folder.task).as_ref());
+    // What was no task before is none now, unless what was wrong with it was left out.
+    let is_same_task = judged.is_sound() == folder.flaws.is_empty() || files.len() < folder.files.len();
+    if came_back && is_same_task {
         tally.same[kind] += 1;
         return tally;
     }
-    let judged = answer.judge(TaskName::new(&folder.task).as_ref());
     match judged.problems.iter().find(|problem| rejects(problem)) {
         Some(problem) => {
             tally.rejected[kind] += 1;

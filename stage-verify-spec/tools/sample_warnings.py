@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Counts warnings in verdict records, and draws a sample of each kind for somebody to read.
 
-    stage-verify-spec --python none ENVIRONMENTS | sample_warnings.py [--code CODE] [--size 20] [--seed 7]
+    stage-verify-spec --quiet --python none ENVIRONMENTS | sample_warnings.py [--code CODE] [--size 20] [--seed 7]
 
 The same records, seed and size draw the same sample, whatever order the records come in.
 """

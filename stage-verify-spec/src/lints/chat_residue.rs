@@ -29,7 +29,7 @@ static ADDRESSED: LazyLock<Option<Regex>> = LazyLock::new(|| {
         r"|^\s*# (?:Wait, [a-zI]|Hmm\b|Oops\b)",
         r"|^# (?:Below is the content|Content for C:)",
         r"|^# .*(?:is actually a PowerShell|PowerShell script saved)",
-        r"|^\s*(?:#|//|--) .*(?:omitted for brevity|rest of the (?:code|script) (?:is|remains|stays|as|here))",
+        r"|^\s*(?:#|--) .*(?:omitted for brevity|rest of the (?:code|script) (?:is|remains|stays|as|here))",
     ))
     .ok()
 });

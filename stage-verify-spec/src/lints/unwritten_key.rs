@@ -89,7 +89,9 @@ fn is_unwritten(key: &str, script: &str) -> bool {
         };
         end_is_added() || is_started()
     };
-    !script.contains(key) && !key.match_indices('_').any(is_composed)
+    // `"tsconfig.json".replace(".", "_")`
+    let is_rewritten = || [".", "-", " "].iter().any(|other| script.contains(&key.replace('_', other)));
+    !script.contains(key) && !is_rewritten() && !key.match_indices('_').any(is_composed)
 }
 
 fn before(text: &str, at: usize) -> Option<char> {
@@ -304,6 +306,7 @@ mod tests {
         check("ok = result['rows']", "echo '{\"rows\": 1}'", &[]);
         check("ok = result['table_rows']", "echo \"\\\"${kind}_rows\\\": 1\"", &[]);
         check("ok = result['table_rows']", "result[f'table_{what}'] = 1", &[]);
+        check("ok = result['table_rows']", "result['table-rows'.replace('-', '_')] = 1", &[]);
         check("result = other(result); ok = result['rows']", "", &[]);
         check("result['rows'] = 1; ok = result['rows']", "", &[]);
         check("more = json.load(open('y')); ok = result['rows']", "", &[]);
