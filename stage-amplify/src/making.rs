@@ -6,14 +6,14 @@ use common::manifest::{Line, ManifestFile, RawLine};
 use common::model::Shared;
 use common::record::{Kind, Plan, Record, Spec};
 
-use crate::desk::Desk;
 use crate::duplicates::Seen;
 use crate::incoming;
 use crate::maker::{Job, Made, Maker};
+use crate::prompt_data::PromptData;
 use crate::report;
 use crate::run::Run;
-use crate::scene::Scene;
 use crate::settings::Pass;
+use crate::sink::Sink;
 use crate::work;
 
 /// What the calls for some rows begin with.
@@ -43,10 +43,10 @@ enum Outcome {
 impl Run<'_> {
     /// READMEs for the rows of a plan, as far as tasks are wanted, and files if they are asked for. Returns
     /// the names of usable tasks.
-    pub(crate) fn make_from_rows(&mut self, rows: &[Plan], scene: &Scene) -> Result<Vec<String>> {
-        let jobs = self.jobs(rows, scene)?;
+    pub(crate) fn make_from_rows(&mut self, rows: &[Plan], data: &PromptData) -> Result<Vec<String>> {
+        let jobs = self.jobs(rows, data)?;
         let mut seen = Seen::new(self.settings.duplicate_threshold);
-        for task in &scene.existing {
+        for task in &data.existing {
             seen.add(&task.name, &task.description);
         }
         let total = jobs.len();
@@ -55,7 +55,7 @@ impl Run<'_> {
 
     /// What is to be done for each row, as far as tasks are wanted. Rows that were planned together have
     /// their prompts in common.
-    fn jobs(&self, rows: &[Plan], scene: &Scene) -> Result<Vec<Job>> {
+    fn jobs(&self, rows: &[Plan], data: &PromptData) -> Result<Vec<Job>> {
         let wanted = &rows[..rows.len().min(self.settings.count)];
         let batches = self.kept.batches()?;
         let ends = batches.iter().copied().skip(1).chain([usize::MAX]);
@@ -67,7 +67,7 @@ impl Run<'_> {
                 continue;
             }
             let table: Vec<Plan> = rows.iter().filter(|row| row.index < end).cloned().collect();
-            let prompts = self.prompts(first, &table, scene)?;
+            let prompts = self.prompts(first, &table, data)?;
             jobs.extend(batch.map(|row| Job {
                 readme_prompt: Some(prompts.readme.clone()),
                 files_prompt: prompts.files.clone(),
@@ -77,11 +77,11 @@ impl Run<'_> {
         Ok(jobs)
     }
 
-    fn prompts(&self, first: usize, rows: &[Plan], scene: &Scene) -> Result<Prompts> {
-        let readme = self.kept.prompt("readme", first, scene.readme_prompt(self.templates, rows)?)?;
+    fn prompts(&self, first: usize, rows: &[Plan], data: &PromptData) -> Result<Prompts> {
+        let readme = self.kept.prompt("readme", first, data.readme_prompt(self.templates, rows)?)?;
         let mut files = None;
         if self.settings.does(Pass::Files) {
-            files = Some(self.kept.prompt("files", first, scene.prompt(self.templates, "files")?)?);
+            files = Some(self.kept.prompt("files", first, data.prompt(self.templates, "files")?)?);
         }
         Ok(Prompts { readme, files })
     }
@@ -91,11 +91,11 @@ impl Run<'_> {
         let (settings, ui) = (self.settings, self.ui);
         let seeds = incoming::seed_names(settings, ui)?;
         let rows = incoming::plan_rows(settings, ui)?;
-        let scene = Scene::set(settings, &seeds, &rows, ui)?;
+        let data = PromptData::gather(settings, &seeds, &rows, ui)?;
         let batches = self.kept.batches()?;
         let mut prompts = Vec::new();
         for first in batches {
-            prompts.push((first, self.kept.prompt("files", first, scene.prompt(self.templates, "files")?)?));
+            prompts.push((first, self.kept.prompt("files", first, data.prompt(self.templates, "files")?)?));
         }
         let items = self.spec_items(prompts)?;
         let usable = self.make(items, None, None)?;
@@ -143,7 +143,7 @@ impl Run<'_> {
         let both = settings.does(Pass::Readme) && settings.does(Pass::Files);
         let specs = both.then(|| ManifestFile::create(&settings.run_dir.manifest("specs"))).transpose()?;
         let progress = self.ui.progress("tasks", total.map(|total| total as u64));
-        let mut desk = Desk::new(self, specs, seen);
+        let mut sink = Sink::new(self, specs, seen);
         let work = |item: &Item| match item {
             Item::Raw(raw) => Outcome::Raw(raw.clone()),
             Item::Job(job) => {
@@ -155,11 +155,11 @@ impl Run<'_> {
         };
         work::in_order(pool, items, work, |outcome| {
             let again = match outcome {
-                Outcome::Raw(raw) => desk.pass_through(&raw).map(|()| None)?,
-                Outcome::Made(made) => desk.take(*made)?,
+                Outcome::Raw(raw) => sink.pass_through(&raw).map(|()| None)?,
+                Outcome::Made(made) => sink.take(*made)?,
             };
             Ok(again.map(Item::job))
         })?;
-        desk.close()
+        sink.close()
     }
 }

@@ -10,10 +10,10 @@ use fs_err as fs;
 use serde_json::{Value, json};
 
 use crate::profile::Quota;
+use crate::prompt_data::PromptData;
 use crate::prompts::Templates;
 use crate::rows::{self, Gate};
 use crate::run::Run;
-use crate::scene::Scene;
 
 /// The most rows that one call is asked for: more would be cut off, or grow alike.
 pub(crate) const ROWS_PER_CALL: usize = 100;
@@ -143,11 +143,11 @@ impl Planner<'_> {
 impl Run<'_> {
     /// Adds rows to the plan, of which the first `on_file` rows are in plan.jsonl, until there are as many as
     /// tasks are wanted.
-    pub(crate) fn plan(&mut self, rows: &mut Vec<Plan>, on_file: usize, scene: &Scene) -> Result<()> {
+    pub(crate) fn plan(&mut self, rows: &mut Vec<Plan>, on_file: usize, data: &PromptData) -> Result<()> {
         let missing = self.settings.count.saturating_sub(rows.len());
         let stood = rows.len();
         if missing > 0 {
-            rows.extend(self.plan_more(rows, missing, scene)?);
+            rows.extend(self.plan_more(rows, missing, data)?);
             self.ui.info(format_args!(
                 "planned {} tasks: {}",
                 rows.len() - stood,
@@ -191,13 +191,13 @@ impl Run<'_> {
         Ok(write_file_atomic(&path, &text)?)
     }
 
-    fn plan_more(&self, rows: &[Plan], missing: usize, scene: &Scene) -> Result<Vec<Plan>> {
+    fn plan_more(&self, rows: &[Plan], missing: usize, data: &PromptData) -> Result<Vec<Plan>> {
         let first = rows.last().map_or(0, |row| row.index) + 1;
         let have: Vec<&str> = rows.iter().map(|row| row.category.as_str()).collect();
-        let quotas = scene.profile.as_ref().map(|profile| profile.quotas(missing, &scene.existing, &have));
+        let quotas = data.profile.as_ref().map(|profile| profile.quotas(missing, &data.existing, &have));
         let mut gate =
-            Gate::new(&self.settings.difficulties, scene.profile.as_ref(), quotas.unwrap_or_default());
-        for task in &scene.existing {
+            Gate::new(&self.settings.difficulties, data.profile.as_ref(), quotas.unwrap_or_default());
+        for task in &data.existing {
             gate.take(&task.name);
         }
         for row in rows {
@@ -207,7 +207,7 @@ impl Run<'_> {
             client: self.client,
             templates: self.templates,
             ui: self.ui,
-            shared: self.kept.prompt("plan", first, scene.plan_prompt(self.templates, rows)?)?,
+            shared: self.kept.prompt("plan", first, data.plan_prompt(self.templates, rows)?)?,
             first,
             env: &self.settings.environment.name,
         };

@@ -103,7 +103,7 @@ fn in_words(outcome: Outcome) -> &'static str {
 
 /// A task that is to be mended.
 #[derive(Clone, Debug)]
-pub(crate) struct Patient {
+pub(crate) struct FaultyTask {
     pub(crate) env: String,
     pub(crate) task: TaskName,
     pub(crate) index: usize,
@@ -111,13 +111,13 @@ pub(crate) struct Patient {
     pub(crate) findings: Vec<String>,
 }
 
-impl Patient {
+impl FaultyTask {
     /// What sets this repair apart from any other of the task.
     pub(crate) fn fingerprint(&self) -> String {
         sha256_hex(json!([self.findings, self.files]).to_string().as_bytes())
     }
 
-    /// Asks for a cure.
+    /// Asks for it to be mended.
     pub(crate) fn mend(&self, maker: &Maker<'_>, shared: &Shared) -> Result<Vec<Record>, Missing> {
         let shown = task_files::shown(&self.files, &[]);
         let ask = |problems: &[String]| {
@@ -195,17 +195,17 @@ impl Rounds {
     }
 
     /// How many other repairs the task has had.
-    pub(crate) fn spent(&self, patient: &Patient) -> usize {
-        let fingerprint = patient.fingerprint();
+    pub(crate) fn spent(&self, task: &FaultyTask) -> usize {
+        let fingerprint = task.fingerprint();
         self.done
-            .get(patient.task.as_str())
+            .get(task.task.as_str())
             .map_or(0, |done| done.iter().filter(|other| **other != fingerprint).count())
     }
 
     /// Counts these repairs.
-    pub(crate) fn add(&mut self, patients: &[Patient]) -> Result<()> {
-        for patient in patients {
-            self.done.entry(patient.task.to_string()).or_default().insert(patient.fingerprint());
+    pub(crate) fn add(&mut self, faulty: &[FaultyTask]) -> Result<()> {
+        for task in faulty {
+            self.done.entry(task.task.to_string()).or_default().insert(task.fingerprint());
         }
         let mut text = serde_json::to_string_pretty(&self.done)?;
         text.push('\n');

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use crate::incoming;
 use crate::planner::{ROWS_PER_CALL, as_line};
+use crate::prompt_data::PromptData;
 use crate::prompts::Templates;
-use crate::scene::Scene;
 use crate::settings::{Pass, Settings};
 
 /// What was spent so far, for the progress line.
@@ -133,7 +133,7 @@ impl Prompt {
 fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Prompt; 3]> {
     let rows = incoming::plan_rows(settings, ui)?;
     let seeds = incoming::seed_names(settings, ui)?;
-    let scene = Scene::set(settings, &seeds, &rows, ui)?;
+    let data = PromptData::gather(settings, &seeds, &rows, ui)?;
     let row = rows.first().cloned().unwrap_or_else(placeholder);
     let line = as_line(&row)?;
     let count = settings.count;
@@ -144,7 +144,7 @@ fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Promp
         Prompt {
             pass: "plan",
             does: Pass::Plan,
-            shared: scene.plan_prompt(templates, &rows)?,
+            shared: data.plan_prompt(templates, &rows)?,
             own: templates.render("plan.ask.md", plan_ask)?,
             more_own: 0,
             output_tokens: 250,
@@ -152,7 +152,7 @@ fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Promp
         Prompt {
             pass: "readme",
             does: Pass::Readme,
-            shared: scene.readme_prompt(templates, &rows)?,
+            shared: data.readme_prompt(templates, &rows)?,
             own: templates.render("readme.ask.md", readme_ask)?,
             more_own: if rows.is_empty() { 600 } else { 0 },
             output_tokens: 8_000,
@@ -160,7 +160,7 @@ fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Promp
         Prompt {
             pass: "files",
             does: Pass::Files,
-            shared: scene.prompt(templates, "files")?,
+            shared: data.prompt(templates, "files")?,
             own: templates.render("files.ask.md", files_ask)?,
             more_own: 6_000,
             output_tokens: 18_000,

@@ -12,9 +12,9 @@ use common::ui::Ui;
 
 use crate::incoming;
 use crate::maker::{Maker, Missing};
+use crate::prompt_data::PromptData;
 use crate::prompts::{Kept, Templates};
 use crate::report;
-use crate::scene::Scene;
 use crate::settings::{Pass, Settings};
 use crate::snapshot;
 use crate::work;
@@ -133,12 +133,12 @@ impl Run<'_> {
         let (mut rows, bad) = incoming::checked(start.rows, &settings.environment.name);
         // Of a plan that was in the run directory, what stands there stays.
         let on_file = if start.rows_came { 0 } else { rows.len() };
-        let scene = Scene::set(settings, &start.seeds, &rows, ui)?;
+        let data = PromptData::gather(settings, &start.seeds, &rows, ui)?;
         for failure in bad {
             self.fail(failure)?;
         }
         if settings.does(Pass::Plan) {
-            self.plan(&mut rows, on_file, &scene)?;
+            self.plan(&mut rows, on_file, &data)?;
         }
         ensure!(
             !rows.is_empty(),
@@ -146,7 +146,7 @@ impl Run<'_> {
             settings.run_dir.root().display()
         );
         if settings.does(Pass::Readme) {
-            return self.make_from_rows(&rows, &scene);
+            return self.make_from_rows(&rows, &data);
         }
         for row in rows {
             self.write(&Record::Plan(row))?;

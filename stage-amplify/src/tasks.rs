@@ -9,9 +9,9 @@ use common::record::{Failure, Files, Kind, Record, Task, TaskStatus};
 
 use crate::fixtures;
 use crate::incoming;
-use crate::repair::{Findings, Patient, Rounds};
+use crate::prompt_data::PromptData;
+use crate::repair::{FaultyTask, Findings, Rounds};
 use crate::run::Run;
-use crate::scene::Scene;
 use crate::task_files;
 
 impl Run<'_> {
@@ -49,19 +49,19 @@ impl Run<'_> {
             findings.take(record);
         }
         let mut rounds = Rounds::read(&settings.run_dir)?;
-        let patients = self.patients(findings, &rounds)?;
-        rounds.add(&patients)?;
+        let faulty = self.faulty(findings, &rounds)?;
+        rounds.add(&faulty)?;
         let shared = self.prompt("repair")?;
-        let total = patients.len();
-        self.each(patients.into_iter(), Some(total), move |maker, patient| patient.mend(maker, &shared))
+        let total = faulty.len();
+        self.each(faulty.into_iter(), Some(total), move |maker, task| task.mend(maker, &shared))
     }
 
     /// The tasks that can be mended; for the others, a failure is written.
-    fn patients(&mut self, findings: Findings, rounds: &Rounds) -> Result<Vec<Patient>> {
+    fn faulty(&mut self, findings: Findings, rounds: &Rounds) -> Result<Vec<FaultyTask>> {
         let settings = self.settings;
         let rows = incoming::plan_rows(settings, self.ui)?;
         let numbers: BTreeMap<String, usize> = rows.into_iter().map(|row| (row.task, row.index)).collect();
-        let mut patients = Vec::new();
+        let mut faulty = Vec::new();
         for (name, findings) in findings.into_tasks() {
             let index = numbers.get(&name).copied().unwrap_or_default();
             let Some(task) = TaskName::new(&name) else {
@@ -72,17 +72,17 @@ impl Run<'_> {
             match task_files::read(&settings.environment.task_dir(&name)) {
                 Err(error) => self.unreadable(&name, index, &format!("{error:#}"))?,
                 Ok(files) => {
-                    let patient = Patient { env, task, index, files, findings };
-                    let spent = rounds.spent(&patient);
+                    let task = FaultyTask { env, task, index, files, findings };
+                    let spent = rounds.spent(&task);
                     if spent < settings.rounds {
-                        patients.push(patient);
+                        faulty.push(task);
                     } else {
-                        self.fail(patient.given_up(spent))?;
+                        self.fail(task.given_up(spent))?;
                     }
                 }
             }
         }
-        Ok(patients)
+        Ok(faulty)
     }
 
     /// The files of a task that was extracted.
@@ -117,7 +117,7 @@ impl Run<'_> {
     fn prompt(&self, pass: &str) -> Result<Shared> {
         let rows = incoming::plan_rows(self.settings, self.ui)?;
         let seeds = incoming::seed_names(self.settings, self.ui)?;
-        let scene = Scene::set(self.settings, &seeds, &rows, self.ui)?;
-        self.kept.prompt(pass, 1, scene.prompt(self.templates, pass)?)
+        let data = PromptData::gather(self.settings, &seeds, &rows, self.ui)?;
+        self.kept.prompt(pass, 1, data.prompt(self.templates, pass)?)
     }
 }

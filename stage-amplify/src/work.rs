@@ -41,13 +41,14 @@ where
                 drop(finish.send((number, work(&job))));
             });
         });
-        let mut desk = Desk { begin: Some(begin), begun: 0, emitted: 0, waiting: BTreeMap::new() };
-        desk.run(arriving, &finished, &mut emit)
+        let mut dispatcher =
+            Dispatcher { begin: Some(begin), begun: 0, emitted: 0, waiting: BTreeMap::new() };
+        dispatcher.run(arriving, &finished, &mut emit)
     })
 }
 
 /// Where jobs go out and results come in.
-struct Desk<J, R> {
+struct Dispatcher<J, R> {
     /// Takes jobs to the workers. They go home when it is dropped.
     begin: Option<Sender<(usize, J)>>,
     begun: usize,
@@ -56,7 +57,7 @@ struct Desk<J, R> {
     waiting: BTreeMap<usize, R>,
 }
 
-impl<J, R> Desk<J, R> {
+impl<J, R> Dispatcher<J, R> {
     fn run(
         &mut self,
         mut arriving: Receiver<J>,

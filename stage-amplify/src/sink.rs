@@ -11,7 +11,7 @@ use crate::readme;
 use crate::run::Run;
 
 /// Judges results beside those before them, and writes them.
-pub(crate) struct Desk<'r, 'a> {
+pub(crate) struct Sink<'r, 'a> {
     run: &'r mut Run<'a>,
     /// The manifest of READMEs, when they are not what goes out.
     specs: Option<ManifestFile>,
@@ -22,7 +22,7 @@ pub(crate) struct Desk<'r, 'a> {
     ended: Option<AskError>,
 }
 
-impl<'r, 'a> Desk<'r, 'a> {
+impl<'r, 'a> Sink<'r, 'a> {
     pub(crate) fn new(run: &'r mut Run<'a>, specs: Option<ManifestFile>, seen: Option<Seen>) -> Self {
         Self { run, specs, seen, usable: Vec::new(), ended: None }
     }

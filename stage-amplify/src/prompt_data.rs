@@ -22,7 +22,7 @@ const DESCRIPTION_CHARS: usize = 240;
 const ACTIVITY_CHARS: usize = 200;
 
 /// What prompts speak of.
-pub(crate) struct Scene {
+pub(crate) struct PromptData {
     software: String,
     env: Context,
     /// Tasks that are there and not of this run's making.
@@ -33,10 +33,10 @@ pub(crate) struct Scene {
     difficulties: Vec<String>,
 }
 
-impl Scene {
+impl PromptData {
     /// Looks at the environment. `seeds` are the names of its seeds; what this run has planned (`rows`) is
     /// left out everywhere, so that a prompt is the same before and after its tasks are there.
-    pub(crate) fn set(settings: &Settings, seeds: &[String], rows: &[Plan], ui: &Ui) -> Result<Self> {
+    pub(crate) fn gather(settings: &Settings, seeds: &[String], rows: &[Plan], ui: &Ui) -> Result<Self> {
         let own: BTreeSet<&str> = rows.iter().map(|row| row.task.as_str()).collect();
         let environment = &settings.environment;
         let existing = context::existing_tasks(environment, |name| own.contains(name))?;
