@@ -185,6 +185,9 @@ const WINDOW: usize = 32;
 
 /// Does `work` on items as they arrive, on rayon's threads, and hands the results to `emit` in the items'
 /// order, each as soon as it and all before it are done. When `emit` fails, the rest is left undone.
+///
+/// Not to be called on one of rayon's own threads: that one would wait here, and a pool that has no other
+/// does nothing.
 pub fn in_order<T, R>(
     items: impl Iterator<Item = io::Result<T>> + Send + 'static,
     work: impl Fn(T) -> R + Sync,
