@@ -67,15 +67,20 @@ fn fence(text: &str) -> Option<(usize, &str)> {
     whole.rsplit('\n').next().filter(is_fence).map(|last| (whole.split('\n').count(), last))
 }
 
+/// The first line that is addressed to somebody. Each line is looked at once.
 fn address(text: &str) -> Option<(usize, &str)> {
     let (hints, addressed) = (HINTS.as_ref()?, ADDRESSED.as_ref()?);
-    hints.find_iter(text).find_map(|hint| {
-        let (before, after) = (text.get(..hint.start())?, text.get(hint.start()..)?);
-        let start = before.rfind('\n').map_or(0, |end| end + 1);
-        let length = after.find('\n').unwrap_or(after.len());
-        let line = text.get(start..hint.start() + length)?;
-        addressed.is_match(line).then(|| (before.split('\n').count(), line))
-    })
+    let mut from = 0;
+    while let Some(hint) = hints.find_at(text, from) {
+        let start = text.get(from..hint.start())?.rfind('\n').map_or(from, |end| from + end + 1);
+        let end = text.get(hint.end()..)?.find('\n').map_or(text.len(), |length| hint.end() + length);
+        let line = text.get(start..end)?;
+        if addressed.is_match(line) {
+            return Some((text.get(..hint.start())?.split('\n').count(), line));
+        }
+        from = end;
+    }
+    None
 }
 
 #[cfg(test)]
@@ -98,6 +103,7 @@ mod tests {
         check("# Wait for the window\n", None);
         check("<file name=\"setup_task.ps1\">\n", Some("1: \"<file name=\"setup_task.ps1\">\""));
         check("# checks (omitted for brevity)\n", Some("1: \"# checks (omitted for brevity)\""));
+        check("echo '# Wait, what?'\n\n# Hmm\n", Some("3: \"# Hmm\""));
         check("echo 'names are omitted for brevity'\n", None);
     }
 

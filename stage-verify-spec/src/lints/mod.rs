@@ -145,6 +145,32 @@ mod tests {
     }
 
     #[test]
+    fn long_files_do_not_take_long() {
+        let keys: String = (0..2_000).map(|number| format!(" ok = result['k_{number}']\n")).collect();
+        let long_key = "_".repeat(50_000);
+        let verifier = format!(
+            "def verify_t(traj, env_info, task_info):\n a = '/tmp/a.json'\n result = json.load(traj)\n{keys} \
+             ok = result['{long_key}']\n"
+        );
+        let expectations: Vec<_> =
+            (0..20_000).map(|number| format!("\"expected_{number}\": {number}")).collect();
+        let line = format!("V='{}'; echo expected {}\n", "a".repeat(9_000), "$V".repeat(20_000));
+        let residue = "# x rest of the code y ".repeat(10_000);
+        let task = Task::new("t")
+            .spec("metadata", &format!("{{\"{}\": {{{}}}}}", "k".repeat(100_000), expectations.join(",")))
+            .spec(
+                "hooks",
+                r#"{"pre_task": "/tasks/t/setup_task.sh", "post_task": "/tasks/t/export_result.sh"}"#,
+            )
+            .file("setup_task.sh", &format!("{line}{residue}"))
+            .file("export_result.sh", &format!("echo k_0 > /tmp/a.json\n{}", "k__".repeat(100_000)))
+            .verifier(&verifier);
+        for lint in LINTS {
+            let _found = task.warnings(lint);
+        }
+    }
+
+    #[test]
     fn nothing_is_too_deep() {
         let check = |name: &str, expression: &str| {
             let function = "def verify_t(traj, env_info, task_info):\n";

@@ -12,6 +12,15 @@ use regex::Regex;
 use super::subject::Hook;
 use super::{Lint, Subject, Warning, script};
 
+/// Expected values that are looked for. The published benchmark has no task with more than a few dozen.
+const MAX_EXPECTATIONS: usize = 200;
+
+/// The longest name of a value, in bytes.
+const MAX_KEY: usize = 200;
+
+/// The longest line of a script that is looked at, in bytes.
+const MAX_LINE: usize = 1_000;
+
 pub(super) static LINT: Lint = Lint {
     name: "printed_expectation",
     explanation: "the pre_task script prints a value that the metadata expects and the description does not tell",
@@ -75,6 +84,9 @@ fn expectations(subject: &Subject<'_>) -> Vec<Expectation> {
 }
 
 fn collect(value: &Value, key: String, found: &mut Vec<Expectation>) {
+    if found.len() == MAX_EXPECTATIONS || key.len() > MAX_KEY {
+        return;
+    }
     match value {
         Value::Map(map) => {
             for (name, value) in &map.entries {
@@ -101,7 +113,7 @@ fn is_expectation(key: &str) -> bool {
 /// Lines that a script prints and that tell what is right: their numbers, and what they tell, in small words.
 fn printed(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut variables = BTreeMap::new();
-    script::lines(text).filter_map(move |line| {
+    script::lines(text).filter(|line| line.text.len() <= MAX_LINE).filter_map(move |line| {
         if let Some(found) = ASSIGNMENT.as_ref()?.captures(line.text) {
             let (_, [name, value]) = found.extract();
             variables.insert(name.to_owned(), value.to_owned());

@@ -16,6 +16,9 @@ use super::{Lint, Subject, Warning, with_stack};
 const ASIDE: [&str; 9] =
     ["err", "warn", "note", "message", "msg", "debug", "reason", "timestamp", "screenshot"];
 
+/// Keys of one result, and bytes of a key, up to which a verifier is looked at. People need far fewer.
+const MAX_KEYS: usize = 100;
+
 /// The longest file that may write a result, in bytes.
 const MAX_SCRIPT_BYTES: usize = 1 << 20;
 
@@ -65,6 +68,9 @@ impl<'a> Reads<'a> {
             Keys { variable, found: BTreeSet::new(), optional: BTreeSet::new(), is_changed: false };
         keys.visit_body(&verifier.entry()?.body);
         let reads = Self { keys: keys.found, optional: keys.optional };
+        if reads.keys.len() > MAX_KEYS || reads.keys.iter().any(|key| key.len() > MAX_KEYS) {
+            return None;
+        }
         let writes_some = reads.keys.iter().any(|key| export.contains(key));
         (writes_some && !keys.is_changed).then_some(reads)
     }
