@@ -47,7 +47,7 @@ pub struct StageArgs {
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
 
-    /// Where manifests, the journal and logs are kept [default: <workspace>/task_generation_runs/<env>]
+    /// Where manifests, the journal and logs are kept [default: task_generation_runs/ENV in the workspace]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 

@@ -1,6 +1,6 @@
 //! Unpacks answers of a model into task folders, each complete or not at all.
 //!
-//! [`args`] turns what was typed into [`Settings`], [`jobs`] makes work of the lines that come in, [`unpack`]
+//! [`args`] turns what was typed into [`Settings`], [`jobs`] makes work of the lines that come in, [`mod@unpack`]
 //! does it on every core, and [`report`] writes in the order of the input what became of each answer. How an
 //! answer is read is `common::answer`; how a folder is published, `common::publish`.
 
