@@ -209,6 +209,26 @@ fn the_key_turns_up_nowhere() {
     }
 }
 
+/// What anybody on the machine can see of a process while it is at work.
+#[test]
+#[cfg(target_os = "linux")]
+fn the_key_is_no_part_of_the_process_title() {
+    let (place, server) = (Place::new(), Server::start(|_| Play::Endless));
+    let mut child = place
+        .command_at(&server, &["--count", "2"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    server.wait_for(1);
+    for file in ["cmdline", "comm"] {
+        let title = fs_err::read(format!("/proc/{}/{file}", child.id())).unwrap();
+        assert!(!String::from_utf8_lossy(&title).contains(KEY), "{file}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
 #[test]
 fn seeds_are_waited_for_and_other_records_pass_through() {
     let (place, server) = (Place::new(), good_server());
