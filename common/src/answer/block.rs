@@ -296,14 +296,23 @@ impl<'a> Finder<'a, '_> {
         }
         // Every fence belongs to a block inside.
         let Some((&last, earlier)) = candidates.split_last() else { return Closer::Missing };
+        let mut closer = last;
         for &candidate in earlier {
             match self.looks(candidate) {
-                Some(Looks::Closing) => return Closer::At(candidate),
+                Some(Looks::Closing) => {
+                    closer = candidate;
+                    break;
+                }
                 Some(Looks::Opening) => {}
                 None => return Closer::Unclear(candidate),
             }
         }
-        Closer::At(last)
+        // A block in the talk before the next file may as well be the end of this one.
+        let is_followed = next_file < self.fences.len();
+        if is_followed && self.closers(opener).any(|at| (closer + 1..next_file).contains(&at)) {
+            return Closer::Unclear(closer);
+        }
+        Closer::At(closer)
     }
 
     /// What the lines around a bare fence make of it.

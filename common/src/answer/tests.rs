@@ -106,6 +106,13 @@ fn a_fence_inside_a_content_does_not_end_it() {
 #[test]
 fn where_a_text_ends_nobody_guesses() {
     check("```README.md\na\n\n```\n\nb\n```\nc\n```\n", "!ambiguous_block");
+    // Talk with a block of its own, or a text that ends in the midst of one: nobody can tell.
+    for name in ["README.md", "rows.csv", "setup_task.ps1"] {
+        let open = format!("```{name}\na\n```\n\nRun it:\n\n```bash\nls\n```\n");
+        let next = "```task.json\n{\"id\": 1}\n```\n";
+        check(&format!("{open}\n{next}"), &format!("{TASK}\n!ambiguous_block"));
+        check(&open, &format!("{name} \"a\\n\""));
+    }
 }
 
 #[test]
