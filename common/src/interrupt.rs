@@ -1,10 +1,12 @@
 //! Ctrl-C: the first one asks a stage to finish what it has begun, the second to stop at once.
 
+use std::convert::Infallible;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use crossbeam_channel::{Receiver, bounded};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level;
@@ -82,6 +84,18 @@ impl Interrupt {
             listener(urgency);
         }
         listeners.push(Box::new(listener));
+    }
+
+    /// A channel that is closed once it was raised to this urgency, for whoever waits for other things as well.
+    pub fn closed_at(&self, urgency: Urgency) -> Receiver<Infallible> {
+        let (open, closed) = bounded(0);
+        let open = Mutex::new(Some(open));
+        self.listen(move |now| {
+            if now >= urgency {
+                drop(open.lock().unwrap_or_else(PoisonError::into_inner).take());
+            }
+        });
+        closed
     }
 }
 

@@ -1,5 +1,6 @@
 //! What every stage does the same way: start and end, take records in, give records out.
 
+use std::convert::Infallible;
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context, Result};
 use clap::Args;
-use crossbeam_channel::{Receiver, Sender, bounded, select};
+use crossbeam_channel::{Receiver, Sender, bounded, never, select_biased};
 use fs_err as fs;
 
 use crate::environment::Workspace;
@@ -191,6 +192,21 @@ const WINDOW: usize = 32;
 pub fn in_order<T, R>(
     items: impl Iterator<Item = io::Result<T>> + Send + 'static,
     work: impl Fn(T) -> R + Sync,
+    emit: impl FnMut(R) -> Result<()>,
+) -> Result<()>
+where
+    T: Send + 'static,
+    R: Send,
+{
+    in_order_until(&never(), items, work, emit)
+}
+
+/// Like [`in_order`], until `end` is closed: then no further item is begun, though the input may still be open,
+/// and what was begun is finished and emitted.
+pub fn in_order_until<T, R>(
+    end: &Receiver<Infallible>,
+    items: impl Iterator<Item = io::Result<T>> + Send + 'static,
+    work: impl Fn(T) -> R + Sync,
     mut emit: impl FnMut(R) -> Result<()>,
 ) -> Result<()>
 where
@@ -201,14 +217,14 @@ where
     let (place, places) = bounded(WINDOW * workers);
     let (give, given) = bounded(WINDOW * workers);
     let (finished, results) = bounded(WINDOW * workers);
-    let (running, stopped) = bounded::<()>(0);
-    // Not joined: when `emit` fails, it may be waiting for a line that never comes.
+    let (running, stopped) = bounded::<Infallible>(0);
+    // Not joined: when it is not to go on, it may be waiting for a line that never comes.
     thread::spawn(move || feed(items, &place, &give));
     rayon::in_place_scope(|scope| {
         for _ in 0..workers {
             let (given, stopped, finished) = (given.clone(), stopped.clone(), finished.clone());
             let work = &work;
-            scope.spawn(move |_| serve(&given, &stopped, &finished, work));
+            scope.spawn(move |_| serve(&given, [end, &stopped], &finished, work));
         }
         drop(finished);
         let emitted = emit_in_order(&results, &places, &mut emit);
@@ -234,19 +250,20 @@ fn feed<T>(
 /// whose idle threads wake one another for every item that trickles in.
 fn serve<T, R>(
     given: &Receiver<(usize, io::Result<T>)>,
-    stopped: &Receiver<()>,
+    [end, stopped]: [&Receiver<Infallible>; 2],
     finished: &Sender<(usize, io::Result<R>)>,
     work: &impl Fn(T) -> R,
 ) {
     loop {
-        select! {
+        select_biased! {
+            recv(end) -> _ => return,
+            recv(stopped) -> _ => return,
             recv(given) -> item => {
                 let Ok((number, item)) = item else { return };
                 if finished.send((number, item.map(work))).is_err() {
                     return;
                 }
             }
-            recv(stopped) -> _ => return,
         }
     }
 }
@@ -309,6 +326,23 @@ mod tests {
         let failed = in_order(items.into_iter(), |n: i32| n, |_| anyhow::bail!("no room")).unwrap_err();
         assert_eq!(failed.to_string(), "no room");
         drop(give);
+    }
+
+    #[test]
+    fn an_end_that_is_asked_for_comes_though_the_input_is_open() {
+        let (give, items) = mpsc::channel();
+        let (end, ended) = bounded(0);
+        let (emitted, heard) = mpsc::channel();
+        let worker = thread::spawn(move || {
+            in_order_until(&ended, items.into_iter(), |n: i32| n, |n| Ok(emitted.send(n)?))
+        });
+        give.send(Ok(1)).unwrap();
+        assert_eq!(heard.recv().unwrap(), 1);
+        drop(end);
+        worker.join().unwrap().unwrap();
+        // What comes now is not begun.
+        drop(give.send(Ok(2)));
+        assert_eq!(heard.try_iter().count(), 0);
     }
 
     #[test]

@@ -30,6 +30,7 @@ use std::process::ExitCode;
 use anyhow::{Context, Result, bail};
 use clap::Parser;
 use common::exit::ExitStatus;
+use common::interrupt::{Interrupt, Urgency};
 use common::ui::Ui;
 
 use crate::args::Args;
@@ -49,7 +50,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(args: &Args) -> Result<ExitStatus> {
     let ui = args.stage.ui("stage-probe");
-    let workers = WorkerSettings { interpreter: Interpreter::find(&args.python)?, confined: true };
+    let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
+    let workers = WorkerSettings {
+        interpreter: Interpreter::find(&args.python)?,
+        confined: true,
+        given_up: interrupt.closed_at(Urgency::Stop),
+    };
     ui.debug(format_args!(
         "Python {} at {}",
         workers.interpreter.version,
@@ -58,7 +64,11 @@ fn run(args: &Args) -> Result<ExitStatus> {
     if args.self_test {
         return show_self_test(&workers, &ui);
     }
-    let (workers, first) = confined_or_not(workers, args.unsafe_, &ui)?;
+    let tried = confined_or_not(workers, args.unsafe_, &ui);
+    if interrupt.urgency().is_some() {
+        return Ok(ExitStatus::Interrupted);
+    }
+    let (workers, first) = tried?;
     let prober = Prober::new(workers, first, args);
     if let Some(jobs) = args.jobs {
         rayon::ThreadPoolBuilder::new()
@@ -66,7 +76,7 @@ fn run(args: &Args) -> Result<ExitStatus> {
             .build_global()
             .context("cannot start threads")?;
     }
-    stream::run(args, &prober, &ui)
+    stream::run(args, &prober, &interrupt, &ui)
 }
 
 /// Tells what is denied to verifiers on this machine, and what is not.

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use common::environment::{Environment, Workspace, task_spec};
 use common::exit::ExitStatus;
-use common::interrupt::Interrupt;
+use common::interrupt::{Interrupt, Urgency};
 use common::manifest::{Line, RawLine};
 use common::record::{Failure, Kind, Record, SpecKind, TaskStatus};
 use common::run_dir::RunDir;
-use common::stage::{Output, in_order};
+use common::stage::{Output, in_order_until};
 use common::ui::Ui;
 use fs_err as fs;
 
@@ -35,7 +35,6 @@ enum Item {
 }
 
 /// What came of an item, in the order it is written.
-#[derive(Default)]
 struct Done {
     raw: Option<RawLine>,
     passed: Option<Box<Record>>,
@@ -43,9 +42,8 @@ struct Done {
 }
 
 /// Probes all that was asked for.
-pub(crate) fn run(args: &Args, prober: &Prober, ui: &Ui) -> Result<ExitStatus> {
+pub(crate) fn run(args: &Args, prober: &Prober, interrupt: &Interrupt, ui: &Ui) -> Result<ExitStatus> {
     let workspace = args.stage.workspace()?;
-    let interrupt = Interrupt::on_signals().context("cannot watch for signals")?;
     let run_dir = args.stage.run_dir.as_deref().map(RunDir::open).transpose()?;
     let _lock = run_dir.as_ref().map(|dir| dir.lock("probe")).transpose()?;
     let manifest = run_dir.as_ref().map(|dir| dir.manifest("probes"));
@@ -53,16 +51,16 @@ pub(crate) fn run(args: &Args, prober: &Prober, ui: &Ui) -> Result<ExitStatus> {
     let (items, total) = items(args, run_dir.as_ref(), &workspace, ui)?;
     let mut summary = Summary::default();
     let progress = ui.progress("probing", total);
-    let (no_more, no_probe) = (interrupt.clone(), interrupt.clone());
-    in_order(
-        items.take_while(move |_| no_more.urgency().is_none()),
-        |item| match no_probe.urgency() {
-            Some(_) => Done::default(),
-            None => work(item, prober, &workspace, ui),
-        },
+    tell_of_interruptions(interrupt, ui);
+    in_order_until(
+        &interrupt.closed_at(Urgency::Drain),
+        items,
+        |item| work(item, prober, &workspace, ui),
         |done| {
             progress.inc(1);
-            write(&done, &mut output, &mut summary, ui)
+            // A run that was given up says nothing of its verifier.
+            let given_up = interrupt.urgency() == Some(Urgency::Stop);
+            if given_up { Ok(()) } else { write(&done, &mut output, &mut summary, ui) }
         },
     )?;
     drop(progress);
@@ -72,6 +70,14 @@ pub(crate) fn run(args: &Args, prober: &Prober, ui: &Ui) -> Result<ExitStatus> {
     }
     output.finish()?;
     Ok(ExitStatus::failed_if(summary.any_bad() || ui.errors() > 0))
+}
+
+fn tell_of_interruptions(interrupt: &Interrupt, ui: &Ui) {
+    let ui = ui.clone();
+    interrupt.listen(move |urgency| match urgency {
+        Urgency::Drain => ui.warn("interrupted; waiting for the verifiers that run, again to end them"),
+        Urgency::Stop => ui.warn("interrupted again; ending the verifiers that run"),
+    });
 }
 
 type Items = Box<dyn Iterator<Item = io::Result<Item>> + Send>;

@@ -1,15 +1,16 @@
 //! Workers: sandboxes with a Python in them, each running one verifier at a time.
 
+use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
+use crossbeam_channel::{Receiver, bounded, select};
 use rustix::fs::chown;
-use rustix::process::{Gid, Uid};
+use rustix::process::{Gid, Pid, Signal, Uid, kill_process_group};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
@@ -130,6 +131,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) interpreter: Interpreter,
     /// Whether to confine verifiers, or to run them without what this machine does not have.
     pub(crate) confined: bool,
+    /// Closed when nothing is worth waiting for any more.
+    pub(crate) given_up: Receiver<Infallible>,
 }
 
 /// A sandbox with a Python in it.
@@ -138,6 +141,7 @@ pub(crate) struct Worker {
     process: Child,
     requests: ChildStdin,
     replies: Receiver<String>,
+    given_up: Receiver<Infallible>,
     pub(crate) ready: Ready,
     /// What stands in for the sandbox's own root where there is none.
     _root: Option<TempDir>,
@@ -158,14 +162,20 @@ impl Worker {
         let (Some(requests), Some(replies)) = (process.stdin.take(), process.stdout.take()) else {
             bail!("a sandbox has no pipes");
         };
-        let (give, lines) = sync_channel(64);
+        let (give, lines) = bounded(64);
         thread::spawn(move || {
             let lines = BufReader::new(replies).lines();
             // Ends with the process, or with the worker that nobody listens to any more.
             lines.map_while(Result::ok).try_for_each(|line| give.send(line))
         });
-        let mut worker =
-            Self { process, requests, replies: lines, ready: Ready { landlock: 0 }, _root: root };
+        let mut worker = Self {
+            process,
+            requests,
+            replies: lines,
+            given_up: settings.given_up.clone(),
+            ready: Ready { landlock: 0 },
+            _root: root,
+        };
         match worker.reply(0).context("cannot set a sandbox up")? {
             Reply::Ready(ready) => worker.ready = ready,
             other => bail!("a sandbox greets with {other:?}"),
@@ -209,18 +219,19 @@ impl Worker {
 
     /// The next thing that the harness says, which is at the latest when a run of this many seconds ends.
     pub(crate) fn reply(&mut self, seconds: u64) -> Result<Reply> {
-        match self.replies.recv_timeout(PATIENCE + Duration::from_secs(seconds)) {
-            Ok(line) => serde_json::from_str(&line).with_context(|| format!("a sandbox says {line}")),
-            Err(RecvTimeoutError::Timeout) => Err(anyhow!("a sandbox did not answer in time")),
-            Err(RecvTimeoutError::Disconnected) => Err(anyhow!("a sandbox ended unasked")),
-        }
+        let line = select! {
+            recv(self.replies) -> line => line.ok().context("a sandbox ended unasked")?,
+            recv(self.given_up) -> _ => bail!("interrupted"),
+            default(PATIENCE + Duration::from_secs(seconds)) => bail!("a sandbox did not answer in time"),
+        };
+        serde_json::from_str(&line).with_context(|| format!("a sandbox says {line}"))
     }
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        // The kernel ends everything in the sandbox with its first process.
-        drop(self.process.kill());
+        // The kernel ends everything in the sandbox with its first process; where there is none, the group.
+        let _ = kill_process_group(Pid::from_child(&self.process), Signal::KILL);
         drop(self.process.wait());
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -120,4 +121,38 @@ pub(crate) fn codes(record: &Value) -> Vec<&str> {
 pub(crate) fn outcomes(record: &Value) -> Vec<(&str, &str)> {
     let states = record["states"].as_array().unwrap().iter();
     states.map(|state| (state["state"].as_str().unwrap(), state["outcome"].as_str().unwrap())).collect()
+}
+
+/// Whether verifiers can be confined on this machine. If not, tests of it have nothing to test.
+pub(crate) fn confines(mut command: Command) -> bool {
+    command.arg("--self-test");
+    let ended = run(command, "");
+    if ended.code != Some(0) {
+        eprintln!("skipped: verifiers cannot be confined here:\n{}", ended.stderr);
+    }
+    ended.code == Some(0)
+}
+
+/// Waits for something that has to happen, though nobody says when it does.
+pub(crate) fn wait_until(what: &str, happens: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !happens() {
+        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
+        thread::yield_now();
+    }
+}
+
+/// Whether any process of this machine has `argument` on its command line.
+pub(crate) fn is_running(argument: &str) -> bool {
+    let processes = fs::read_dir("/proc").unwrap();
+    let lines = processes.filter_map(|process| fs::read(process.ok()?.path().join("cmdline")).ok());
+    lines.into_iter().any(|line| line.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()))
+}
+
+/// The names in a folder, sorted.
+pub(crate) fn names_in(dir: &Path) -> Vec<String> {
+    let entries = fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
 }

@@ -9,13 +9,11 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use serde_json::json;
 
-use crate::bench::{Bench, Ended, PROGRAM, run};
+use crate::bench::{Bench, Ended, PROGRAM, confines, is_running, names_in, run};
 
 /// What every attempt is put into.
 const FRAME: &str = r#"
@@ -73,24 +71,6 @@ fn no_verifier_escapes_from_a_probe_run_by_nobody() {
 }
 
 #[test]
-fn a_probe_that_is_killed_takes_its_verifiers_along() {
-    let bench = Bench::new();
-    if !confines(bench.command(Path::new(PROGRAM))) {
-        return;
-    }
-    let marker = format!("{}00", std::process::id());
-    let verifier =
-        format!("import subprocess\ndef verify(a, b, c):\n    subprocess.run(['sleep', '{marker}'])\n");
-    bench.task("sleep", &verifier);
-    let mut command = bench.command(Path::new(PROGRAM));
-    let mut probe = command.arg(bench.env()).args(["--timeout", "600", "--quiet"]).spawn().unwrap();
-    wait_until("the verifier runs", || is_running(&marker));
-    probe.kill().unwrap();
-    probe.wait().unwrap();
-    wait_until("the verifier is gone", || !is_running(&marker));
-}
-
-#[test]
 fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
     let bench = Bench::new();
     bench.task("one", "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n");
@@ -110,25 +90,6 @@ fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
     assert!(refused.stderr.contains("verifiers cannot be confined on this machine"), "{}", refused.stderr);
     let asked = probe(&["--unsafe"]);
     assert!(asked.stderr.contains("verifiers are run unconfined"), "{}", asked.stderr);
-}
-
-/// Waits for something that has to happen, though nobody says when it does.
-fn wait_until(what: &str, happens: impl Fn() -> bool) {
-    let start = Instant::now();
-    while !happens() {
-        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {what}");
-        thread::yield_now();
-    }
-}
-
-/// Whether verifiers can be confined on this machine. If not, tests of it have nothing to test.
-fn confines(mut command: Command) -> bool {
-    command.arg("--self-test");
-    let ended = run(command, "");
-    if ended.code != Some(0) {
-        eprintln!("skipped: verifiers cannot be confined here:\n{}", ended.stderr);
-    }
-    ended.code == Some(0)
 }
 
 /// A copy of the program that `nobody` may start.
@@ -217,18 +178,4 @@ fn attempts() -> Vec<(String, String)> {
         .collect();
     attempts.sort();
     attempts
-}
-
-fn names_in(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).unwrap();
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-/// Whether any process of this machine has `argument` on its command line.
-fn is_running(argument: &str) -> bool {
-    let processes = fs::read_dir("/proc").unwrap();
-    let lines = processes.filter_map(|process| fs::read(process.ok()?.path().join("cmdline")).ok());
-    lines.into_iter().any(|line| line.split(|byte| *byte == 0).any(|word| word == argument.as_bytes()))
 }

@@ -6,5 +6,6 @@
 mod bench;
 mod escapes;
 mod faults;
+mod interrupted;
 mod stream;
 mod untouched;
