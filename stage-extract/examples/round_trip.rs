@@ -360,7 +360,7 @@ fn list(files: &Contents) -> String {
     for (at, (name, content)) in files.iter().enumerate() {
         let item = format!("{name}:\n\n{}", block(name, content, 3, nameless));
         let marker = format!("{}. ", at + 1);
-        for (number, line) in item.lines().enumerate() {
+        for (number, line) in item.strip_suffix('\n').unwrap_or(&item).split('\n').enumerate() {
             let indent = if number == 0 { marker.clone() } else { " ".repeat(marker.len()) };
             text += if line.is_empty() { "" } else { &indent };
             text += line;

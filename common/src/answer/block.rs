@@ -307,21 +307,24 @@ impl<'a> Finder<'a, '_> {
                 None => return Closer::Unclear(candidate),
             }
         }
-        // A block in the talk before the next file may as well be the end of this one.
-        let is_followed = next_file < self.fences.len();
-        if is_followed && self.closers(opener).any(|at| (closer + 1..next_file).contains(&at)) {
-            return Closer::Unclear(closer);
-        }
-        Closer::At(closer)
+        if self.leaves_doubt(opener, closer) { Closer::Unclear(closer) } else { Closer::At(closer) }
+    }
+
+    /// Whether a block of the talk stands between the one that is closed here and the next file: its fences may
+    /// as well belong to a text that ends later.
+    fn leaves_doubt(&self, opener: usize, closer: usize) -> bool {
+        let names_file = |head: &Head| matches!(head.file, Some(Ok(_)));
+        let mut after = self.heads.iter().enumerate().skip(closer + 1);
+        let next_file = after.find(|(_, head)| names_file(head)).map(|(at, _)| at);
+        next_file.is_some_and(|next| self.closers(opener).any(|at| (closer + 1..next).contains(&at)))
     }
 
     /// What the lines around a bare fence make of it.
     fn looks(&self, at: usize) -> Option<Looks> {
         let line = &self.fences.get(at)?.line;
-        let before = self.text.get(..line.start)?.trim_end_matches('\n').len() + 1;
-        let blank_before = before < line.start;
-        let after = self.text.get(line.end..)?;
-        let blank_after = after.lines().next().is_none_or(|next| next.trim().is_empty());
+        let is_blank = |line: Option<&str>| line.is_none_or(|line| line.trim().is_empty());
+        let blank_before = is_blank(self.text.get(..line.start)?.lines().next_back());
+        let blank_after = is_blank(self.text.get(line.end..)?.lines().next());
         match (blank_before, blank_after) {
             (true, false) => Some(Looks::Opening),
             (false, true) => Some(Looks::Closing),

@@ -48,10 +48,10 @@ fn verifier(content: &str) -> Guess {
 }
 
 /// Tells the script that prepares a task from the one that exports its result: by what it says of itself at
-/// the top, then by what it does. Commands that are to be typed are neither.
+/// the top, then by what it does. Commands that are to be typed are neither, and they are few.
 fn script(content: &str, setup: &'static str, export: &'static str) -> Guess {
-    let is_program =
-        content.trim_start().starts_with("#!") || setup != "setup_task.sh" && content.lines().count() > 5;
+    let typed_at_most = if setup == "setup_task.sh" { 20 } else { 5 };
+    let is_program = content.trim_start().starts_with("#!") || content.lines().count() > typed_at_most;
     if !is_program {
         return Guess::Talk;
     }

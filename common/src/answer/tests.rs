@@ -173,6 +173,8 @@ fn between_equals_nobody_guesses() {
     let setup = "#!/bin/bash\n# Setup";
     check(&format!("```bash\n{setup} one\n```\n```bash\n{setup} two\n```\n"), "!ambiguous_file");
     check("```bash\n#!/bin/bash\nls\n```\n", "!ambiguous_file");
+    check(&format!("```bash\n{}```\n", "ls\n".repeat(30)), "!ambiguous_file");
+    check(&format!("```bash\n{}```\n", "ls\n".repeat(9)), "!no_files");
 }
 
 #[test]
