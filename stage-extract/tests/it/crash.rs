@@ -1,4 +1,4 @@
-//! What is left when the stage is killed, or the disk is full.
+//! What is left when the stage is killed.
 
 use std::process::Stdio;
 use std::thread;

@@ -1,9 +1,11 @@
 //! Tests of stage-extract through its binary.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
 
 mod crash;
 mod fixture;
+mod full_disk;
 mod hostile;
 mod quarantine;
 mod unpack;

@@ -1,0 +1,101 @@
+//! What is left when there is no room, and what the next run makes of it.
+
+use std::path::Path;
+use std::process::Command;
+
+use fs_err as fs;
+use serde_json::Value;
+
+use crate::fixture::{Fixture, answer, files, lines, record};
+
+/// Runs the stage on a disk with room for a few tasks, then on the same one with more room. What is there after
+/// each is copied to where the test can see it: the disk is gone with this shell.
+const SMALL_DISK: &str = r#"
+mount -t tmpfs -o size=2m none demo_env/tasks && head -c 1800k /dev/zero >demo_env/tasks/filler || exit
+"$@" 2>first.stderr
+echo $? >first.status
+rm demo_env/tasks/filler
+cp -R demo_env/tasks first
+"$@" 2>second.stderr
+echo $? >second.status
+cp -R demo_env/tasks second
+"#;
+
+/// Runs the stage where no file may be larger than 32 KiB (64 in some shells), and then without a limit.
+const SMALL_FILES: &str = r#"
+(trap '' XFSZ; ulimit -f 64; exec "$@" 2>first.stderr)
+echo $? >first.status
+cp -R demo_env/tasks first
+"$@" 2>second.stderr
+echo $? >second.status
+cp -R demo_env/tasks second
+"#;
+
+/// More than fits on the small disk, and some of it in files that are too large.
+fn many_answers() -> Vec<Value> {
+    let padding = "# No room for this.\n".repeat(4000);
+    let answers = (0..30).map(|number| {
+        let name = format!("task_{number}");
+        let answer = answer(&name);
+        let answer = if number < 20 {
+            answer
+        } else {
+            answer.replace("#!/bin/bash\n", &format!("#!/bin/bash\n{padding}"))
+        };
+        record(number + 1, &name, &answer)
+    });
+    answers.collect()
+}
+
+#[test]
+fn a_full_disk_leaves_no_partial_folder_and_the_next_run_completes() {
+    let disk = tempfile::tempdir().unwrap();
+    let mut mount = Command::new("unshare");
+    mount.args(["-r", "-m", "mount", "-t", "tmpfs", "none"]).arg(disk.path());
+    if !mount.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: no small disk can be mounted here");
+        return;
+    }
+    let mut shell = Command::new("unshare");
+    shell.args(["-r", "-m", "sh"]);
+    check(shell, SMALL_DISK, "No space left on device");
+}
+
+#[test]
+fn a_file_that_is_too_large_leaves_no_partial_folder_and_the_next_run_completes() {
+    check(Command::new("sh"), SMALL_FILES, "File too large");
+}
+
+/// Checks that a run in `shell`, which finds too little room the first time, says so with the `reason`, and
+/// leaves what another one completes.
+#[track_caller]
+fn check(mut shell: Command, script: &str, reason: &str) {
+    let records = many_answers();
+    let undisturbed = Fixture::new();
+    assert_eq!(undisturbed.extract(&[], &records).status, 0);
+    let whole = undisturbed.published();
+
+    let fixture = Fixture::new();
+    fs::create_dir(fixture.tasks()).unwrap();
+    fs::write(fixture.path("files.jsonl"), lines(&records)).unwrap();
+    let stage = fixture.command(&["--env-dir", "demo_env", "-i", "files.jsonl", "-o", "/dev/null"]);
+    shell.args(["-c", script, "sh"]).arg(stage.get_program()).args(stage.get_args());
+    let ran = shell.current_dir(fixture.path("")).output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+
+    let said = |name: &str| fs::read_to_string(fixture.path(name)).unwrap();
+    let stderr = said("first.stderr");
+    assert_eq!(said("first.status"), "2\n", "{stderr}");
+    assert!(stderr.contains("cannot publish the task task_"), "{stderr}");
+    assert!(stderr.contains("the same command goes on from there"), "{stderr}");
+    assert!(stderr.contains(reason), "{stderr}");
+    let first = fixture.path("first");
+    let is_there = |name: &str| first.join(name).parent().is_some_and(Path::exists);
+    let complete = whole.clone().into_iter().filter(|(name, _)| is_there(name)).collect();
+    assert_eq!(files(&first), complete);
+    assert!(complete.len() < whole.len());
+
+    assert_eq!(said("second.status"), "0\n", "{}", said("second.stderr"));
+    assert_eq!(files(&fixture.path("second")), whole);
+    assert!(!fixture.path("second/.unfinished").exists());
+}
