@@ -106,6 +106,10 @@ impl Prober {
             .collect();
         record.states = asked.iter().filter_map(Asked::record).collect();
         record.issues = judge::issues(&asked);
+        if task.fixtures.golden.is_empty() {
+            let message = "the verifier was shown no golden state, for want of fixtures: nothing says that the task can be passed";
+            record.issues.push(issue("no_fixtures", Severity::Warning, message));
+        }
         record.mutation = self.mutation(place, task, record)?;
         Ok(())
     }

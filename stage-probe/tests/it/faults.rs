@@ -75,6 +75,17 @@ fn a_sound_verifier_has_no_issue() {
 }
 
 #[test]
+fn fixtures_without_a_golden_state_show_no_pass() {
+    let bench = Bench::new();
+    let mut fixtures = fixtures();
+    fixtures["golden"] = json!([]);
+    bench.task("merge", &format!("{READ}{SOUND}")).file("merge", "fixtures.json", &fixtures.to_string());
+    let record = bench.probe_one(&[]);
+    assert_eq!(codes(&record), ["no_fixtures"]);
+    assert_eq!((&record["issues"][0]["severity"], &record["ok"]), (&json!("warning"), &json!(true)));
+}
+
+#[test]
 fn a_constant_pass() {
     check(
         "def verify(traj, env_info, task_info):\n    return verdict(True, 100)",
@@ -188,7 +199,7 @@ fn numbers_of_any_kind_are_scores() {
         "whole",
         "class N(float): pass\ndef verify(a, b, c):\n    return {'passed': False, 'score': N(0.0)}",
     );
-    assert_eq!(codes(&bench.probe_one(&[])), Vec::<&str>::new());
+    assert_eq!(codes(&bench.probe_one(&[])), ["no_fixtures"]);
 }
 
 #[test]
@@ -272,6 +283,6 @@ def verify(traj, env_info, task_info):
     fs_err::create_dir(bench.env().join("utils")).unwrap();
     fs_err::write(bench.env().join("utils/shared.py"), "THRESHOLD = 0\n").unwrap();
     let record = bench.probe_one(&[]);
-    assert_eq!(codes(&record), Vec::<&str>::new(), "{record:#}");
+    assert_eq!(codes(&record), ["no_fixtures"], "{record:#}");
     assert!(outcomes(&record).iter().all(|(_, outcome)| *outcome == "fail"));
 }
