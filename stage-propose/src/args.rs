@@ -12,7 +12,7 @@ use common::stage::StageArgs;
 /// elsewhere, and what it failed to do, is reported as failures.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
-pub struct Args {
+pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) stage: StageArgs,
 

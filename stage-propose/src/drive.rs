@@ -19,6 +19,7 @@ use crate::seeds::{self, Checks};
 use crate::session::{Before, Session};
 use crate::settings::{Assignment, Drive, Place};
 use crate::tree::Tree;
+use crate::watcher::Watcher;
 use crate::writes::{self, Writes};
 
 /// How many findings the agent is told of.
@@ -43,6 +44,7 @@ struct Mission<'a> {
     drive: &'a Drive,
     ui: &'a Ui,
     interrupt: Interrupt,
+    watcher: Watcher,
     session: Session,
     writes: Writes,
     outcome: Outcome<'a>,
@@ -84,6 +86,7 @@ impl<'a> Mission<'a> {
             drive,
             ui,
             interrupt,
+            watcher: Watcher::start()?,
             session,
             writes,
             outcome,
@@ -153,7 +156,7 @@ impl<'a> Mission<'a> {
             workspace: self.place.workspace.root(),
             env_dir: &self.place.environment.root,
         };
-        let command = self.drive.agent.command(&order)?.time_limit(self.drive.time_limit);
+        let command = self.watcher.over(self.drive.agent.command(&order)?).time_limit(self.drive.time_limit);
         let progress = self.ui.progress(&format!("{}, turn", phase.name()), None);
         let familiar = [order.env_dir, order.workspace];
         let mut report =

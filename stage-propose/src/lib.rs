@@ -21,18 +21,34 @@ mod seeds;
 mod session;
 mod settings;
 mod tree;
+mod watcher;
 mod writes;
 
+use std::ffi::OsString;
+use std::process::ExitCode;
+
 use anyhow::Result;
-pub use args::Args;
+use args::Args;
+use clap::Parser;
 use common::exit::ExitStatus;
 use settings::{Settings, Work};
 
 /// The stage's name.
-pub const NAME: &str = "stage-propose";
+const NAME: &str = "stage-propose";
 
-/// Runs the stage.
-pub fn run(args: Args) -> Result<ExitStatus> {
+/// Runs the stage with these arguments, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    if let [_, role, run] = arguments.as_slice()
+        && role == watcher::ROLE
+    {
+        return watcher::main(run);
+    }
+    let args = Args::parse_from(arguments);
+    common::stage::main(NAME, || run(args))
+}
+
+fn run(args: Args) -> Result<ExitStatus> {
     let ui = args.stage.ui(NAME);
     let settings = Settings::resolve(args, &ui)?;
     match &settings.work {

@@ -1,11 +1,7 @@
-//! Writes seed tasks into an environment, or adopts those that are there.
+//! The program: see the library.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use stage_propose::Args;
-
 fn main() -> ExitCode {
-    let args = Args::parse();
-    common::stage::main(stage_propose::NAME, || stage_propose::run(args))
+    stage_propose::main(std::env::args_os())
 }

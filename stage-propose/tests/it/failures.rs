@@ -1,7 +1,10 @@
 //! What can go wrong with an agent.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
@@ -189,6 +192,31 @@ fn tasks_from_a_phase_that_was_killed_with_the_stage_are_the_agents() {
     child.kill().unwrap();
     child.wait().unwrap();
     world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+}
+
+#[test]
+fn an_agent_ends_with_a_stage_that_is_killed() {
+    let world = World::new();
+    let started = world.fifo("started");
+    world.script(
+        1,
+        "init
+        stubborn='trap \"\" TERM INT HUP; echo $$ >>\"$RECORD/pids\"; echo yes >\"$RECORD/started\"; while :; do sleep 600; done'
+        sh -c \"$stubborn\" & setsid sh -c \"$stubborn\" & (setsid sh -c \"$stubborn\" &)
+        trap '' TERM; while :; do sleep 600; done",
+    );
+    let (mut child, _lines) = world.start(&["--seed-count", "1"]);
+    let mut ready = BufReader::new(fs::File::open(started).unwrap());
+    for _ in 0..3 {
+        ready.read_line(&mut String::new()).unwrap();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let start = Instant::now();
+    while !world.running().is_empty() {
+        assert!(start.elapsed() < Duration::from_mins(1), "not within a minute: {:?}", world.running());
+        thread::yield_now();
+    }
 }
 
 #[test]
