@@ -7,6 +7,7 @@
 //! After the Bash Reference Manual, 3.1 to 3.6; compared with `bash -n` on 24,298
 //! published scripts: nothing that bash accepts is refused.
 
+use memchr::memchr;
 use thiserror::Error;
 
 /// How deeply substitutions may be nested. Scripts of people use three or four levels.
@@ -15,6 +16,18 @@ const MAX_DEPTH: u32 = 100;
 /// How often a `((` may turn out to begin two subshells, and is read again as such. Without a limit, a
 /// script could make that exponentially slow.
 const MAX_MISREAD: u32 = 100;
+
+/// Bytes that are part of a word and nothing else, wherever they stand.
+const PLAIN: [bool; 256] = {
+    let mut plain = [true; 256];
+    let special = b" \t\r\n;&|<>()'\"\\$`";
+    let mut index = 0;
+    while index < special.len() {
+        plain[special[index] as usize] = false;
+        index += 1;
+    }
+    plain
+};
 
 /// Something in a script that does not close, or closes what is not open.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -308,7 +321,7 @@ impl Scanner<'_> {
                     return Err(self.unclosed_heredoc(&heredoc));
                 }
                 let rest = &self.text[self.at..];
-                let end = rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+                let end = memchr(b'\n', rest).unwrap_or(rest.len());
                 let mut line = &rest[..end];
                 self.at += (end + 1).min(rest.len());
                 while heredoc.strip_tabs
@@ -421,7 +434,7 @@ impl Scanner<'_> {
                     literal = false;
                     self.word_part(byte)?;
                 }
-                _ => self.at += 1,
+                _ => self.skip_plain(),
             }
         }
         if self.at == start {
@@ -470,7 +483,7 @@ impl Scanner<'_> {
     fn single_quoted(&mut self) -> Result<(), ShellError> {
         let start = self.at;
         let rest = &self.text[start + 1..];
-        match rest.iter().position(|&byte| byte == b'\'') {
+        match memchr(b'\'', rest) {
             Some(end) => self.skip(end + 2),
             None => Err(self.error(start, "the `'` is not closed")),
         }
@@ -499,7 +512,7 @@ impl Scanner<'_> {
                 b'\\' => self.skip(2)?,
                 b'`' => self.backquoted()?,
                 b'$' => self.dollar(true)?,
-                _ => self.at += 1,
+                _ => self.skip_plain(),
             }
         }
         Err(self.error(start, "the `\"` is not closed"))
@@ -569,7 +582,13 @@ impl Scanner<'_> {
 
     fn skip_line(&mut self) {
         let rest = &self.text[self.at..];
-        self.at += rest.iter().position(|&byte| byte == b'\n').unwrap_or(rest.len());
+        self.at += memchr(b'\n', rest).unwrap_or(rest.len());
+    }
+
+    /// Skips a byte and the plain ones after it.
+    fn skip_plain(&mut self) {
+        let plain = self.text[self.at + 1..].iter().take_while(|&&byte| PLAIN[usize::from(byte)]);
+        self.at += 1 + plain.count();
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "it is one of many ways to scan, and the others can fail")]

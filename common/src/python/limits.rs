@@ -30,8 +30,7 @@ const MAX_DIGITS: usize = 4_300;
 
 /// Refuses a source that could exhaust the stack while it is parsed or dropped.
 pub(super) fn check_before_parsing(source: &str) -> Result<(), SyntaxError> {
-    let brackets = source.bytes().filter(|byte| matches!(byte, b'(' | b'[' | b'{')).count();
-    if source.len() <= HARMLESS_BYTES && brackets <= HARMLESS_BRACKETS {
+    if source.len() <= HARMLESS_BYTES && count_brackets(source) <= HARMLESS_BRACKETS {
         return Ok(());
     }
     let mut lexer = lexer::lex(source, Mode::Module);
@@ -45,6 +44,14 @@ pub(super) fn check_before_parsing(source: &str) -> Result<(), SyntaxError> {
             return Err(SyntaxError::start("the source is nested too deeply"));
         }
     }
+}
+
+/// How many brackets a source opens, in strings and comments, too.
+fn count_brackets(source: &str) -> usize {
+    let is_bracket = |byte: &u8| matches!(byte, b'(' | b'[' | b'{');
+    // Counted in bytes, many of which are added at once, and in pieces that a byte can count.
+    let in_piece = |piece: &[u8]| piece.iter().map(|byte| u8::from(is_bracket(byte))).sum::<u8>();
+    source.as_bytes().chunks(usize::from(u8::MAX)).map(|piece| usize::from(in_piece(piece))).sum()
 }
 
 /// Checks a source that ruff accepts.
