@@ -1,12 +1,9 @@
 //! A verifier that has no way to know what the agent did.
 
-use std::collections::BTreeSet;
-
-use common::python::ast::visitor::{Visitor, walk_expr};
-use common::python::ast::{Expr, ExprContext};
+use common::python::ast::ExprContext;
 
 use super::subject::Verifier;
-use super::{Lint, Subject, Warning, with_stack};
+use super::{Lint, Subject, Warning, any_expression};
 
 /// Modules by which a verifier may reach an environment without being given a way.
 const WAYS: [&str; 10] =
@@ -14,6 +11,9 @@ const WAYS: [&str; 10] =
 
 /// The same, for commands that a verifier starts.
 const COMMANDS: [&str; 2] = ["os", "subprocess"];
+
+/// What those have to start one.
+const STARTERS: [&str; 5] = ["system", "popen", "run", "Popen", "check_output"];
 
 pub(super) static LINT: Lint = Lint {
     name: "blind_verifier",
@@ -35,46 +35,28 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 }
 
 fn is_blind(verifier: &Verifier<'_>) -> bool {
-    let Some(entry) = verifier.entry() else { return false };
-    let mut names = Names::default();
-    names.visit_body(&entry.body);
-    let mut given = entry.parameters.iter().take(2);
-    let uses_parameters = given.any(|parameter| names.read.contains(parameter.name().as_str()));
-    let sees_all = names.read.contains("locals") || entry.parameters.is_empty();
-    !uses_parameters && !sees_all && !has_way(verifier)
+    let Some(entry) = verifier.entry().filter(|entry| !entry.parameters.is_empty()) else { return false };
+    let given: Vec<_> = entry.parameters.iter().take(2).map(|parameter| parameter.name().as_str()).collect();
+    // `locals()` holds the parameters, too.
+    let is_given = |name: &str| name == "locals" || given.contains(&name);
+    let uses_given = any_expression(&entry.body, |expression| {
+        let name = expression.as_name_expr().filter(|name| name.ctx == ExprContext::Load);
+        name.is_some_and(|name| is_given(&name.id))
+    });
+    !uses_given && !has_way(verifier)
 }
 
 /// Whether the verifier may get at the environment in another way.
 fn has_way(verifier: &Verifier<'_>) -> bool {
     let imports = verifier.module.imports();
-    let starts_commands = || {
-        let mut names = Names::default();
-        names.visit_body(verifier.module.body());
-        names
-            .attributes
-            .iter()
-            .any(|name| matches!(*name, "system" | "popen" | "run" | "Popen" | "check_output"))
-    };
     let imports_any = |names: &[&str]| names.iter().any(|name| imports.contains(*name));
+    let starts_commands = || {
+        any_expression(verifier.module.body(), |expression| {
+            let method = expression.as_attribute_expr().map(|method| method.attr.as_str());
+            method.is_some_and(|method| STARTERS.contains(&method))
+        })
+    };
     imports_any(&WAYS) || (imports_any(&COMMANDS) && starts_commands())
-}
-
-/// Collects names that are read, and attributes.
-#[derive(Default)]
-struct Names<'a> {
-    read: BTreeSet<&'a str>,
-    attributes: BTreeSet<&'a str>,
-}
-
-impl<'a> Visitor<'a> for Names<'a> {
-    fn visit_expr(&mut self, expression: &'a Expr) {
-        match expression {
-            Expr::Name(name) if name.ctx == ExprContext::Load => drop(self.read.insert(name.id.as_str())),
-            Expr::Attribute(attribute) => drop(self.attributes.insert(attribute.attr.as_str())),
-            _ => {}
-        }
-        with_stack(|| walk_expr(self, expression));
-    }
 }
 
 #[cfg(test)]

@@ -39,10 +39,10 @@ const SHOWN: usize = 60;
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
     let verifier = subject.verifier();
-    let in_scripts = subject.files().iter().filter_map(|name| {
+    let in_scripts = subject.files().filter_map(|name| {
         let is_script = ["sh", "ps1"].iter().any(|ending| has_ending(name, ending));
         let is_broken_spec = subject.spec().is_none() && name.starts_with("task.");
-        (is_script || is_broken_spec).then(|| warning(name, &subject.text(name)?)).flatten()
+        (is_script || is_broken_spec).then(|| warning(name, subject.text(name)?)).flatten()
     });
     let in_verifier = verifier.and_then(|verifier| warning(verifier.file, verifier.module.source()));
     in_scripts.chain(in_verifier).collect()

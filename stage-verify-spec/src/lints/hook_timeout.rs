@@ -32,13 +32,13 @@ fn check_hook(subject: &Subject<'_>) -> Option<Warning> {
         let said = subject.spec()?.get("hooks")?.get("pre_task_timeout");
         said.and_then(Value::as_f64).unwrap_or(DEFAULT_SECONDS)
     };
-    let needed = seconds_asleep(&subject.text(&name)?);
+    let needed = seconds_asleep(subject.text(name)?);
     (needed > given).then(|| {
         let message = format!(
             "its sleeps add up to {needed} seconds where every wait is in vain, and it is stopped after {given}; \
              wait less, or raise hooks.pre_task_timeout"
         );
-        Warning::of_file(&name, message)
+        Warning::of_file(name, message)
     })
 }
 

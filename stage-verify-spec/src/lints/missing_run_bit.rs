@@ -17,12 +17,14 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 
 fn check_hook(subject: &Subject<'_>, hook: Hook) -> Option<Warning> {
     let script = subject.hook_script(hook)?;
-    let is_started = subject.command(hook)?.split_whitespace().next()?.ends_with(&script);
-    let mode = fs_err::metadata(subject.folder().join(&script)).ok()?.permissions().mode();
-    let refused = is_started && mode & 0o111 == 0;
-    refused.then(|| {
+    let is_started = subject.command(hook)?.split_whitespace().next()?.ends_with(script);
+    if !is_started {
+        return None;
+    }
+    let mode = fs_err::metadata(subject.folder().join(script)).ok()?.permissions().mode();
+    (mode & 0o111 == 0).then(|| {
         let message = format!("the hook {} starts it, and it has no run bit; chmod +x it", hook.key());
-        Warning::of_file(&script, message)
+        Warning::of_file(script, message)
     })
 }
 

@@ -28,6 +28,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Result;
+use common::python::ast::visitor::{Visitor, walk_expr, walk_stmt};
+use common::python::ast::{Expr, Stmt};
 use common::record::{Issue, Severity};
 use common::stage::StageArgs;
 use common::ui::Ui;
@@ -121,6 +123,33 @@ pub(crate) fn chosen(names: &BTreeSet<&'static str>) -> Vec<&'static Lint> {
 /// Walks one level deeper into a syntax tree. A verifier may nest more levels than a thread's stack holds.
 fn with_stack<T>(walk: impl FnOnce() -> T) -> T {
     stacker::maybe_grow(64 << 10, 1 << 20, walk)
+}
+
+/// Whether there is an expression of a kind anywhere in these statements. Looks no further than the first.
+fn any_expression(body: &[Stmt], is_wanted: impl Fn(&Expr) -> bool) -> bool {
+    struct Search<F> {
+        is_wanted: F,
+        found: bool,
+    }
+
+    impl<'a, F: Fn(&Expr) -> bool> Visitor<'a> for Search<F> {
+        fn visit_stmt(&mut self, statement: &'a Stmt) {
+            if !self.found {
+                walk_stmt(self, statement);
+            }
+        }
+
+        fn visit_expr(&mut self, expression: &'a Expr) {
+            self.found = self.found || (self.is_wanted)(expression);
+            if !self.found {
+                with_stack(|| walk_expr(self, expression));
+            }
+        }
+    }
+
+    let mut search = Search { is_wanted, found: false };
+    search.visit_body(body);
+    search.found
 }
 
 /// Lists all lints.

@@ -51,15 +51,15 @@ fn find(subject: &Subject<'_>) -> Option<Warning> {
         return None;
     }
     let name = subject.hook_script(Hook::PreTask).filter(|name| super::subject::has_ending(name, "sh"))?;
-    let text = subject.text(&name)?;
-    let (line, key) = printed(&text).find_map(|(line, printed)| {
+    let text = subject.text(name)?;
+    let (line, key) = printed(text).find_map(|(line, printed)| {
         let expectation = expectations.iter().find(|expectation| has_words(&printed, &expectation.words))?;
         Some((line, &expectation.key))
     })?;
     let message = format!(
         "line {line}: it prints the expected value of metadata.{key}, where the agent can read it; leave it out"
     );
-    Some(Warning::of_file(&name, message))
+    Some(Warning::of_file(name, message))
 }
 
 /// A value that only the verifier should know.
@@ -113,26 +113,36 @@ fn is_expectation(key: &str) -> bool {
 /// Lines that a script prints and that tell what is right: their numbers, and what they tell, in small words.
 fn printed(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut variables = BTreeMap::new();
+    // Few scripts tell anything: what lines assign is found out when that is needed.
+    let mut unread = Vec::new();
     script::lines(text).filter(|line| line.text.len() <= MAX_LINE).filter_map(move |line| {
-        if let Some(found) = ASSIGNMENT.as_ref()?.captures(line.text) {
-            let (_, [name, value]) = found.extract();
-            variables.insert(name.to_owned(), value.to_owned());
-        }
-        if !line.text.starts_with("echo ") && !line.text.starts_with("printf ") {
+        let Some(told) = told(line.text) else {
+            unread.push(line.text);
             return None;
-        }
-        let told = line.text.get(TELLS.as_ref()?.find(line.text)?.end()..)?;
-        if FAILS.as_ref()?.is_match(line.text)
-            || line.text.replace(">&2", "").replace("->", "").contains(['>', '|'])
-        {
-            return None;
-        }
+        };
+        variables.extend(unread.drain(..).filter_map(assignment));
         let value = |found: &regex::Captures<'_>| {
             let name = found.get(1).map_or("", |name| name.as_str());
-            variables.get(name).cloned().unwrap_or_default()
+            variables.get(name).copied().unwrap_or_default().to_owned()
         };
         Some((line.number, words(&VARIABLE.as_ref()?.replace_all(told, value))))
     })
+}
+
+/// What a line tells that is printed for everybody to read.
+fn told(line: &str) -> Option<&str> {
+    if !line.starts_with("echo ") && !line.starts_with("printf ") {
+        return None;
+    }
+    let told = line.get(TELLS.as_ref()?.find(line)?.end()..)?;
+    let goes_elsewhere = || line.replace(">&2", "").replace("->", "").contains(['>', '|']);
+    (!FAILS.as_ref()?.is_match(line) && !goes_elsewhere()).then_some(told)
+}
+
+/// The name and the value that a line gives to a variable.
+fn assignment(line: &str) -> Option<(&str, &str)> {
+    let (_, [name, value]) = ASSIGNMENT.as_ref()?.captures(line)?.extract();
+    Some((name, value))
 }
 
 /// A text in small words, each with a blank before and behind it. A point counts inside a number only.

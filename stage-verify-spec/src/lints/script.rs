@@ -1,5 +1,7 @@
 //! The commands of a shell script, as far as lines show them.
 
+use memchr::memchr;
+
 /// A line of a script that is no comment, and no part of a heredoc's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
@@ -12,7 +14,7 @@ pub(super) struct Line<'a> {
 /// The lines of a script that are commands, or parts of them.
 pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
     let mut heredoc: Option<&str> = None;
-    script.lines().enumerate().filter_map(move |(index, line)| {
+    script.split('\n').enumerate().filter_map(move |(index, line)| {
         let text = line.trim();
         if let Some(end) = heredoc {
             if text == end {
@@ -30,7 +32,9 @@ pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// The word that ends the heredoc which a line opens: `EOF` in `cat > a <<-'EOF'`.
 fn heredoc_end(line: &str) -> Option<&str> {
-    let (_, after) = line.split_once("<<")?;
+    // Most lines have no `<` at all, which is found out faster than that they have no two.
+    let first = memchr(b'<', line.as_bytes())?;
+    let (_, after) = line.get(first..)?.split_once("<<")?;
     // `<<<` gives a string, not lines.
     let word = after.strip_prefix('-').unwrap_or(after).trim_start().trim_start_matches(['\'', '"', '\\']);
     let length = word.find(|end: char| !end.is_alphanumeric() && end != '_').unwrap_or(word.len());

@@ -12,7 +12,7 @@ pub(super) static LINT: Lint = Lint {
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
     let warning = |name: &str| {
-        let error = shell::check(&subject.text(name)?).err()?;
+        let error = shell::check(subject.text(name)?).err()?;
         Some(Warning::of_file(name, format!("it does not parse: {error}; close it, or write the rest")))
     };
     subject.shell_scripts().filter_map(warning).collect()

@@ -1,9 +1,7 @@
 //! A task as lints see it.
 
-use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::cell::OnceCell;
 use std::path::Path;
-use std::rc::Rc;
 
 use common::pyjson::{self, JsonError, Value};
 use common::python::Module;
@@ -12,6 +10,9 @@ use common::verify::{CheckedEnvironment, CheckedTask, read_file, scripts};
 
 /// The file that holds a task's checklist, as a rule.
 pub(crate) const CHECKLIST: &str = "vlm_checklist.json";
+
+/// What lints look at in a checklist. The questions, which are most of it, are not among it.
+const CHECKLIST_KEYS: [&str; 4] = ["task_completion", "integrity", "id", "points"];
 
 /// The longest file that lints read, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
@@ -22,9 +23,17 @@ pub(crate) struct Subject<'a> {
     folder: &'a Path,
     task: &'a CheckedTask,
     environment: &'a CheckedEnvironment,
-    files: OnceCell<Vec<String>>,
-    texts: RefCell<BTreeMap<String, Option<Rc<str>>>>,
+    files: OnceCell<Vec<File>>,
+    pre_task: OnceCell<Option<String>>,
+    post_task: OnceCell<Option<String>>,
     checklist: OnceCell<Option<Result<Value, JsonError>>>,
+}
+
+/// A file in the task's folder.
+struct File {
+    name: String,
+    /// What it holds, once somebody has looked; nothing where it cannot be read, is very long or no UTF-8.
+    text: OnceCell<Option<String>>,
 }
 
 /// The function that judges a task, and where it is.
@@ -64,7 +73,8 @@ impl<'a> Subject<'a> {
             task,
             environment,
             files: OnceCell::new(),
-            texts: RefCell::default(),
+            pre_task: OnceCell::new(),
+            post_task: OnceCell::new(),
             checklist: OnceCell::new(),
         }
     }
@@ -100,13 +110,21 @@ impl<'a> Subject<'a> {
     }
 
     /// The first file in the task's folder that a hook runs.
-    pub(crate) fn hook_script(&self, hook: Hook) -> Option<String> {
+    pub(crate) fn hook_script(&self, hook: Hook) -> Option<&str> {
+        let script = match hook {
+            Hook::PreTask => &self.pre_task,
+            Hook::PostTask => &self.post_task,
+        };
+        script.get_or_init(|| self.find_hook_script(self.command(hook)?)).as_deref()
+    }
+
+    fn find_hook_script(&self, command: &str) -> Option<String> {
         let below = format!("tasks/{}/", self.name());
-        let found = scripts(self.command(hook)?).find_map(|script| {
+        let found = scripts(command).find_map(|script| {
             let name = script.split_once(&below).map_or(script.as_str(), |(_, name)| name);
             (!name.contains('/')).then(|| name.to_owned())
         });
-        found.filter(|name| self.files().contains(name))
+        found.filter(|name| self.file(name).is_some())
     }
 
     /// Whether another task of the environment has this name.
@@ -125,35 +143,45 @@ impl<'a> Subject<'a> {
     }
 
     /// Names of the files in the task's folder, sorted; none where it cannot be listed.
-    pub(crate) fn files(&self) -> &[String] {
-        self.files.get_or_init(|| {
-            let entries = fs_err::read_dir(self.folder).into_iter().flatten().filter_map(Result::ok);
-            let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-            let mut names: Vec<_> = names.collect();
-            names.sort_unstable();
-            names
-        })
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.listing().iter().map(|file| file.name.as_str())
     }
 
     /// Names of the shell scripts in the task's folder, sorted.
     pub(crate) fn shell_scripts(&self) -> impl Iterator<Item = &str> {
-        self.files().iter().map(String::as_str).filter(|name| has_ending(name, "sh"))
+        self.files().filter(|name| has_ending(name, "sh"))
     }
 
     /// The text of a file in the task's folder; nothing where it cannot be read, is very long or no UTF-8.
-    pub(crate) fn text(&self, name: &str) -> Option<Rc<str>> {
-        if let Some(known) = self.texts.borrow().get(name) {
-            return known.clone();
-        }
-        let bytes = read_file(&self.folder.join(name), MAX_FILE_BYTES).ok();
-        let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok()).map(Rc::from);
-        self.texts.borrow_mut().insert(name.to_owned(), text.clone());
-        text
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        let read = || {
+            let bytes = read_file(&self.folder.join(name), MAX_FILE_BYTES).ok()?;
+            String::from_utf8(bytes).ok()
+        };
+        self.file(name)?.text.get_or_init(read).as_deref()
     }
 
-    /// What the checklist holds; nothing where there is none.
+    fn file(&self, name: &str) -> Option<&File> {
+        let files = self.listing();
+        let found = files.binary_search_by(|file| file.name.as_str().cmp(name)).ok()?;
+        files.get(found)
+    }
+
+    fn listing(&self) -> &[File] {
+        self.files.get_or_init(|| {
+            let entries = fs_err::read_dir(self.folder).into_iter().flatten().filter_map(Result::ok);
+            let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+            let mut files: Vec<_> = names.map(|name| File { name, text: OnceCell::new() }).collect();
+            files.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+            files
+        })
+    }
+
+    /// What the checklist holds, of [`CHECKLIST_KEYS`]; nothing where there is none.
     pub(crate) fn checklist(&self) -> Option<&Result<Value, JsonError>> {
-        self.checklist.get_or_init(|| self.text(CHECKLIST).map(|text| pyjson::parse(&text))).as_ref()
+        self.checklist
+            .get_or_init(|| self.text(CHECKLIST).map(|text| pyjson::parse_keys(text, &CHECKLIST_KEYS)))
+            .as_ref()
     }
 }
 

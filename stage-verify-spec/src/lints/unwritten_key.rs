@@ -31,9 +31,9 @@ pub(super) static LINT: Lint = Lint {
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
     let found = subject.verifier().and_then(|verifier| {
         let name = subject.hook_script(Hook::PostTask)?;
-        let export = subject.text(&name)?;
-        let reads = Reads::of(verifier, &export)?;
-        let is_missing = |key: &&str| is_unwritten(key, &export) && !is_written_elsewhere(key, subject);
+        let export = subject.text(name)?;
+        let reads = Reads::of(verifier, export)?;
+        let is_missing = |key: &&str| is_unwritten(key, export) && !is_written_elsewhere(key, subject);
         let missing: Vec<_> = reads.required().filter(is_missing).collect();
         (!missing.is_empty()).then(|| {
             let missing = missing.join(", ");
@@ -119,7 +119,7 @@ fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
         !name.starts_with("verifier")
             && !["json", "md", "yaml", "yml"].iter().any(|end| has_ending(name, end))
     };
-    let mut own = subject.files().iter().filter(|name| is_script(name));
+    let mut own = subject.files().filter(|name| is_script(name));
     own.any(|name| subject.text(name).is_some_and(|text| text.contains(key)))
         || ["scripts", "utils"].iter().any(|folder| {
             let entries = fs_err::read_dir(subject.environment().root.join(folder)).into_iter().flatten();
@@ -130,7 +130,8 @@ fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
         })
 }
 
-/// Collects the JSON files that a verifier names, and the variables that it reads JSON into.
+/// Collects the JSON files that a verifier names, and the variables that it reads JSON into, until there is
+/// more than one of either.
 #[derive(Default)]
 struct Files<'a> {
     paths: BTreeSet<&'a str>,
@@ -138,8 +139,17 @@ struct Files<'a> {
     loaded: Vec<&'a str>,
 }
 
+impl Files<'_> {
+    fn are_many(&self) -> bool {
+        self.loads > 1 || self.paths.len() > 1
+    }
+}
+
 impl<'a> Visitor<'a> for Files<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
+        if self.are_many() {
+            return;
+        }
         if let Stmt::Assign(assign) = statement
             && let [Expr::Name(name)] = &*assign.targets
             && is_load(&assign.value)
