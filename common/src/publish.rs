@@ -4,15 +4,21 @@
 //! state or the new one, never something in between; so does whoever looks after a crash, a full disk or
 //! a `kill -9`.
 //!
-//! Folders are built in `.unfinished` below the folder they go to: on the same file system, so that a
-//! rename is all that is left to do, and one level deeper than what is published, so that a reader who
-//! looks for `*/task.json` does not come upon it, even one who looks into hidden folders. A folder that
-//! is being built is locked; one that is not locked was abandoned, and [`remove_unfinished`] takes it away.
+//! Folders are built in a [`Workshop`], in `.unfinished` below the folder they go to: on the same file system,
+//! so that a rename is all that is left to do, and deeper than what is published, so that a reader who looks
+//! for `*/task.json` does not come upon them, even one who looks into hidden folders. A workshop is locked as
+//! long as it is used; one that is not was abandoned, and [`remove_unfinished`] takes it away.
+//!
+//! The disk is waited for once for as many folders as there are, not for each file: [`publish`] takes a batch.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::fs::TryLockError;
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
@@ -64,44 +70,25 @@ pub fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_dir(dir)
 }
 
-/// Publish `files` as the folder `name` below `parent`, unless there is something of that name.
+/// Publish what was built, in this order.
 ///
-/// The folder appears complete or not at all: its files and folders are on the disk before it gets its
-/// name, and its name is when this returns. After a crash the folder is complete or absent, and
-/// [`remove_unfinished`] clears what was left of it elsewhere.
-pub fn publish_dir(parent: &Path, name: &str, files: &[NewFile<'_>]) -> io::Result<Published> {
-    let target = parent.join(name);
-    if exists(&target)? {
-        return Ok(Published::Kept);
-    }
-    publish_new(Unfinished::build(parent, name, files)?, &target)
-}
-
-/// Publish `files` as the folder `name` below `parent`, in place of the folder of that name if there is one.
-///
-/// Two folders change places in one step: at no moment is there none, or a mixture. Nothing of the old
-/// folder stays. Something else than a folder (a file, a symbolic link) is not replaced: that is an error.
-/// So is a file system that cannot exchange two folders.
-pub fn replace_dir(parent: &Path, name: &str, files: &[NewFile<'_>]) -> io::Result<Published> {
-    let target = parent.join(name);
-    let unfinished = Unfinished::build(parent, name, files)?;
-    match target.symlink_metadata() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => publish_new(unfinished, &target),
-        Err(error) => Err(named(&error, "look at", &target)),
-        Ok(found) if found.is_dir() => {
-            renameat_with(CWD, unfinished.path(), CWD, &target, RenameFlags::EXCHANGE).map_err(|error| {
-                named(&error.into(), "exchange the old folder for the new one at", &target)
-            })?;
-            sync_dir(parent)?;
-            // What stands under the temporary name now is the old folder.
-            unfinished.dir.close().map_err(|error| named(&error, "remove the former", &target))?;
-            Ok(Published::Replaced)
+/// Each folder appears complete or not at all: all files are on the disk before the first folder gets its name,
+/// and all names are when this returns. A folder that replaces another changes places with it in one step: at
+/// no moment is there none, or a mixture. Something else than a folder (a file, a symbolic link) is not
+/// replaced: that is an error. So is a file system that cannot exchange two folders. After an error or a crash
+/// each folder is complete or as it was.
+pub fn publish(batch: &[Built]) -> io::Result<Vec<Published>> {
+    sync_built(batch)?;
+    let published: Vec<Published> = batch.iter().map(Built::take_place).collect::<io::Result<_>>()?;
+    let parents: BTreeSet<&Path> = batch.iter().map(|built| parent(&built.target)).collect();
+    parents.into_iter().try_for_each(sync_dir)?;
+    for (built, published) in batch.iter().zip(&published) {
+        // What stands there now is the former folder, or one that nobody wanted.
+        if *published != Published::New {
+            fs::remove_dir_all(&built.dir)?;
         }
-        Ok(_) => Err(io::Error::new(
-            io::ErrorKind::NotADirectory,
-            format!("cannot replace {}: it is no folder (a symbolic link is not followed)", target.display()),
-        )),
     }
+    Ok(published)
 }
 
 /// Remove what killed processes left in the `.unfinished` below `parent`, and that folder itself if it is
@@ -160,12 +147,13 @@ fn copy_away(from: &Path, to: &Path) -> io::Result<()> {
         .iter()
         .map(|(name, bytes, executable)| NewFile { name, bytes, executable: *executable })
         .collect();
-    publish_new(Unfinished::build(parent(to), "moved", &files)?, to)?;
+    let name = to.file_name().and_then(OsStr::to_str).ok_or(io::ErrorKind::InvalidFilename)?;
+    publish(&[Workshop::open(parent(to))?.build(name, &files, false)?])?;
     remove_unfinished(parent(to))?;
     // Out of sight in one step, then gone.
-    let gone = Unfinished::create(&parent(from).join(UNFINISHED), "moved")?;
-    fs::rename(from, gone.path())?;
-    gone.dir.close()?;
+    let workshop = Workshop::open(parent(from))?;
+    fs::rename(from, workshop.dir.path().join("moved"))?;
+    drop(workshop);
     remove_unfinished(parent(from)).map(drop)
 }
 
@@ -174,80 +162,126 @@ pub fn sync_dir(dir: &Path) -> io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
-/// A folder that is being built, locked for as long as this lives. Dropped, it is removed.
-struct Unfinished {
+/// A folder out of sight in which others are built. It is removed when the last that was built there is dropped.
+pub struct Workshop {
     dir: TempDir,
+    /// The folder that is published to.
+    parent: PathBuf,
+    /// How many folders were begun.
+    begun: AtomicUsize,
     lock: fs::File,
 }
 
-impl Unfinished {
-    fn build(parent: &Path, name: &str, files: &[NewFile<'_>]) -> io::Result<Self> {
-        let unfinished = Self::create(&parent.join(UNFINISHED), name)?;
-        unfinished.fill(files)?;
-        Ok(unfinished)
-    }
+/// A folder that is complete, and has not got its name yet.
+pub struct Built {
+    workshop: Arc<Workshop>,
+    dir: PathBuf,
+    target: PathBuf,
+    replaces: bool,
+}
 
-    /// Create an empty folder and lock it. Another process may clean up between the two: then again.
-    fn create(workshop: &Path, name: &str) -> io::Result<Self> {
+impl Workshop {
+    /// Make a workshop for folders that go to `parent`.
+    pub fn open(parent: &Path) -> io::Result<Arc<Self>> {
+        let unfinished = parent.join(UNFINISHED);
+        // Another process may clean up before the lock is there: then again.
         loop {
-            match fs::create_dir(workshop) {
+            match fs::create_dir(&unfinished) {
                 Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
                 _ => {}
             }
-            let created = tempfile::Builder::new()
-                .prefix(&format!("{name}-"))
-                .tempdir_in(workshop)
-                .and_then(|dir| Ok(Self { lock: fs::File::open(dir.path())?, dir }));
-            let unfinished = match created {
-                Err(error)
-                    if error.kind() == io::ErrorKind::NotFound
-                        && workshop.parent().is_some_and(Path::is_dir) =>
-                {
-                    continue;
-                }
-                Err(error) => return Err(named(&error, "create a folder in", workshop)),
-                Ok(unfinished) => unfinished,
+            let made = tempfile::Builder::new()
+                .prefix("")
+                .tempdir_in(&unfinished)
+                .and_then(|dir| Ok((fs::File::open(dir.path())?, dir)));
+            let (lock, dir) = match made {
+                Err(error) if error.kind() == io::ErrorKind::NotFound && parent.is_dir() => continue,
+                made => made.map_err(|error| named(&error, "create a folder in", &unfinished))?,
             };
             // A file system without locks goes without: nothing is taken for abandoned there.
-            let taken = matches!(unfinished.lock.try_lock(), Err(TryLockError::WouldBlock));
-            if !taken && unfinished.path().is_dir() {
-                return Ok(unfinished);
+            let taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
+            if !taken && dir.path().is_dir() {
+                return Ok(Arc::new(Self {
+                    dir,
+                    parent: parent.to_owned(),
+                    begun: AtomicUsize::new(0),
+                    lock,
+                }));
             }
         }
     }
 
-    fn path(&self) -> &Path {
-        self.dir.path()
-    }
-
-    fn fill(&self, files: &[NewFile<'_>]) -> io::Result<()> {
-        let mut dirs: Vec<PathBuf> = Vec::new();
+    /// Build the folder `name` of `files`. It is on the disk once it is [published](publish); if something of
+    /// this name is there by then, it takes its place if it `replaces` it, and is given up otherwise.
+    pub fn build(self: &Arc<Self>, name: &str, files: &[NewFile<'_>], replaces: bool) -> io::Result<Built> {
+        let dir = self.dir.path().join(self.begun.fetch_add(1, Ordering::Relaxed).to_string());
+        fs::create_dir(&dir)?;
         for file in files {
-            let path = self.path().join(file.name);
-            let dir = parent(&path);
-            if dir != self.path() && !dirs.iter().any(|known| known == dir) {
-                fs::create_dir_all(dir)?;
-                let between = dir.ancestors().take_while(|ancestor| *ancestor != self.path());
-                dirs.extend(between.map(Path::to_path_buf));
+            let path = dir.join(file.name);
+            if file.name.contains('/') {
+                fs::create_dir_all(parent(&path))?;
             }
-            write_synced(&path, file)?;
+            write_new(&path, file)?;
         }
-        dirs.iter().try_for_each(|dir| sync_dir(dir))?;
-        self.lock.sync_all()
+        Ok(Built { workshop: Arc::clone(self), dir, target: self.parent.join(name), replaces })
     }
 }
 
-fn publish_new(unfinished: Unfinished, target: &Path) -> io::Result<Published> {
-    match rename_new(unfinished.path(), target) {
-        Ok(()) => {}
-        // Somebody else published it in the meantime.
-        Err(Errno::EXIST | Errno::NOTEMPTY) => return Ok(Published::Kept),
-        Err(error) => return Err(named(&error.into(), "rename the finished folder to", target)),
+impl Built {
+    /// Where it goes.
+    pub fn target(&self) -> &Path {
+        &self.target
     }
-    // It has its final name: nothing is left to remove under the temporary one.
-    let _gone = unfinished.dir.keep();
-    sync_dir(parent(target))?;
-    Ok(Published::New)
+
+    fn take_place(&self) -> io::Result<Published> {
+        let renamed =
+            if exists(&self.target)? { Err(Errno::EXIST) } else { rename_new(&self.dir, &self.target) };
+        match renamed {
+            Ok(()) => Ok(Published::New),
+            Err(Errno::EXIST | Errno::NOTEMPTY) if self.replaces => self.replace(),
+            Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(Published::Kept),
+            Err(error) => Err(named(&error.into(), "rename the finished folder to", &self.target)),
+        }
+    }
+
+    fn replace(&self) -> io::Result<Published> {
+        if !self.target.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+            return Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                format!(
+                    "cannot replace {}: it is no folder (a symbolic link is not followed)",
+                    self.target.display()
+                ),
+            ));
+        }
+        renameat_with(CWD, &self.dir, CWD, &self.target, RenameFlags::EXCHANGE).map_err(|error| {
+            named(&error.into(), "exchange the old folder for the new one at", &self.target)
+        })?;
+        Ok(Published::Replaced)
+    }
+}
+
+/// Waits until the disk has all that was built.
+#[cfg(target_os = "linux")]
+fn sync_built(batch: &[Built]) -> io::Result<()> {
+    let workshops: BTreeMap<&Path, &Workshop> =
+        batch.iter().map(|built| (built.workshop.dir.path(), &*built.workshop)).collect();
+    for workshop in workshops.into_values() {
+        rustix::fs::syncfs(&workshop.lock)
+            .map_err(|error| named(&error.into(), "write to the disk below", &workshop.parent))?;
+    }
+    Ok(())
+}
+
+/// Waits until the disk has all that was built. Only Linux can be asked for a whole file system.
+#[cfg(not(target_os = "linux"))]
+fn sync_built(batch: &[Built]) -> io::Result<()> {
+    for built in batch {
+        for entry in walkdir::WalkDir::new(&built.dir) {
+            fs::File::open(entry?.path())?.sync_all()?;
+        }
+    }
+    Ok(())
 }
 
 /// Rename a folder to a name that is free.
@@ -262,12 +296,10 @@ fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     }
 }
 
-fn write_synced(path: &Path, file: &NewFile<'_>) -> io::Result<()> {
+fn write_new(path: &Path, file: &NewFile<'_>) -> io::Result<()> {
     let mode = if file.executable { 0o777 } else { 0o666 };
     let mut open = fs::OpenOptions::new();
-    let mut written = open.write(true).create_new(true).mode(mode).open(path)?;
-    written.write_all(file.bytes)?;
-    written.sync_data()
+    open.write(true).create_new(true).mode(mode).open(path)?.write_all(file.bytes)
 }
 
 /// Remove the folder `path` unless the process that builds it still holds its lock.
@@ -319,6 +351,11 @@ mod tests {
         NewFile { name: "data/sub/rows.csv", bytes: b"a,b\n", executable: false },
     ];
 
+    fn publish_one(root: &Path, files: &[NewFile<'_>], replaces: bool) -> io::Result<Published> {
+        let built = Workshop::open(root)?.build("one", files, replaces)?;
+        publish(&[built]).map(|published| published[0])
+    }
+
     fn names(dir: &Path) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(dir)
             .unwrap()
@@ -344,9 +381,9 @@ mod tests {
     #[test]
     fn a_new_folder_is_complete_and_what_exists_is_kept() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(publish_dir(root.path(), "one", &FILES).unwrap(), Published::New);
+        assert_eq!(publish_one(root.path(), &FILES, false).unwrap(), Published::New);
         let other = [NewFile { name: "task.json", bytes: b"other", executable: false }];
-        assert_eq!(publish_dir(root.path(), "one", &other).unwrap(), Published::Kept);
+        assert_eq!(publish_one(root.path(), &other, false).unwrap(), Published::Kept);
 
         let one = root.path().join("one");
         assert_eq!(names(&one), ["data", "setup_task.sh", "task.json"]);
@@ -363,9 +400,9 @@ mod tests {
     #[test]
     fn a_replaced_folder_holds_nothing_of_the_old_one() {
         let root = tempfile::tempdir().unwrap();
-        assert_eq!(replace_dir(root.path(), "one", &FILES).unwrap(), Published::New);
+        assert_eq!(publish_one(root.path(), &FILES, true).unwrap(), Published::New);
         let other = [NewFile { name: "verifier.py", bytes: b"pass\n", executable: false }];
-        assert_eq!(replace_dir(root.path(), "one", &other).unwrap(), Published::Replaced);
+        assert_eq!(publish_one(root.path(), &other, true).unwrap(), Published::Replaced);
         assert_eq!(names(&root.path().join("one")), ["verifier.py"]);
         remove_unfinished(root.path()).unwrap();
         assert_eq!(names(root.path()), ["one"]);
@@ -376,8 +413,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         symlink(elsewhere.path(), root.path().join("one")).unwrap();
-        assert_eq!(publish_dir(root.path(), "one", &FILES).unwrap(), Published::Kept);
-        let error = replace_dir(root.path(), "one", &FILES).unwrap_err();
+        assert_eq!(publish_one(root.path(), &FILES, false).unwrap(), Published::Kept);
+        let error = publish_one(root.path(), &FILES, true).unwrap_err();
         assert!(error.to_string().contains("it is no folder"), "{error}");
         assert_eq!(names(elsewhere.path()), [""; 0]);
     }
@@ -385,12 +422,12 @@ mod tests {
     #[test]
     fn only_abandoned_folders_are_cleaned_up() {
         let root = tempfile::tempdir().unwrap();
-        let building = Unfinished::create(&root.path().join(UNFINISHED), "busy").unwrap();
-        fs::create_dir_all(root.path().join(UNFINISHED).join("dead-1/data")).unwrap();
+        let workshop = Workshop::open(root.path()).unwrap();
+        fs::create_dir_all(root.path().join(UNFINISHED).join("dead/1/data")).unwrap();
 
         assert_eq!(remove_unfinished(root.path()).unwrap(), 1);
-        assert!(building.path().is_dir());
-        drop(building);
+        assert!(workshop.dir.path().is_dir());
+        drop(workshop);
         assert_eq!(remove_unfinished(root.path()).unwrap(), 0);
         assert_eq!(names(root.path()), [""; 0]);
     }
@@ -400,13 +437,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let into = root.path().join("away/quarantine");
         for expect in ["one", "one.2"] {
-            publish_dir(root.path(), "one", &FILES).unwrap();
+            publish_one(root.path(), &FILES, false).unwrap();
             assert_eq!(move_dir(&root.path().join("one"), &into, "one").unwrap(), into.join(expect));
             assert_eq!(names(&into.join(expect)), ["data", "setup_task.sh", "task.json"]);
             assert!(!root.path().join("one").exists());
         }
         // As it is done between file systems.
-        publish_dir(root.path(), "two", &FILES).unwrap();
+        publish_one(root.path(), &FILES, false).unwrap();
+        fs::rename(root.path().join("one"), root.path().join("two")).unwrap();
         copy_away(&root.path().join("two"), &into.join("two")).unwrap();
         assert_eq!(fs::read(into.join("two/data/sub/rows.csv")).unwrap(), b"a,b\n");
         assert_eq!(mode(&into.join("two/setup_task.sh")), by_umask(root.path(), 0o777));
@@ -418,7 +456,7 @@ mod tests {
     fn a_failure_leaves_nothing() {
         let root = tempfile::tempdir().unwrap();
         let twice = [FILES[0], FILES[0]];
-        publish_dir(root.path(), "one", &twice).unwrap_err();
+        publish_one(root.path(), &twice, false).unwrap_err();
         remove_unfinished(root.path()).unwrap();
         assert_eq!(names(root.path()), [""; 0]);
     }

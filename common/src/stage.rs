@@ -201,6 +201,20 @@ where
     in_order_until(&never(), items, work, emit)
 }
 
+/// Like [`in_order`], with all results at once whose turn it is: what is dear to do for one of them may cost
+/// no more for many.
+pub fn in_order_batched<T, R>(
+    items: impl Iterator<Item = io::Result<T>> + Send + 'static,
+    work: impl Fn(T) -> R + Sync,
+    emit: impl FnMut(Vec<R>) -> Result<()>,
+) -> Result<()>
+where
+    T: Send + 'static,
+    R: Send,
+{
+    work_through(&never(), items, work, emit)
+}
+
 /// Like [`in_order`], until `end` is closed: then no further item is begun, though the input may still be open,
 /// and what was begun is finished and emitted.
 pub fn in_order_until<T, R>(
@@ -208,6 +222,19 @@ pub fn in_order_until<T, R>(
     items: impl Iterator<Item = io::Result<T>> + Send + 'static,
     work: impl Fn(T) -> R + Sync,
     mut emit: impl FnMut(R) -> Result<()>,
+) -> Result<()>
+where
+    T: Send + 'static,
+    R: Send,
+{
+    work_through(end, items, work, |results| results.into_iter().try_for_each(&mut emit))
+}
+
+fn work_through<T, R>(
+    end: &Receiver<Infallible>,
+    items: impl Iterator<Item = io::Result<T>> + Send + 'static,
+    work: impl Fn(T) -> R + Sync,
+    mut emit: impl FnMut(Vec<R>) -> Result<()>,
 ) -> Result<()>
 where
     T: Send + 'static,
@@ -271,15 +298,25 @@ fn serve<T, R>(
 fn emit_in_order<R>(
     results: &Receiver<(usize, io::Result<R>)>,
     places: &Receiver<()>,
-    emit: &mut impl FnMut(R) -> Result<()>,
+    emit: &mut impl FnMut(Vec<R>) -> Result<()>,
 ) -> Result<()> {
     let mut waiting = InOrder::from(0);
     for (number, result) in results {
         waiting.push(number, result);
+        results.try_iter().for_each(|(number, result)| waiting.push(number, result));
+        let mut ready = Vec::new();
+        let mut unreadable = None;
         while let Some(result) = waiting.pop() {
-            // Emitted or not, its place is free.
+            // Its place is free: others are worked on while this is emitted.
             let _ = places.recv();
-            emit(result.context("cannot read the input")?)?;
+            match result {
+                Ok(result) => ready.push(result),
+                Err(error) => drop(unreadable.get_or_insert(error)),
+            }
+        }
+        emit(ready)?;
+        if let Some(error) = unreadable {
+            return Err(error).context("cannot read the input");
         }
     }
     Ok(())

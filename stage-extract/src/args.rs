@@ -68,14 +68,6 @@ pub(crate) enum Place {
     Named,
 }
 
-/// How each answer is treated.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub overwrite: bool,
-    pub dry_run: bool,
-    pub workspace: Workspace,
-}
-
 impl Settings {
     /// What the arguments mean here.
     pub(crate) fn resolve(args: Args) -> Result<Self> {
@@ -105,9 +97,5 @@ impl Settings {
             run_dir,
             stage: args.stage,
         })
-    }
-
-    pub(crate) fn options(&self) -> Options {
-        Options { overwrite: self.overwrite, dry_run: self.dry_run, workspace: self.workspace.clone() }
     }
 }

@@ -1,17 +1,16 @@
 //! What is to be done, one line of input after the other.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use common::answer::{self, Judged};
 use common::environment::{TaskName, Workspace};
 use common::manifest::{Line, RawLine};
 use common::model::Stop;
-use common::publish::remove_unfinished;
+use common::publish::{Workshop, remove_unfinished};
 use common::record::{Files, Record};
 use common::stage::Input;
 use fs_err as fs;
@@ -31,30 +30,8 @@ pub(crate) struct Unpack {
     pub record: Files,
     /// The task's name, where the record says it.
     pub task: Option<TaskName>,
-    /// What came of the answer, where that was needed to find the name.
-    pub judged: Option<Judged>,
     /// Where its folder goes, or why that cannot be told.
     pub folder: Result<PathBuf, String>,
-    /// When it may be published.
-    pub turn: Turn,
-}
-
-/// The place of an answer among those for the same folder: they take turns in the order they came in, so
-/// that the result is the same as if they were unpacked one after the other.
-pub(crate) struct Turn {
-    earlier: Option<Receiver<()>>,
-    /// Dropped when this one is done, which the next one hears.
-    _done: Sender<()>,
-}
-
-impl Turn {
-    /// Waits until the answers before it are done.
-    pub(crate) fn wait(&self) {
-        if let Some(earlier) = &self.earlier {
-            // Nothing is ever sent: it ends when the other end is gone.
-            let _ = earlier.recv();
-        }
-    }
 }
 
 /// The jobs that the lines of the input are.
@@ -63,45 +40,26 @@ pub(crate) struct Jobs {
     place: Place,
     left: usize,
     folders: Folders,
-    /// The last answer for each folder, as far as it can be waited for.
-    turns: HashMap<PathBuf, Receiver<()>>,
 }
 
 impl Jobs {
     /// The jobs in `input`. Where all folders go to the same place, that is looked at now.
-    pub(crate) fn new(input: Input, settings: &Settings) -> Result<Self> {
-        let folders = Folders::new(settings);
+    pub(crate) fn new(input: Input, settings: &Settings, folders: &Folders) -> Result<Self> {
         if let Place::Folder(folder) = &settings.place {
             folders.open(folder)?;
         }
         let place = settings.place.clone();
-        Ok(Self { input, place, left: settings.max_tasks, folders, turns: HashMap::new() })
+        Ok(Self { input, place, left: settings.max_tasks, folders: folders.clone() })
     }
 
-    /// The folders that are published to.
-    pub(crate) fn folders(&self) -> Folders {
-        self.folders.clone()
-    }
-
-    fn unpack(&mut self, record: Files) -> Unpack {
+    fn unpack(&self, record: Files) -> Unpack {
         let said = record.task.as_deref();
         let task = said.and_then(|name| TaskName::new(name).or_else(|| TaskName::from_text(name)));
-        let judged = if task.is_none() { Some(judge(&record, None)) } else { None };
-        let name = task.as_ref().or_else(|| judged.as_ref()?.task.as_ref());
         let folder = match &self.place {
             Place::Folder(folder) => Ok(folder.clone()),
             Place::Named => self.folders.of_environment(&record.env).map_err(|error| format!("{error:#}")),
         };
-        let turn = match (&folder, name) {
-            (Ok(folder), Some(name)) => self.turn(folder.join(name.as_str())),
-            _ => Turn { earlier: None, _done: channel().0 },
-        };
-        Unpack { record, task, judged, folder, turn }
-    }
-
-    fn turn(&mut self, folder: PathBuf) -> Turn {
-        let (done, wait) = channel();
-        Turn { earlier: self.turns.insert(folder, wait), _done: done }
+        Unpack { record, task, folder }
     }
 }
 
@@ -140,22 +98,18 @@ pub(crate) fn judge(record: &Files, task: Option<&TaskName>) -> Judged {
 pub(crate) struct Folders {
     workspace: Workspace,
     dry_run: bool,
-    opened: Arc<Mutex<Vec<PathBuf>>>,
+    opened: Arc<Mutex<BTreeMap<PathBuf, Option<Arc<Workshop>>>>>,
 }
 
 impl Folders {
-    fn new(settings: &Settings) -> Self {
+    pub(crate) fn new(settings: &Settings) -> Self {
         Self { workspace: settings.workspace.clone(), dry_run: settings.dry_run, opened: Arc::default() }
-    }
-
-    /// The folders that were opened.
-    pub(crate) fn opened(&self) -> Vec<PathBuf> {
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn of_environment(&self, env: &str) -> Result<PathBuf> {
         let folder = self.workspace.environment(env)?.tasks_dir();
-        if !self.opened().contains(&folder) {
+        let is_open = self.opened().contains_key(&folder);
+        if !is_open {
             self.open(&folder)?;
         }
         Ok(folder)
@@ -181,7 +135,27 @@ impl Folders {
         } else {
             fs::create_dir_all(folder).context("cannot make the folder for tasks")?;
         }
-        self.opened.lock().unwrap_or_else(PoisonError::into_inner).push(folder.to_owned());
+        self.opened().insert(folder.to_owned(), None);
         Ok(())
+    }
+
+    /// Where folders that go to this one are built.
+    pub(crate) fn workshop(&self, folder: &Path) -> io::Result<Arc<Workshop>> {
+        let mut opened = self.opened();
+        let workshop = opened.entry(folder.to_owned()).or_default();
+        match workshop {
+            Some(workshop) => Ok(Arc::clone(workshop)),
+            None => Ok(Arc::clone(workshop.insert(Workshop::open(folder)?))),
+        }
+    }
+
+    /// Leaves nothing in the folders but what was published.
+    pub(crate) fn close(&self) -> Result<()> {
+        let folders: Vec<PathBuf> = std::mem::take(&mut *self.opened()).into_keys().collect();
+        folders.iter().try_for_each(|folder| remove_unfinished(folder).map(drop)).context("cannot clean up")
+    }
+
+    fn opened(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Option<Arc<Workshop>>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,8 +1,10 @@
 //! Unpacks answers of a model into task folders, each complete or not at all.
 //!
 //! [`args`] turns what was typed into [`Settings`], [`jobs`] makes work of the lines that come in, [`mod@unpack`]
-//! does it on every core, and [`report`] writes in the order of the input what became of each answer. How an
-//! answer is read is `common::answer`; how a folder is published, `common::publish`.
+//! does it on every core, up to folders out of sight. These are published in the order of the input, as many as
+//! there are at a time, since the disk is waited for just as long for one as for many; [`report`] writes what
+//! became of each answer. How an answer is read is `common::answer`; how folders are published,
+//! `common::publish`.
 
 mod args;
 mod jobs;
@@ -10,25 +12,21 @@ mod quarantine;
 mod report;
 mod unpack;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::exit::ExitStatus;
-use common::publish::remove_unfinished;
 use common::record::Kind;
 use common::run_dir::RunDir;
-use common::stage::{Input, in_order};
+use common::stage::{Input, in_order_batched};
 
 pub use self::args::Args;
 use self::args::Settings;
-use self::jobs::Jobs;
+use self::jobs::{Folders, Jobs};
 use self::quarantine::QUARANTINE;
 use self::report::Report;
-use self::unpack::unpack;
+use self::unpack::Unpacker;
 
 /// The name of this stage.
 pub const STAGE: &str = "stage-extract";
-
-/// Threads for each core. Most of the time a thread waits for the disk.
-const THREADS_PER_CORE: usize = 4;
 
 /// Runs the stage.
 pub fn run(args: Args) -> Result<ExitStatus> {
@@ -53,14 +51,21 @@ pub fn run(args: Args) -> Result<ExitStatus> {
 
 /// Unpacks what comes in.
 fn extract(input: Input, settings: &Settings, mut report: Report) -> Result<ExitStatus> {
-    let jobs = Jobs::new(input, settings)?;
-    let folders = jobs.folders();
-    let options = settings.options();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(THREADS_PER_CORE * rayon::current_num_threads());
-    let pool = pool.build().context("cannot start threads")?;
-    let worked = pool.install(|| in_order(jobs, |job| unpack(job, &options), |done| report.add(done?)));
-    let cleaned = folders.opened().iter().try_for_each(|folder| remove_unfinished(folder).map(drop));
+    let folders = Folders::new(settings);
+    let jobs = Jobs::new(input, settings, &folders)?;
+    let unpacker = Unpacker::new(settings, &folders);
+    let worked = in_order_batched(
+        jobs,
+        |job| unpacker.unpack(job),
+        |unpacked| {
+            let mut failed = None;
+            let before = unpacked.into_iter().map_while(|one| one.map_err(|error| failed = Some(error)).ok());
+            unpacker.publish(before.collect())?.into_iter().try_for_each(|done| report.add(done))?;
+            failed.map_or(Ok(()), Err)
+        },
+    );
+    let cleaned = folders.close();
     worked?;
-    cleaned.context("cannot clean up")?;
+    cleaned?;
     report.finish()
 }

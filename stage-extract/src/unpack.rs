@@ -1,19 +1,22 @@
-//! Unpacks one answer.
+//! Unpacks answers, and publishes what they hold.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use common::answer::{self, Code};
+use common::environment::Workspace;
 use common::fingerprint::sha256_hex;
 use common::manifest::RawLine;
-use common::publish::{NewFile, Published, publish_dir, replace_dir};
+use common::publish::{self, Built, NewFile, Published};
 use common::record::{Problem, Task, TaskFile, TaskStatus};
 use fs_err as fs;
 use walkdir::WalkDir;
 
-use crate::args::Options;
-use crate::jobs::{Job, Unpack, judge};
+use crate::args::Settings;
+use crate::jobs::{Folders, Job, Unpack, judge};
+
+const WHAT_STANDS: &str = "what was published before is complete, and the same command goes on from there";
 
 /// What came of a job.
 pub(crate) enum Done {
@@ -23,79 +26,169 @@ pub(crate) enum Done {
     Task(Task),
 }
 
-/// Does a job. An error is one of the disk, after which there is no point in going on.
-pub(crate) fn unpack(job: Job, options: &Options) -> Result<Done> {
-    match job {
-        Job::Pass(line) => Ok(Done::Pass(line)),
-        Job::Unpack(answer) => answer.run(options).map(Done::Task),
-    }
+/// A job that is done as far as it can be done beside others.
+pub(crate) enum Unpacked {
+    /// Nothing is left to do.
+    Done(Done),
+    /// What comes of it depends on what is there when its turn comes.
+    Draft(Box<Draft>),
 }
 
-impl Unpack {
-    fn run(mut self, options: &Options) -> Result<Task> {
+/// A task that is not published yet.
+pub(crate) struct Draft {
+    task: Task,
+    /// Where its folder goes.
+    dir: PathBuf,
+    /// Its folder, out of sight; none if it is not to be published.
+    built: Option<Built>,
+    /// How many of its problems remain where a folder that is there is kept: nobody looked at the answer then.
+    given: usize,
+}
+
+/// Makes task folders of answers.
+pub(crate) struct Unpacker<'a> {
+    overwrite: bool,
+    dry_run: bool,
+    workspace: &'a Workspace,
+    folders: &'a Folders,
+}
+
+impl<'a> Unpacker<'a> {
+    pub(crate) fn new(settings: &'a Settings, folders: &'a Folders) -> Self {
+        let Settings { overwrite, dry_run, workspace, .. } = settings;
+        Self { overwrite: *overwrite, dry_run: *dry_run, workspace, folders }
+    }
+
+    /// Does a job up to the publishing. An error is one of the disk, after which there is no point in going on.
+    pub(crate) fn unpack(&self, job: Job) -> Result<Unpacked> {
+        match job {
+            Job::Pass(line) => Ok(Unpacked::Done(Done::Pass(line))),
+            Job::Unpack(answer) => self.unpack_answer(*answer),
+        }
+    }
+
+    fn unpack_answer(&self, Unpack { mut record, task: planned, folder }: Unpack) -> Result<Unpacked> {
         let mut task = Task {
-            env: self.record.env.clone(),
-            task: self.task.as_ref().map(ToString::to_string).unwrap_or_default(),
-            index: Some(self.record.index).filter(|&index| index > 0),
+            env: std::mem::take(&mut record.env),
+            task: planned.as_ref().map(ToString::to_string).unwrap_or_default(),
+            index: Some(record.index).filter(|&index| index > 0),
             dir: String::new(),
             status: TaskStatus::Rejected,
             files: Vec::new(),
-            problems: std::mem::take(&mut self.record.problems),
+            problems: std::mem::take(&mut record.problems),
         };
-        self.turn.wait();
-        if let (Some(name), Ok(folder)) = (&self.task, &self.folder)
-            && keeps(&folder.join(name.as_str()), options)
+        let mut given = task.problems.len();
+        if let (Some(name), Ok(folder)) = (&planned, &folder)
+            && self.keeps(&folder.join(name.as_str()))
         {
-            return kept(task, &folder.join(name.as_str()), options);
+            return self.kept(task, &folder.join(name.as_str())).map(|task| Unpacked::Done(Done::Task(task)));
         }
-        let judged = self.judged.take().unwrap_or_else(|| judge(&self.record, self.task.as_ref()));
+        let judged = judge(&record, planned.as_ref());
         let is_sound = judged.is_sound() && !task.problems.iter().any(answer::rejects);
         let new: Vec<Problem> =
             judged.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
         task.problems.extend(new);
-        let Some(name) = judged.task else { return Ok(task) };
+        let Some(name) = judged.task else { return Ok(Unpacked::Done(Done::Task(task))) };
         name.as_str().clone_into(&mut task.task);
-        let folder = match self.folder {
+        let folder = match folder {
             Ok(folder) => folder,
             Err(why) => {
                 task.problems.push(Problem::new(Code::UnknownEnvironment.as_str(), why));
-                return Ok(task);
+                return Ok(Unpacked::Done(Done::Task(task)));
             }
         };
         let dir = folder.join(name.as_str());
-        if keeps(&dir, options) {
-            return kept(task, &dir, options);
+        task.dir = self.workspace.relative(&dir);
+        let mut built = None;
+        if is_sound {
+            let files = &judged.files;
+            task.files = files.iter().map(|(name, content)| describe(name, content.as_bytes())).collect();
+            task.status = TaskStatus::Planned;
+            if !self.dry_run {
+                built = Some(self.build(&folder, name.as_str(), files)?);
+            }
         }
-        task.dir = options.workspace.relative(&dir);
-        if !is_sound {
-            return Ok(task);
+        if planned.is_none() {
+            given = task.problems.len();
         }
-        task.files = judged.files.iter().map(|(name, content)| describe(name, content.as_bytes())).collect();
-        task.status = if options.dry_run {
-            TaskStatus::Planned
-        } else {
-            let published = publish(&folder, name.as_str(), &judged.files, options.overwrite);
-            published.with_context(|| {
-                format!(
-                    "cannot publish the task {name}; \
-                     what was published before it is complete, and the same command goes on from there"
-                )
-            })?
+        Ok(Unpacked::Draft(Box::new(Draft { task, dir, built, given })))
+    }
+
+    /// Builds a task's folder out of sight.
+    fn build(&self, folder: &Path, name: &str, files: &BTreeMap<String, String>) -> Result<Built> {
+        let files: Vec<NewFile<'_>> = files
+            .iter()
+            .map(|(name, content)| NewFile { name, bytes: content.as_bytes(), executable: is_script(name) })
+            .collect();
+        let workshop = self.folders.workshop(folder);
+        workshop
+            .and_then(|workshop| workshop.build(name, &files, self.overwrite))
+            .with_context(|| format!("cannot publish the task {name}; {WHAT_STANDS}"))
+    }
+
+    /// Publishes what was unpacked, in this order: the result is the same as if one answer had been unpacked
+    /// after the other.
+    pub(crate) fn publish(&self, unpacked: Vec<Unpacked>) -> Result<Vec<Done>> {
+        let mut done = Vec::with_capacity(unpacked.len());
+        let mut batch = Vec::new();
+        let mut dirs = BTreeSet::new();
+        for unpacked in unpacked {
+            if let Unpacked::Draft(draft) = &unpacked
+                && !dirs.insert(draft.dir.clone())
+            {
+                // What comes of it depends on what came of the one before it.
+                done.extend(self.publish_batch(std::mem::take(&mut batch))?);
+                dirs = BTreeSet::from([draft.dir.clone()]);
+            }
+            batch.push(unpacked);
+        }
+        done.extend(self.publish_batch(batch)?);
+        Ok(done)
+    }
+
+    /// Publishes tasks of different names.
+    fn publish_batch(&self, mut batch: Vec<Unpacked>) -> Result<Vec<Done>> {
+        let built = batch.iter_mut().filter_map(|unpacked| match unpacked {
+            Unpacked::Draft(draft) => draft.built.take(),
+            Unpacked::Done(_) => None,
+        });
+        let built: Vec<Built> = built.collect();
+        let published = publish::publish(&built).with_context(|| format!("cannot publish; {WHAT_STANDS}"))?;
+        let published: BTreeMap<&Path, Published> = built.iter().map(Built::target).zip(published).collect();
+        let finish = |unpacked| match unpacked {
+            Unpacked::Done(done) => Ok(done),
+            Unpacked::Draft(draft) => {
+                let published = published.get(&*draft.dir).copied();
+                self.finish(*draft, published).map(Done::Task)
+            }
         };
+        batch.into_iter().map(finish).collect()
+    }
+
+    fn finish(&self, mut draft: Draft, published: Option<Published>) -> Result<Task> {
+        draft.task.status = match published {
+            Some(Published::New) => TaskStatus::Written,
+            Some(Published::Replaced) => TaskStatus::Replaced,
+            None if !self.keeps(&draft.dir) => draft.task.status,
+            None | Some(Published::Kept) => {
+                draft.task.problems.truncate(draft.given);
+                return self.kept(draft.task, &draft.dir);
+            }
+        };
+        Ok(draft.task)
+    }
+
+    /// Whether something is at `dir` that stays there.
+    fn keeps(&self, dir: &Path) -> bool {
+        !self.overwrite && dir.symlink_metadata().is_ok()
+    }
+
+    fn kept(&self, mut task: Task, dir: &Path) -> Result<Task> {
+        task.dir = self.workspace.relative(dir);
+        task.status = TaskStatus::Kept;
+        task.files = files_in(dir).with_context(|| format!("cannot read the task {}", task.task))?;
         Ok(task)
     }
-}
-
-/// Whether something is at `dir` that stays there.
-fn keeps(dir: &Path, options: &Options) -> bool {
-    !options.overwrite && dir.symlink_metadata().is_ok()
-}
-
-fn kept(mut task: Task, dir: &Path, options: &Options) -> Result<Task> {
-    task.dir = options.workspace.relative(dir);
-    task.status = TaskStatus::Kept;
-    task.files = files_in(dir).with_context(|| format!("cannot read the task {}", task.task))?;
-    Ok(task)
 }
 
 /// The files of a folder that is there. Links are not followed.
@@ -114,25 +207,6 @@ pub(crate) fn files_in(dir: &Path) -> Result<Vec<TaskFile>> {
 
 fn describe(name: &str, content: &[u8]) -> TaskFile {
     TaskFile { name: name.to_owned(), bytes: content.len() as u64, sha256: sha256_hex(content) }
-}
-
-fn publish(
-    folder: &Path,
-    name: &str,
-    files: &BTreeMap<String, String>,
-    overwrite: bool,
-) -> Result<TaskStatus> {
-    let files: Vec<NewFile<'_>> = files
-        .iter()
-        .map(|(name, content)| NewFile { name, bytes: content.as_bytes(), executable: is_script(name) })
-        .collect();
-    let published =
-        if overwrite { replace_dir(folder, name, &files) } else { publish_dir(folder, name, &files) };
-    Ok(match published? {
-        Published::New => TaskStatus::Written,
-        Published::Replaced => TaskStatus::Replaced,
-        Published::Kept => TaskStatus::Kept,
-    })
 }
 
 /// Whether a file is run as a program.
