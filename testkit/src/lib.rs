@@ -1,5 +1,6 @@
-//! Support for tests and benchmarks, no part of the product: a server on the loopback interface that speaks
-//! like the vendors' servers, writes down every request, and can misbehave.
+//! Support for tests and benchmarks, no part of the product: programs that are run to their end ([`Ran`]), and a
+//! server on the loopback interface that speaks like the vendors' servers, writes down every request, and can
+//! misbehave.
 //!
 //! ```
 //! use testkit::{Answer, Play, Server};
@@ -16,9 +17,11 @@ use serde::Serialize;
 pub mod author;
 pub mod faults;
 mod http;
+mod ran;
 mod server;
 mod wire;
 
+pub use ran::Ran;
 pub use server::Server;
 
 /// A request that has come.

@@ -6,8 +6,8 @@ use serde_json::Value;
 use testkit::{Answer, End, Play, Server};
 
 use crate::support::{
-    Call, KEY, Place, Ran, call, calls, description, files_answer, good, good_server, number, plan_answer,
-    readme_answer, row, task,
+    Call, KEY, Place, Ran, call, calls, description, files_answer, good, good_server, kinds_and_tasks,
+    number, plan_answer, readme_answer, row, task,
 };
 
 #[test]
@@ -113,7 +113,7 @@ fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
     });
     let ran = place.run_at(&server, &["--count", "4"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    let kinds: Vec<String> = ran.records().into_iter().map(|(kind, _)| kind).collect();
+    let kinds: Vec<String> = kinds_and_tasks(&ran).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["failure", "failure", "files", "files"]);
     assert!(ran.stderr.contains("the plan has 2 of 4 rows"), "{}", ran.stderr);
 }
@@ -121,7 +121,7 @@ fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
 #[test]
 fn a_higher_count_adds_rows_and_leaves_the_others() {
     let (place, server) = (Place::new(), good_server());
-    place.run_at(&server, &["--count", "3"]);
+    assert_eq!(place.run_at(&server, &["--count", "3"]).status, Some(0));
     let before = place.read("files.jsonl");
     // As if the tasks had been extracted, and another one been written by hand.
     for n in 1..=3 {
@@ -141,7 +141,7 @@ fn a_higher_count_adds_rows_and_leaves_the_others() {
 #[test]
 fn only_a_row_that_was_changed_by_hand_is_asked_for_again() {
     let (place, server) = (Place::new(), good_server());
-    place.run_at(&server, &["--count", "4"]);
+    assert_eq!(place.run_at(&server, &["--count", "4"]).status, Some(0));
     let plan = place.read("plan.jsonl").replace("\"Settle account 2\"", "\"Settle the second account\"");
     fs_err::write(place.run_dir().join("plan.jsonl"), plan).unwrap();
     let before = server.log().len();
@@ -184,7 +184,7 @@ fn what_stays_unusable_is_a_failure() {
     let ran = place.run_at(&server, &["--count", "3", "--max-candidates", "2"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     let expected = [("files", task(1)), ("failure", task(2)), ("files", task(3))];
-    assert_eq!(ran.records(), expected.map(|(kind, task)| (kind.to_owned(), task)));
+    assert_eq!(kinds_and_tasks(&ran), expected.map(|(kind, task)| (kind.to_owned(), task)));
     let failure = &place.manifest("files.jsonl")[1];
     assert_eq!((&failure["code"], &failure["attempts"]), (&"unusable_answers".into(), &2.into()));
     // It is no seed either.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::faults::Rates;
 use testkit::{Play, Server};
 
-use crate::support::{Call, KEY, Place, Ran, call, good, good_server, task};
+use crate::support::{Call, KEY, Place, Ran, call, good, good_server, kinds_and_tasks, task};
 
 /// Holds calls back until it is opened.
 #[derive(Clone, Default)]
@@ -62,7 +62,7 @@ fn records_go_out_while_calls_are_still_out() {
 #[test]
 fn after_a_kill_no_answer_is_paid_for_again() {
     let undisturbed = Place::new();
-    undisturbed.run_at(&good_server(), &["--count", "5"]);
+    assert_eq!(undisturbed.run_at(&good_server(), &["--count", "5"]).status, Some(0));
     let place = Place::new();
     for held in 1..=5 {
         let (server, _door) = server_with_door(held);
@@ -97,7 +97,7 @@ fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
     );
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let expected: Vec<_> = (1..=30).map(|n| ("files".to_owned(), task(n))).collect();
-    assert_eq!(ran.records(), expected);
+    assert_eq!(kinds_and_tasks(&ran), expected);
     let journal = place.read("answers.jsonl");
     let mut kept: Vec<String> = journal
         .lines()

@@ -41,7 +41,7 @@ fn templates_of_ones_own_replace_the_built_in_ones() {
     let place = Place::new();
     place.write("mine/readme.md", "Write about {{ software }}.\n");
     let dir = place.path().join("mine");
-    place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]);
+    assert_eq!(place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]).status, Some(0));
     assert!(place.read("prompts/dry-run/readme.md").starts_with("Write about Books.\n\n# Now"));
     place.write("mine/readme.md", "Write about {{ sofware }}.\n");
     let ran = place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]);

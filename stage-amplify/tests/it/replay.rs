@@ -1,6 +1,6 @@
 //! Runs whose answers come from a journal.
 
-use crate::support::{Place, good_server, journal, task};
+use crate::support::{Place, good_server, journal, kinds_and_tasks, task};
 
 fn replay(place: &Place, count: usize) -> String {
     format!("replay:{}", place.write("journal.jsonl", &journal(count)).display())
@@ -13,7 +13,7 @@ fn all_passes_leave_their_manifests_in_order() {
     let ran = place.run(&["--count", "6", "--model", &model, "--num-workers", "3"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let expected: Vec<_> = (1..=6).map(|n| ("files".to_owned(), task(n))).collect();
-    assert_eq!(ran.records(), expected);
+    assert_eq!(kinds_and_tasks(&ran), expected);
     assert_eq!(ran.stdout, place.read("files.jsonl"));
     for manifest in ["plan.jsonl", "specs.jsonl"] {
         assert_eq!(place.read(manifest).lines().count(), 6);
@@ -27,7 +27,7 @@ fn all_passes_leave_their_manifests_in_order() {
 fn passes_by_themselves_give_what_they_give_together() {
     let together = Place::new();
     let model = replay(&together, 4);
-    together.run(&["--count", "4", "--model", &model]);
+    assert_eq!(together.run(&["--count", "4", "--model", &model]).status, Some(0));
     let apart = Place::new();
     let model = replay(&apart, 4);
     for pass in ["plan", "readme", "files", "snapshot"] {
@@ -72,7 +72,7 @@ fn a_pass_without_what_it_starts_from_says_so() {
 fn a_fresh_run_plans_anew() {
     let place = Place::new();
     let model = replay(&place, 3);
-    place.run(&["--count", "2", "--model", &model]);
+    assert_eq!(place.run(&["--count", "2", "--model", &model]).status, Some(0));
     let ran = place.run(&["--count", "3", "--model", &model, "--fresh"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(place.read("plan.jsonl").lines().count(), 3);
@@ -95,8 +95,8 @@ fn what_somebody_writes_into_the_plan_stays() {
 #[test]
 fn the_journal_of_a_run_that_grew_replays_as_a_whole() {
     let (place, server) = (Place::new(), good_server());
-    place.run_at(&server, &["--count", "2"]);
-    place.run_at(&server, &["--count", "5"]);
+    assert_eq!(place.run_at(&server, &["--count", "2"]).status, Some(0));
+    assert_eq!(place.run_at(&server, &["--count", "5"]).status, Some(0));
     let again = Place::new();
     let model = format!("replay:{}", place.run_dir().join("answers.jsonl").display());
     let ran = again.run(&["--count", "5", "--model", &model]);
@@ -110,11 +110,11 @@ fn the_journal_of_a_run_that_grew_replays_as_a_whole() {
 fn rows_that_come_in_are_the_plan() {
     let place = Place::new();
     let model = replay(&place, 3);
-    place.run(&["--count", "2", "--model", &model, "--pass", "plan"]);
+    assert_eq!(place.run(&["--count", "2", "--model", &model, "--pass", "plan"]).status, Some(0));
     let rows = place.write("rows.jsonl", "{\"record\":\"plan\",\"task\":\"settle_account_3\"}\n{\"record\":\"plan\",\"task\":\"settle_account_1\"}\n");
     let ran = place.run(&["--count", "2", "--model", &model, "-i", rows.to_str().unwrap()]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert_eq!(ran.records(), [("files".to_owned(), task(3)), ("files".to_owned(), task(1))]);
+    assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(3)), ("files".to_owned(), task(1))]);
     assert!(place.read("plan.jsonl").lines().next().unwrap().contains("settle_account_3"));
 }
 
@@ -122,7 +122,7 @@ fn rows_that_come_in_are_the_plan() {
 fn readmes_that_come_in_get_files() {
     let place = Place::new();
     let model = replay(&place, 3);
-    place.run(&["--count", "3", "--model", &model, "--pass", "plan,readme"]);
+    assert_eq!(place.run(&["--count", "3", "--model", &model, "--pass", "plan,readme"]).status, Some(0));
     let specs = place.read("specs.jsonl");
     let mut lines: Vec<&str> = specs.lines().take(2).collect();
     lines.insert(1, r#"{"record":"spec","task":"../../etc","readme":"x"}"#);
@@ -131,6 +131,6 @@ fn readmes_that_come_in_get_files() {
     let ran = place.run(&["--model", &model, "--pass", "files", "-i", input.to_str().unwrap()]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("is no name of a task"), "{ran:?}");
-    let kinds: Vec<String> = ran.records().into_iter().map(|(kind, _)| kind).collect();
+    let kinds: Vec<String> = kinds_and_tasks(&ran).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["files", "mine", "files"]);
 }

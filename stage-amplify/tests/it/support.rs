@@ -1,10 +1,10 @@
 //! A place to run the program in, and answers for it.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+pub(crate) use testkit::Ran;
 use testkit::author;
 pub(crate) use testkit::author::{
     Call, call, description, good, number, plan_answer, readme_answer, row, task,
@@ -17,13 +17,6 @@ pub(crate) const KEY: &str = "canary-4711-0815";
 /// An environment in a workspace of its own, gone at the end of the test.
 pub(crate) struct Place {
     dir: tempfile::TempDir,
-}
-
-/// What the program did.
-pub(crate) struct Ran {
-    pub(crate) status: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 impl Place {
@@ -112,35 +105,10 @@ impl Place {
     }
 }
 
-impl fmt::Debug for Ran {
-    /// Records are long: their number says enough.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "status {:?}, {} records\n{}", self.status, self.stdout.lines().count(), self.stderr)
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        Self {
-            status: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-}
-
-impl Ran {
-    /// The records that went out, each as its kind and task.
-    pub(crate) fn records(&self) -> Vec<(String, String)> {
-        self.stdout
-            .lines()
-            .map(|line| {
-                let record: Value = serde_json::from_str(line).unwrap();
-                let text = |key: &str| record[key].as_str().unwrap_or_default().to_owned();
-                (text("record"), text("task"))
-            })
-            .collect()
-    }
+/// The records that went out, each as its kind and task.
+pub(crate) fn kinds_and_tasks(ran: &Ran) -> Vec<(String, String)> {
+    let text = |field: &Value| field.as_str().unwrap_or_default().to_owned();
+    ran.records().iter().map(|record| (text(&record["record"]), text(&record["task"]))).collect()
 }
 
 /// The answer to a call for the files of a task of the environment here.

@@ -1,24 +1,13 @@
 //! The passes on tasks that are there: fixtures and repair.
 
-use std::io::Write;
-use std::process::Stdio;
-
 use serde_json::{Value, json};
 use testkit::{Answer, Play, Server};
 
-use crate::support::{Place, Ran, description, good_server, task};
+use crate::support::{Place, Ran, description, good_server, kinds_and_tasks, task};
 
 /// Runs the program with these records as its input.
 fn run_on(place: &Place, server: &Server, args: &[&str], records: &str) -> Ran {
-    let mut child = place
-        .command_at(server, args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(records.as_bytes()).unwrap();
-    Ran::from(child.wait_with_output().unwrap())
+    Ran::of(&mut place.command_at(server, args), records)
 }
 
 /// Makes tasks and puts them into the environment.
@@ -64,7 +53,7 @@ fn a_bad_verdict_becomes_a_mended_task() {
         verdict(&task(1), "") + &verdict(&task(2), "it does not parse") + &verdict(&task(2), "nor that");
     let ran = run_on(&place, &server, &["--pass", "repair"], &records);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert_eq!(ran.records(), [("files".to_owned(), task(2))]);
+    assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(2))]);
     let record: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert!(record["files"]["verifier.py"].as_str().unwrap().contains("mended"));
     assert!(record["files"]["task.json"].as_str().unwrap().contains(&description(2)));
@@ -103,7 +92,7 @@ fn fixtures_are_written_by_somebody_who_has_not_seen_the_verifier() {
     let ran = run_on(&place, &server, &["--pass", "fixtures", "--max-candidates", "2"], &files);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     let expected = [("files", task(1)), ("files", task(2)), ("failure", task(2))];
-    assert_eq!(ran.records(), expected.map(|(kind, task)| (kind.to_owned(), task)));
+    assert_eq!(kinds_and_tasks(&ran), expected.map(|(kind, task)| (kind.to_owned(), task)));
     let first: Value = serde_json::from_str(ran.stdout.lines().next().unwrap()).unwrap();
     assert!(first["files"]["fixtures.json"].as_str().unwrap().contains("golden"));
     for logged in server.log() {

@@ -1,10 +1,8 @@
 //! A workspace with one environment, and the stage at work in it.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::thread;
+use std::process::Command;
 
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -42,13 +40,12 @@ impl Fixture {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stage-extract"));
         command.current_dir(self.dir.path()).args(["--workspace", "."]).args(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 
     /// Runs the stage on these lines.
     pub(crate) fn run(&self, args: &[&str], input: &str) -> Ran {
-        Ran::of(self.command(args).spawn().unwrap(), input)
+        Ran::of(&mut self.command(args), input)
     }
 
     /// Runs the stage on the environment's answers.
@@ -64,14 +61,9 @@ impl Fixture {
 }
 
 impl Ran {
-    pub(crate) fn of(mut child: Child, input: &str) -> Self {
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_owned();
-        // From a thread of its own: the stage may not read all of it before it writes.
-        let feeder = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-        let output = child.wait_with_output().unwrap();
-        feeder.join().unwrap();
-        Self::from(output)
+    fn of(command: &mut Command, input: &str) -> Self {
+        let ran = testkit::Ran::of(command, input);
+        Self { status: ran.status.unwrap_or(-1), records: ran.records(), stderr: ran.stderr }
     }
 
     /// The one record that came out.
@@ -83,17 +75,6 @@ impl Ran {
     /// The status of each task record.
     pub(crate) fn statuses(&self) -> Vec<&str> {
         self.records.iter().map(|record| record["status"].as_str().unwrap()).collect()
-    }
-}
-
-impl From<Output> for Ran {
-    fn from(output: Output) -> Self {
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        Self {
-            status: output.status.code().unwrap_or(-1),
-            records: stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -144,7 +145,8 @@ fn files_in_a_record_win_over_its_answer_and_its_problems_count() {
 #[test]
 fn a_record_is_acted_on_while_the_input_is_open() {
     let fixture = Fixture::new();
-    let mut child = fixture.command(&[]).spawn().unwrap();
+    let mut command = fixture.command(&[]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     for name in ["one", "two"] {

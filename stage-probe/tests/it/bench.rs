@@ -1,15 +1,15 @@
 //! A workspace of made-up tasks, and the program to probe them.
 
 use std::ffi::OsStr;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use testkit::Ran;
 
 /// The program that the tests are about.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_stage-probe");
@@ -96,20 +96,8 @@ impl Bench {
 
 /// Runs a command to its end, with `input` on its standard input.
 pub(crate) fn run(mut command: Command, input: &str) -> Ended {
-    let mut child =
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let input = input.to_owned();
-    // The program need not read it all.
-    let writer = thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-    let output = child.wait_with_output().unwrap();
-    writer.join().unwrap();
-    let stdout = String::from_utf8(output.stdout).unwrap();
-    Ended {
-        code: output.status.code(),
-        records: stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
+    let ran = Ran::of(&mut command, input);
+    Ended { code: ran.status, records: ran.records(), stderr: ran.stderr }
 }
 
 /// The codes of a record's issues.

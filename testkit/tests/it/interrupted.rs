@@ -7,9 +7,9 @@ use std::sync::mpsc;
 
 use serde_json::Value;
 use testkit::author::{Call, call, good};
-use testkit::{Play, Server};
+use testkit::{Play, Ran, Server};
 
-use crate::world::{Output, World, author_server};
+use crate::world::{World, author_server};
 
 /// A server that answers a number of calls and keeps all further ones waiting, for good.
 fn server_that_hangs_after(answers: usize) -> Server {
@@ -47,13 +47,13 @@ fn after_a_kill_nothing_that_was_paid_for_is_asked_again() {
     let rest = "stage-extract $A < task_generation_runs/demo_env/files.jsonl | stage-verify-spec $A --python none >/dev/null";
     let propose = "stage-propose $A --software Books --agent existing >/dev/null";
     let server = author_server();
-    assert_eq!(undisturbed.shell(propose, &server).code, Some(0));
-    assert_eq!(Output::of(&mut undisturbed.stage("stage-amplify", &server)).code, Some(0));
-    assert_eq!(undisturbed.shell(rest, &server).code, Some(0));
+    assert_eq!(undisturbed.shell(propose, &server).status, Some(0));
+    assert_eq!(Ran::of(&mut undisturbed.stage("stage-amplify", &server), "").status, Some(0));
+    assert_eq!(undisturbed.shell(rest, &server).status, Some(0));
 
     for answers in [0, 1, 4, 9, 14] {
         let world = World::new();
-        assert_eq!(world.shell(propose, &server).code, Some(0));
+        assert_eq!(world.shell(propose, &server).status, Some(0));
         let hanging = server_that_hangs_after(answers);
         let mut child = world
             .stage("stage-amplify", &hanging)
@@ -68,8 +68,8 @@ fn after_a_kill_nothing_that_was_paid_for_is_asked_again() {
         let paid = journalled(&world);
 
         let server = author_server();
-        let ran = Output::of(&mut world.stage("stage-amplify", &server));
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        let ran = Ran::of(&mut world.stage("stage-amplify", &server), "");
+        assert_eq!(ran.status, Some(0), "{ran:?}");
         let mut asked: BTreeMap<String, usize> = BTreeMap::new();
         for logged in server.log() {
             *asked.entry(label(&call(&logged.asked))).or_default() += 1;
@@ -77,7 +77,7 @@ fn after_a_kill_nothing_that_was_paid_for_is_asked_again() {
         assert!(asked.values().all(|&times| times == 1), "{asked:?}");
         assert_eq!(paid.iter().find(|label| asked.contains_key(*label)), None, "after {answers} answers");
         assert_eq!(paid.len() + asked.len(), 17);
-        assert_eq!(world.shell(rest, &server).code, Some(0));
+        assert_eq!(world.shell(rest, &server).status, Some(0));
         assert_eq!(world.result(), undisturbed.result(), "after {answers} answers");
     }
 }
@@ -89,8 +89,8 @@ fn a_second_process_of_a_stage_is_refused() {
     let mut child =
         world.stage("stage-amplify", &hanging).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     hanging.wait_for(1);
-    let second = Output::of(&mut world.stage("stage-amplify", &hanging));
-    assert_eq!(second.code, Some(2));
+    let second = Ran::of(&mut world.stage("stage-amplify", &hanging), "");
+    assert_eq!(second.status, Some(2));
     assert!(second.stderr.contains("another stage-amplify (process "), "{second:?}");
     assert_eq!(second.stderr.lines().count(), 1, "{second:?}");
     child.kill().unwrap();

@@ -3,16 +3,16 @@
 use std::path::Path;
 use std::process::Command;
 
-use testkit::Server;
 use testkit::author::task;
+use testkit::{Ran, Server};
 
-use crate::world::{ENV, Output, World, author_server, program, repository};
+use crate::world::{ENV, World, author_server, program, repository};
 
 /// `make` with these arguments, on a world, with the stages that are built already.
-fn make(world: &World, server: &Server, args: &[&str]) -> Output {
+fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
     let bin = program("stage-amplify");
     let path = std::env::var("PATH").unwrap_or_default();
-    Output::of(
+    Ran::of(
         Command::new("make")
             .arg("-C")
             .arg(repository())
@@ -33,6 +33,7 @@ fn make(world: &World, server: &Server, args: &[&str]) -> Output {
             .env("HOME", world.path())
             .env("GEMINI_BASE_URL", server.url())
             .env("GEMINI_API_KEY", "key"),
+        "",
     )
 }
 
@@ -40,17 +41,17 @@ fn make(world: &World, server: &Server, args: &[&str]) -> Output {
 fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
     let (world, server) = (World::new(), author_server());
     let first = make(&world, &server, &["run"]);
-    assert_eq!(first.code, Some(0), "{first:?}");
+    assert_eq!(first.status, Some(0), "{first:?}");
     let (asked, result) = (server.log().len(), world.result());
     assert_eq!(asked, 9);
 
     let second = make(&world, &server, &["run"]);
-    assert_eq!(second.code, Some(0), "{second:?}");
+    assert_eq!(second.status, Some(0), "{second:?}");
     assert!(!second.stderr.contains("stage-"), "{second:?}");
 
     fs_err::remove_file(world.run_dir().join("files.jsonl")).unwrap();
     let third = make(&world, &server, &["run"]);
-    assert_eq!((third.code, server.log().len()), (Some(0), asked), "{third:?}");
+    assert_eq!((third.status, server.log().len()), (Some(0), asked), "{third:?}");
     assert!(third.stderr.contains("stage-verify-spec"), "{third:?}");
     assert_eq!(world.result(), result.replace("\"written\"", "\"kept\""));
 }
@@ -58,9 +59,9 @@ fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
 #[test]
 fn more_tasks_are_added_to_those_that_are_there() {
     let (world, server) = (World::new(), author_server());
-    assert_eq!(make(&world, &server, &["run"]).code, Some(0));
+    assert_eq!(make(&world, &server, &["run"]).status, Some(0));
     let more = make(&world, &server, &["run", "COUNT=6"]);
-    assert_eq!(more.code, Some(0), "{more:?}");
+    assert_eq!(more.status, Some(0), "{more:?}");
     assert_eq!(server.log().len(), 9 + 5);
     assert!(world.env().join("tasks").join(task(6)).is_dir());
 }
@@ -69,7 +70,7 @@ fn more_tasks_are_added_to_those_that_are_there() {
 fn a_stage_is_swapped_by_a_variable() {
     let (world, server) = (World::new(), author_server());
     let swapped = make(&world, &server, &["extract", "EXTRACT=sed s/files/mine/"]);
-    assert_eq!(swapped.code, Some(0), "{swapped:?}");
+    assert_eq!(swapped.status, Some(0), "{swapped:?}");
     let tasks = fs_err::read_to_string(world.run_dir().join("tasks.jsonl")).unwrap();
     assert_eq!(tasks.matches("\"record\":\"mine\"").count(), 4);
     assert!(!world.env().join("tasks").join(task(1)).exists());
@@ -79,7 +80,7 @@ fn a_stage_is_swapped_by_a_variable() {
 fn what_make_cannot_do_it_says() {
     let (world, server) = (World::new(), author_server());
     let spaces = make(&world, &server, &["run", "WORKSPACE=a b"]);
-    assert_eq!(spaces.code, Some(2));
+    assert_eq!(spaces.status, Some(2));
     assert!(spaces.stderr.contains("path with spaces"), "{spaces:?}");
     let nothing = make(&world, &server, &["run", "SOFTWARE="]);
     assert!(nothing.stderr.contains("make run SOFTWARE="), "{nothing:?}");
@@ -91,7 +92,7 @@ fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
     let (world, server) = (World::new(), author_server());
     let demo = format!("DEMO={}", world.path().join("demo").display());
     let first = make(&world, &server, &["demo", &demo]);
-    assert_eq!(first.code, Some(0), "{first:?}");
+    assert_eq!(first.status, Some(0), "{first:?}");
     let env = world.path().join("demo/benchmarks/cua_world/environments/gnucash_env");
     assert!(first.stderr.contains(&format!("the new tasks are in {}/tasks", env.display())), "{first:?}");
     assert!(first.stderr.contains("stage-extract: 14 written"), "{first:?}");
@@ -99,7 +100,7 @@ fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
     assert_eq!(fs_err::read_to_string(verdicts).unwrap().matches("\"ok\":true").count(), 15);
 
     let second = make(&world, &server, &["demo", &demo]);
-    assert_eq!(second.code, Some(0), "{second:?}");
+    assert_eq!(second.status, Some(0), "{second:?}");
     assert!(!second.stderr.contains("stage-"), "{second:?}");
     assert_eq!(server.log().len(), 0);
 }
@@ -118,7 +119,7 @@ fn a_task_that_was_found_bad_is_repaired() {
     ];
     copy_tree(&repository().join("examples/demo/benchmarks"), &world.path().join("benchmarks"));
     let good = make(&world, &server, &[&["extract"], &demo[..]].concat());
-    assert_eq!(good.code, Some(0), "{good:?}");
+    assert_eq!(good.status, Some(0), "{good:?}");
     let verifier = world
         .path()
         .join("benchmarks/cua_world/environments/gnucash_env/tasks")
@@ -130,7 +131,7 @@ fn a_task_that_was_found_bad_is_repaired() {
     fs_err::write(&verifier, &constant).unwrap();
 
     let found = make(&world, &server, &[&["run"], &demo[..]].concat());
-    assert_eq!(found.code, Some(2), "{found:?}");
+    assert_eq!(found.status, Some(2), "{found:?}");
     assert!(found.stderr.contains("constant_pass"), "{found:?}");
 
     let answers = fs_err::read_to_string(repository().join("examples/demo/answers.jsonl")).unwrap();
@@ -140,7 +141,7 @@ fn a_task_that_was_found_bad_is_repaired() {
         .unwrap();
     let model = format!("MODEL=replay:{}", journal.display());
     let repaired = make(&world, &server, &["repair", demo[0], demo[1], demo[3], &model]);
-    assert_eq!(repaired.code, Some(0), "{repaired:?}");
+    assert_eq!(repaired.status, Some(0), "{repaired:?}");
     assert_ne!(fs_err::read_to_string(&verifier).unwrap(), constant);
 }
 

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use testkit::author::{Call, call, good, task};
 use testkit::{Play, Server};
 
-use crate::world::{World, author_server};
+use crate::world::{World, author_server, verdicts};
 
 const CHAIN: &str = "stage-propose $A --software Books --agent existing \
      | stage-amplify $A --software Books --count 8 --num-workers 3 \
@@ -20,8 +20,8 @@ const CHAIN: &str = "stage-propose $A --software Books --agent existing \
 fn four_stages_in_a_pipe_give_a_verdict_for_every_task() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(CHAIN, &server);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    let verdicts = ran.verdicts();
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let verdicts = verdicts(&ran);
     assert_eq!(verdicts.len(), 8, "{ran:?}");
     for (number, verdict) in (1..).zip(&verdicts) {
         assert_eq!((&verdict["task"], &verdict["ok"]), (&task(number).into(), &true.into()), "{verdict}");
@@ -33,7 +33,7 @@ fn four_stages_in_a_pipe_give_a_verdict_for_every_task() {
 fn two_runs_in_two_places_are_the_same_to_the_byte() {
     let results = [World::new(), World::new()].map(|world| {
         let ran = world.shell(CHAIN, &author_server());
-        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert_eq!(ran.status, Some(0), "{ran:?}");
         world.result()
     });
     assert_eq!(results[0], results[1]);
@@ -78,7 +78,7 @@ fn a_stage_of_somebody_else_can_stand_anywhere() {
         &CHAIN.replace("| stage-extract", "| drop_by_difficulty.py very_hard | stage-extract"),
         &author_server(),
     );
-    assert_eq!(ran.verdicts().len(), 0, "{ran:?}");
+    assert_eq!(verdicts(&ran).len(), 0, "{ran:?}");
     assert!(ran.stderr.contains("8 records dropped"), "{ran:?}");
 
     let world = World::new();
@@ -86,7 +86,7 @@ fn a_stage_of_somebody_else_can_stand_anywhere() {
         &CHAIN.replace("| stage-extract", "| drop_by_difficulty.py easy | stage-extract"),
         &author_server(),
     );
-    assert_eq!(ran.verdicts().len(), 8, "{ran:?}");
+    assert_eq!(verdicts(&ran).len(), 8, "{ran:?}");
 }
 
 #[test]
@@ -95,7 +95,7 @@ fn what_no_stage_knows_reaches_the_end_as_it_was() {
     let line = r#"{"record":"mine",  "x": 1.50, "env":"e"}"#;
     let chain = "stage-extract $A | stage-verify-spec $A --python none";
     let ran = world.shell(&format!("printf '%s\\n' '{line}' | {chain}"), &author_server());
-    assert_eq!((ran.code, ran.stdout), (Some(0), format!("{line}\n")));
+    assert_eq!((ran.status, ran.stdout), (Some(0), format!("{line}\n")));
 }
 
 #[test]
@@ -110,12 +110,12 @@ fn a_closed_pipe_ends_the_chain_quietly() {
 fn each_request_of_the_chain_is_sent_once() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(CHAIN, &server);
-    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!(ran.status, Some(0), "{ran:?}");
     let asked = server.log().len();
     let first = world.result();
     // By now the environment holds the tasks of the run, and its list of seeds names them.
     let ran = world.shell(CHAIN, &server);
-    assert_eq!((ran.code, server.log().len()), (Some(0), asked), "{ran:?}");
+    assert_eq!((ran.status, server.log().len()), (Some(0), asked), "{ran:?}");
     let but_for_seeds = |result: &str| {
         let lines = result.lines().filter(|line| !line.contains(r#""record":"seed""#));
         lines.map(|line| line.replace("\"written\"", "\"kept\"") + "\n").collect::<String>()

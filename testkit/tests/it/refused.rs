@@ -10,7 +10,7 @@ use crate::world::{ENV, World, author_server};
 /// `words`.
 fn check(world: &World, server: &Server, script: &str, code: i32, words: &[&str]) {
     let ran = world.shell(script, server);
-    assert_eq!(ran.code, Some(code), "{script}: {ran:?}");
+    assert_eq!(ran.status, Some(code), "{script}: {ran:?}");
     assert_eq!(ran.stdout, "", "{script}");
     let about: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("error")).collect();
     assert_eq!(about.len(), 1, "{script}: {ran:?}");
@@ -43,7 +43,7 @@ fn a_missing_key_is_asked_for_by_its_name() {
 fn broken_lines_are_reported_by_number_and_the_rest_goes_on() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(r#"printf '{"record":"mine"}\n{"rec\n[]\n{"record":"mine"}\n' >in.jsonl; stage-extract $A -i in.jsonl"#, &server);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.status, Some(1), "{ran:?}");
     assert_eq!(ran.stdout.lines().count(), 2);
     for line in ["in.jsonl:2:", "in.jsonl:3:"] {
         assert!(ran.stderr.contains(line), "{ran:?}");
@@ -77,6 +77,6 @@ fn an_unreadable_spec_is_a_bad_verdict() {
     fs_err::write(world.env().join("env.json"), "{\"id\": ").unwrap();
     let ran = world
         .shell(&format!("stage-verify-spec --python none benchmarks/cua_world/environments/{ENV}"), &server);
-    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert_eq!(ran.status, Some(1), "{ran:?}");
     assert!(ran.stdout.contains("\"code\":\"parse_error\""), "{ran:?}");
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use testkit::{Play, Server, author};
+use testkit::{Play, Ran, Server, author};
 
 /// The environment's name.
 pub(crate) const ENV: &str = "demo_env";
@@ -14,15 +14,6 @@ pub(crate) const ENV: &str = "demo_env";
 /// A workspace with one environment, which has one task. Gone at the end of the test.
 pub(crate) struct World {
     dir: TempDir,
-}
-
-/// How a command ended, and what it said.
-#[must_use]
-#[derive(Debug)]
-pub(crate) struct Output {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 impl World {
@@ -70,11 +61,11 @@ impl World {
     }
 
     /// A shell command that finds the stages on its PATH and `$A` to hold what each stage is told.
-    pub(crate) fn shell(&self, script: &str, server: &Server) -> Output {
+    pub(crate) fn shell(&self, script: &str, server: &Server) -> Ran {
         let mut command = Command::new("bash");
-        command.args(["-c", script]).current_dir(self.path()).stdin(Stdio::null());
+        command.args(["-c", script]).current_dir(self.path());
         self.surround(&mut command, server);
-        Output::of(&mut command)
+        Ran::of(&mut command, "")
     }
 
     fn surround(&self, command: &mut Command, server: &Server) {
@@ -123,21 +114,10 @@ impl World {
     }
 }
 
-impl Output {
-    pub(crate) fn of(command: &mut Command) -> Self {
-        let output = command.output().unwrap();
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
-    }
-
-    /// The verdicts on tasks.
-    pub(crate) fn verdicts(&self) -> Vec<Value> {
-        let records = self.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        records.filter(|record| record["record"] == "verdict" && record["kind"] == "task").collect()
-    }
+/// The verdicts on tasks among the records.
+pub(crate) fn verdicts(ran: &Ran) -> Vec<Value> {
+    let is_one = |record: &Value| record["record"] == "verdict" && record["kind"] == "task";
+    ran.records().into_iter().filter(is_one).collect()
 }
 
 /// A program of this workspace. `make test` builds all of them first.
