@@ -260,8 +260,10 @@ impl<'a> Finder<'a, '_> {
         let next_file = self.next_file(opener, head);
         let candidates: Vec<usize> = self.closers(opener).take_while(|&at| at < next_file).collect();
         // A line break inside a JSON string is not JSON, so a fence never stands inside one.
-        let candidates = if kind == Kind::Json { candidates.get(..1) } else { candidates.get(..) };
-        for &candidate in candidates.unwrap_or_default() {
+        if kind == Kind::Json || candidates.len() < 2 {
+            return first;
+        }
+        for candidate in candidates {
             let content = self.content(opener, candidate, head.skip);
             match self.budget.checked_sub(content.len()) {
                 Some(rest) => self.budget = rest,

@@ -2,7 +2,8 @@
 
 use super::code::Code;
 use super::name::ending;
-use crate::{pyjson, python, shell};
+use crate::python::{self, Module};
+use crate::{pyjson, shell};
 
 /// A kind of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,12 +79,15 @@ impl Kind {
             Self::Json => pyjson::parse(content)
                 .map(drop)
                 .map_err(|error| (Code::InvalidJson, format!("is no JSON: {error}"))),
-            Self::Python => python::parse(content.as_bytes())
-                .map(drop)
-                .map_err(|error| (Code::InvalidPython, format!("is no Python: {error}"))),
+            Self::Python => python_module(content).map(drop),
             Self::Shell => shell::check(content)
                 .map_err(|error| (Code::BrokenScript, format!("is no whole shell script: {error}"))),
             Self::PowerShell | Self::Markdown | Self::Text => Ok(()),
         }
     }
+}
+
+/// What a content in Python holds, or what is wrong with it.
+pub(super) fn python_module(content: &str) -> Result<Module, (Code, String)> {
+    python::parse(content.as_bytes()).map_err(|error| (Code::InvalidPython, format!("is no Python: {error}")))
 }

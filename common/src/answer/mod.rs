@@ -31,6 +31,7 @@ mod tests;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use memchr::memchr;
 use serde_json::Value;
 
 use self::block::{Block, End};
@@ -111,6 +112,9 @@ impl Answer {
 
 /// A text all of whose lines end as Windows ends them was sent that way: the ends are no part of its files.
 fn unix_lines(text: &str) -> Cow<'_, str> {
+    if memchr(b'\r', text.as_bytes()).is_none() {
+        return Cow::Borrowed(text);
+    }
     let returns = text.matches("\r\n").count();
     if returns > 0 && returns == text.matches('\n').count() {
         Cow::Owned(text.replace("\r\n", "\n"))

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 
 use super::code::Code;
-use super::kind::Kind;
+use super::kind::{Kind, python_module};
 use super::{Answer, quote, rejects};
 use crate::environment::TaskName;
 use crate::pyjson::{self, Value};
-use crate::python;
+use crate::python::Module;
 use crate::record::Problem;
 use crate::verify::scripts;
 
@@ -35,7 +35,7 @@ impl Answer {
     /// Judges whether the files make a task. Its name is the one that was `planned`; without a plan, the one
     /// in its id, then its title.
     pub fn judge(self, planned: Option<&TaskName>) -> Judged {
-        let mut judge = Judge { files: self.files, problems: self.problems };
+        let mut judge = Judge { files: self.files, modules: BTreeMap::new(), problems: self.problems };
         judge.check_contents();
         let task = judge.check_spec(planned);
         Judged { task, files: judge.files, problems: judge.problems }
@@ -44,6 +44,8 @@ impl Answer {
 
 struct Judge {
     files: BTreeMap<String, String>,
+    /// The Python files, as far as they are Python.
+    modules: BTreeMap<String, Module>,
     problems: Vec<Problem>,
 }
 
@@ -56,17 +58,20 @@ impl Judge {
     fn check_contents(&mut self) {
         let mut found = Vec::new();
         for (name, content) in &self.files {
-            if let Some(at) =
-                content.find(|c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x0c' | '\x1b'))
-            {
+            if let Some(at) = control_character(content) {
                 let line = content.get(..at).unwrap_or_default().matches('\n').count() + 1;
                 found.push(
                     Code::ControlCharacter.problem(format!("{name}, line {line}: a control character")),
                 );
             }
-            if name != "task.json"
-                && let Err((code, flaw)) = Kind::of_file(name).flaw(content)
-            {
+            let checked = match Kind::of_file(name) {
+                Kind::Python => {
+                    python_module(content).map(|module| drop(self.modules.insert(name.clone(), module)))
+                }
+                Kind::Json if name == "task.json" => Ok(()),
+                kind => kind.flaw(content),
+            };
+            if let Err((code, flaw)) = checked {
                 found.push(code.problem(format!("{name} {flaw}")));
             }
         }
@@ -250,12 +255,17 @@ impl Judge {
         };
         // `package.module:function` is no file of the task.
         let Some((file, function)) = reference.split_once("::") else { return };
-        let Some(source) = self.files.get(file) else {
+        if !self.files.contains_key(file) {
             self.problem(Code::MissingVerifier, format!("the verifier {} is not in the answer", quote(file)));
             return;
+        }
+        let Some(module) = self.modules.get(file) else {
+            // That it does not parse was said already.
+            if Kind::of_file(file) != Kind::Python {
+                self.problem(Code::MissingVerifier, format!("the verifier {} is no .py file", quote(file)));
+            }
+            return;
         };
-        // That it does not parse was said already.
-        let Ok(module) = python::parse(source.as_bytes()) else { return };
         if module.functions().contains(function) {
             return;
         }
@@ -304,6 +314,14 @@ impl Judge {
         }
         false
     }
+}
+
+/// Where a text holds a control character that no file of a task needs.
+fn control_character(text: &str) -> Option<usize> {
+    let is_needless = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x0c' | '\x1b');
+    // Those beyond ASCII begin with this byte. Few texts have to be decoded to find that there is none.
+    let may_begin_one = |byte: u8| byte == 0xc2 || byte.is_ascii() && is_needless(char::from(byte));
+    if text.bytes().any(may_begin_one) { text.find(is_needless) } else { None }
 }
 
 /// Where the script of a hook is.

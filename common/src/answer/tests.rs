@@ -285,6 +285,8 @@ fn anything_else_rejects_the_task() {
     check(&[spec, VERIFIER], &["!missing_hook_script"]);
     check(&[spec, SETUP], &["!missing_verifier"]);
     check(&[spec, SETUP, ("verifier.py", "def check(): ...")], &["!missing_function"]);
+    let text = SPEC.replace("verifier.py", "verifier.txt");
+    check(&[("task.json", &text), SETUP, ("verifier.txt", VERIFIER.1)], &["!missing_verifier"]);
     check(
         &[spec, SETUP, ("verifier.py", "def verify_b(): ...\ndef verify_c(): ...")],
         &["!missing_function"],
