@@ -314,7 +314,9 @@ fn emit_in_order<R>(
                 Err(error) => drop(unreadable.get_or_insert(error)),
             }
         }
-        emit(ready)?;
+        if !ready.is_empty() {
+            emit(ready)?;
+        }
         if let Some(error) = unreadable {
             return Err(error).context("cannot read the input");
         }
@@ -341,6 +343,22 @@ mod tests {
         )
         .unwrap();
         assert_eq!(seen, (0..1000).map(|n| n * 2).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn batches_come_in_the_order_of_the_items_and_hold_something() {
+        let mut batches = Vec::new();
+        in_order_batched(
+            (0..1000).map(Ok),
+            |n| n,
+            |batch| {
+                batches.push(batch);
+                Ok(())
+            },
+        )
+        .unwrap();
+        assert!(batches.iter().all(|batch| !batch.is_empty()));
+        assert_eq!(batches.concat(), (0..1000).collect::<Vec<_>>());
     }
 
     #[test]
