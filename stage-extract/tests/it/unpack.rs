@@ -75,6 +75,17 @@ fn of_two_answers_for_a_task_the_first_is_kept_and_the_last_overwrites() {
 }
 
 #[test]
+fn a_bad_answer_is_rejected_before_a_good_one_and_kept_from_it_after() {
+    let bad = || record(1, "one", "```task.json\n{");
+    let answers: Vec<Value> = [bad(), bad(), record(1, "one", &answer("one")), bad(), bad()].into();
+    let fixture = Fixture::new();
+    let ran = fixture.extract(&[], &answers);
+    assert_eq!(ran.statuses(), ["rejected", "rejected", "written", "kept", "kept"]);
+    assert_eq!(ran.records[4]["problems"], json!([]));
+    assert_eq!(ran.records[4]["files"], ran.records[2]["files"]);
+}
+
+#[test]
 fn a_dry_run_says_what_it_would_do() {
     let fixture = Fixture::new();
     for spelling in ["--dry-run", "--dry_run"] {
