@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use common::answer::{self, rejects};
+use common::answer::{self, is_core, rejects};
 use common::environment::TaskName;
 use common::manifest::write_record;
 use common::model::Stop;
@@ -26,18 +26,6 @@ use fs_err as fs;
 use rayon::prelude::*;
 use rustix::time::{ClockId, clock_gettime};
 use walkdir::WalkDir;
-
-/// Files that are known by their content.
-const RECOGNISABLE: [&str; 8] = [
-    "task.json",
-    "setup_task.sh",
-    "setup_task.ps1",
-    "export_result.sh",
-    "export_result.ps1",
-    "verifier.py",
-    "README.md",
-    "vlm_checklist.json",
-];
 
 type Contents = BTreeMap<String, String>;
 
@@ -236,7 +224,8 @@ fn measure(folders: &[Folder]) -> Result<()> {
 fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
     let mut files = folder.files.clone();
     if shape.name == "nameless" {
-        files.retain(|name, _| RECOGNISABLE.contains(&name.as_str()));
+        // The others can only be known by their names.
+        files.retain(|name, _| is_core(name));
     }
     let text = (shape.render)(&files);
     let start = thread_time();

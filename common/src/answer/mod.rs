@@ -43,6 +43,7 @@ use crate::record::Problem;
 use crate::text::{escape, shorten};
 
 pub use self::code::{Code, rejects};
+pub use self::name::is_core;
 pub use self::task::Judged;
 
 /// The longest answer that is looked at, in bytes. The longest that a model gives today has about 0.5 MB.

@@ -149,7 +149,7 @@ pub(super) fn ending(name: &str) -> Option<&str> {
 }
 
 /// Whether this is a file that a spec or a stage knows by name.
-pub(super) fn is_core(name: &str) -> bool {
+pub fn is_core(name: &str) -> bool {
     CORE.contains(&name)
 }
 
