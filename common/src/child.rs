@@ -526,16 +526,26 @@ mod tests {
     }
 
     #[test]
-    fn a_time_limit_ends_those_who_ignore_it_or_hide() {
+    fn a_time_limit_ends_it() {
+        let _alone = alone();
+        let (ended, _) = run(shell("sleep 600").time_limit(Duration::from_millis(50)));
+        assert_eq!(ended.ending, Ending::TimedOut);
+    }
+
+    #[test]
+    fn those_are_ended_who_ignore_it_or_hide() {
         let _alone = alone();
         let stubborn = "trap '' TERM; echo $$; while :; do sleep 600; done";
         let script = format!(
             "(setsid sh -c \"{0}\" &) ; sh -c \"{0}\" & echo $$; trap '' TERM; while :; do sleep 600; done",
             stubborn.replace('$', "\\$")
         );
-        let (ended, pids) = run(shell(&script).time_limit(Duration::from_millis(500)));
-        assert_eq!(ended.ending, Ending::TimedOut);
-        assert_eq!(pids.lines().count(), 3, "{pids}");
+        let mut pids = String::new();
+        let ended = shell(&script).run(&Interrupt::default(), |_, line| {
+            pids.push_str(&String::from_utf8_lossy(line));
+            if pids.lines().count() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        assert_eq!(ended.expect("it starts").ending, Ending::CutOff);
         check_all_ended(&pids);
     }
 

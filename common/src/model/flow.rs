@@ -342,7 +342,7 @@ mod tests {
     /// Whether a call enters at once, and whether it then fills the cache that this is known of.
     fn enters(known: Option<Cache>) -> Option<bool> {
         // The deadline ends what would wait.
-        let flow = Flow::new(4, None, Some(Duration::from_millis(50)));
+        let flow = Flow::new(4, None, Some(Duration::from_millis(500)));
         let shared = Shared::from("beginning");
         flow.state().caches.extend(known.map(|cache| (shared.id(), cache)));
         flow.enter(0.0, Some(&shared)).ok().map(|turn| turn.fills.is_some())

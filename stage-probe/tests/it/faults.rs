@@ -54,7 +54,7 @@ fn probe(verifier: &str) -> Value {
     let bench = Bench::new();
     bench.task("merge", &format!("{READ}{verifier}"));
     bench.file("merge", "fixtures.json", &fixtures().to_string());
-    bench.probe_one(&["--timeout", "2"])
+    bench.probe_one(&[])
 }
 
 /// Checks which issues a verifier has, by code.
@@ -236,8 +236,7 @@ fn what_ends_a_run_early() {
         "g_network",
         "import socket\ndef verify(a, b, c):\n    socket.create_connection(('127.0.0.1', 1))\n",
     );
-    bench.task("h_slow", &body("time.sleep(100)"));
-    let ended = bench.probe(&["--repeat", "1", "--timeout", "1"]);
+    let ended = bench.probe(&["--repeat", "1"]);
     let mut seen = String::new();
     for record in &ended.records {
         let state = record["states"].get(0).unwrap_or(&Value::Null);
@@ -246,6 +245,15 @@ fn what_ends_a_run_early() {
         writeln!(seen, "{} {:?} {} {detail}", record["task"], codes(record), state["outcome"]).unwrap();
     }
     assert_snapshot!(seen);
+}
+
+#[test]
+fn a_verifier_that_takes_too_long_is_ended() {
+    let bench = Bench::new();
+    bench.task("slow", "import time\ndef verify(a, b, c):\n    time.sleep(100)\n");
+    let record = bench.probe_one(&["--repeat", "1", "--timeout", "1"]);
+    assert_eq!(codes(&record), ["timeout", "no_fixtures"], "{record:#}");
+    assert!(outcomes(&record).iter().all(|(_, outcome)| *outcome == "error"));
 }
 
 #[test]

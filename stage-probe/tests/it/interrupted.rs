@@ -15,16 +15,17 @@ use crate::bench::{Bench, PROGRAM, confines, is_running, names_in, run, wait_unt
 
 const SOUND: &str = "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n";
 
-/// A verifier that takes a while.
+/// A verifier that takes so long that a run of five can be interrupted.
 const SLOW: &str =
-    "import time\ndef verify(a, b, c):\n    time.sleep(0.05)\n    return {'passed': False, 'score': 0}\n";
+    "import time\ndef verify(a, b, c):\n    time.sleep(0.5)\n    return {'passed': False, 'score': 0}\n";
 
 #[test]
 fn what_was_begun_is_finished_and_the_next_run_completes() {
     for signal in [Signal::INT, Signal::TERM] {
         let bench = Bench::new();
         let tasks: Vec<String> = (0..6).map(|number| format!("task_{number}")).collect();
-        for task in &tasks {
+        bench.task(&tasks[0], SOUND);
+        for task in &tasks[1..] {
             bench.task(task, SLOW);
         }
         let mut probe = probe(&bench).spawn().unwrap();
@@ -38,6 +39,9 @@ fn what_was_begun_is_finished_and_the_next_run_completes() {
         assert!(done.len() < tasks.len(), "it was not interrupted");
         assert_eq!(done, tasks[..done.len()]);
         check_interrupted(&bench, &written, &processes);
+        for task in &tasks {
+            bench.task(task, SOUND);
+        }
         check_next_run(&bench, tasks.len());
     }
 }

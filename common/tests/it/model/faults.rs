@@ -209,7 +209,7 @@ fn a_wrong_key_ends_a_run_of_many_calls_at_once_and_asks_once() {
             });
         }
     });
-    assert!(started.elapsed() < Duration::from_secs(2));
+    assert!(started.elapsed() < Duration::from_secs(10));
     assert_eq!(server.log().len(), 1);
 }
 
