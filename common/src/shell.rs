@@ -132,7 +132,7 @@ impl Scanner<'_> {
             let start = self.at;
             let Some(byte) = self.peek() else { break };
             match byte {
-                b' ' | b'\t' | b'\r' => self.at += 1,
+                b' ' | b'\t' | b'\r' => self.skip_blanks(),
                 b'\\' if self.peek_at(1) == Some(b'\n') => self.at += 2,
                 b'\n' => {
                     self.at += 1;
@@ -583,6 +583,11 @@ impl Scanner<'_> {
     fn skip_line(&mut self) {
         let rest = &self.text[self.at..];
         self.at += memchr(b'\n', rest).unwrap_or(rest.len());
+    }
+
+    fn skip_blanks(&mut self) {
+        let rest = &self.text[self.at..];
+        self.at += rest.iter().take_while(|byte| matches!(byte, b' ' | b'\t' | b'\r')).count();
     }
 
     /// Skips a byte and the plain ones after it.

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::environment::{TaskName, read_names, task_spec};
 use common::publish::write_file_atomic;
 use common::record::{Issue, Origin, Seed, Severity};
-use common::verify::{CheckedEnvironment, Interpreter, check_environment, check_task};
+use common::verify::{CheckedEnvironment, Interpreter, TaskSpec, check_environment, check_task};
 use walkdir::WalkDir;
 
 use crate::settings::Place;
@@ -64,9 +64,8 @@ impl<'a> Checks<'a> {
         if TaskName::new(task).is_none() {
             return refuse("its name is not made of a-z, 0-9 and _, or is too long");
         }
-        let Some(spec) = task_spec(&self.place.environment.task_dir(task)) else {
-            return refuse("it has no task.json");
-        };
+        let spec = task_spec(&self.place.environment.task_dir(task)).map(TaskSpec::at);
+        let Some(spec) = spec else { return refuse("it has no task.json") };
         // A Python that was interrupted along with us says nothing against the task.
         let checked = check_task(&spec, &self.environment, &self.interpreter)
             .or_else(|_| check_task(&spec, &self.environment, &Interpreter::none()));

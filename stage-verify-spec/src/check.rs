@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use anyhow::Result;
-use common::environment::{TASK_SPECS, Workspace};
+use common::environment::Workspace;
 use common::manifest::RawLine;
 use common::record::{Record, Severity, SpecKind, Task, Verdict};
-use common::verify::{Findings, Interpreter, check_task, missing_task_spec};
+use common::verify::{Findings, Interpreter, TaskSpec, check_task, missing_task_spec};
 
 use crate::args::Settings;
 use crate::jobs::{Environment, Job};
@@ -74,22 +74,20 @@ impl<'a> Checks<'a> {
                 Ok(self.outcome(findings, &environment, None))
             }
             Job::Task { environment, spec } => self.check_task(&environment, &spec),
+            Job::NoSpec { environment, folder } => {
+                Ok(self.outcome(missing_task_spec(&folder), &environment, Some(&folder)))
+            }
         }
     }
 
-    fn check_task(&self, environment: &Environment, spec: &Path) -> Result<Outcome> {
-        let has_spec = spec.file_name().is_some_and(|name| TASK_SPECS.iter().any(|spec| name == *spec));
-        if !has_spec {
-            return Ok(self.outcome(missing_task_spec(spec), environment, Some(spec)));
-        }
-        let folder = spec.parent().unwrap_or(Path::new(""));
+    fn check_task(&self, environment: &Environment, spec: &TaskSpec) -> Result<Outcome> {
         let mut task = check_task(spec, environment.checked(), self.interpreter)?;
         if !self.lints.is_empty() {
-            let subject = Subject::new(folder, &task, environment.checked());
+            let subject = Subject::new(&spec.folder, &task, environment.checked());
             let warnings: Vec<_> = self.lints.iter().flat_map(|lint| lint.warnings(&subject)).collect();
             task.findings.issues.extend(warnings);
         }
-        Ok(self.outcome(task.findings, environment, Some(folder)))
+        Ok(self.outcome(task.findings, environment, Some(spec.folder.folder())))
     }
 
     fn outcome(&self, findings: Findings, environment: &Environment, folder: Option<&Path>) -> Outcome {

@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use common::environment::{ENV_SPECS, TASK_SPECS, Workspace};
+use common::environment::{ENV_SPECS, Workspace};
 use common::manifest::{Line, RawLine};
 use common::record::{Record, Task, TaskStatus};
 use common::stage::Input;
-use common::verify::{CheckedEnvironment, check_environment, task_specs};
+use common::verify::{CheckedEnvironment, TaskSpec, check_environment, task_specs};
 
 use crate::args::Target;
 
@@ -28,8 +28,10 @@ pub(crate) enum Job {
     PassTask(Box<Task>),
     /// Check an environment.
     Environment(Arc<Environment>),
-    /// Check a task by its spec, or by its folder where it has none.
-    Task { environment: Arc<Environment>, spec: PathBuf },
+    /// Check a task by its spec.
+    Task { environment: Arc<Environment>, spec: TaskSpec },
+    /// Say that a task folder has no spec.
+    NoSpec { environment: Arc<Environment>, folder: PathBuf },
 }
 
 /// An environment, checked when it is first needed.
@@ -64,10 +66,8 @@ pub(crate) fn of_targets(
         Ok((root, None)) => jobs_of_environment(root, task.as_deref()),
         Ok((root, Some(folder))) => {
             let environment = Environment::new(root);
-            let specs = specs_of(&folder).into_iter();
-            let task = |spec| Ok(Job::Task { environment: environment.clone(), spec });
-            let tasks: Vec<_> = specs.map(task).collect();
-            std::iter::once(Ok(Job::Environment(environment))).chain(tasks).collect()
+            let tasks = jobs_of_task(&environment, folder);
+            std::iter::once(Job::Environment(environment)).chain(tasks).map(Ok).collect()
         }
         Err(error) => vec![Err(error)],
     });
@@ -111,11 +111,13 @@ fn jobs_of_environment(root: PathBuf, task: Option<&str>) -> Vec<io::Result<Job>
     std::iter::once(Job::Environment(environment.clone())).chain(tasks).map(Ok).collect()
 }
 
-/// Specs in a task folder; the folder itself where there is none, so that it is not passed over.
-fn specs_of(folder: &Path) -> Vec<PathBuf> {
-    let specs: Vec<_> =
-        TASK_SPECS.iter().map(|name| folder.join(name)).filter(|spec| spec.exists()).collect();
-    if specs.is_empty() { vec![folder.to_owned()] } else { specs }
+/// What there is to do for a task folder that was named. It is not passed over where it has no spec.
+fn jobs_of_task(environment: &Arc<Environment>, folder: PathBuf) -> Batch {
+    let specs = TaskSpec::all_in(folder.clone());
+    if specs.is_empty() {
+        return vec![Job::NoSpec { environment: environment.clone(), folder }];
+    }
+    specs.into_iter().map(|spec| Job::Task { environment: environment.clone(), spec }).collect()
 }
 
 /// What lines of a manifest ask for. An environment is checked before its first task.
@@ -145,8 +147,6 @@ fn jobs_of_record(
         jobs.push(Job::Environment(environment.clone()));
         environment
     });
-    jobs.extend(
-        specs_of(&folder).into_iter().map(|spec| Job::Task { environment: environment.clone(), spec }),
-    );
+    jobs.extend(jobs_of_task(environment, folder));
     jobs
 }

@@ -4,6 +4,7 @@
 //! (since 3.11, and in security releases before), and as many levels of syntax tree as its recursion limit of
 //! 1,000 frames allows. Columns of tabs are compared as its tokenizer does.
 
+use memchr::memchr;
 use ruff_python_ast::token::{Token, TokenKind};
 use ruff_python_ast::visitor::{Visitor, walk_expr, walk_stmt};
 use ruff_python_ast::{self as ast, PythonVersion};
@@ -61,10 +62,11 @@ pub(super) fn check_parsed(
     version: PythonVersion,
 ) -> Result<(), SyntaxError> {
     let mut scan = Scan::new(source, version);
-    for token in parsed.tokens() {
-        scan.token(*token)?;
+    let tokens: &[Token] = parsed.tokens();
+    for (index, token) in tokens.iter().enumerate() {
+        scan.token(*token, tokens.get(..index).unwrap_or_default())?;
     }
-    if source.contains('\t') {
+    if memchr(b'\t', source.as_bytes()).is_some() {
         check_tabs(source, parsed)?;
     }
     // A level takes a token of the same logical line.
@@ -134,8 +136,6 @@ struct Scan<'a> {
     f_strings: Vec<usize>,
     /// Whether an f-string has something in it that Python before 3.12 may reject.
     odd_f_string: bool,
-    previous: Option<Token>,
-    before_previous: Option<Token>,
 }
 
 impl<'a> Scan<'a> {
@@ -150,12 +150,11 @@ impl<'a> Scan<'a> {
             elifs: 0,
             f_strings: Vec::new(),
             odd_f_string: false,
-            previous: None,
-            before_previous: None,
         }
     }
 
-    fn token(&mut self, token: Token) -> Result<(), SyntaxError> {
+    /// Looks at a token that comes after these.
+    fn token(&mut self, token: Token, before: &[Token]) -> Result<(), SyntaxError> {
         self.line += 1;
         match token.kind() {
             TokenKind::Newline => {
@@ -176,7 +175,7 @@ impl<'a> Scan<'a> {
                 if let Some(braces) = self.f_strings.last_mut() {
                     *braces = braces.saturating_sub(1);
                 }
-                self.check_conversion(token)?;
+                self.check_conversion(token, before)?;
             }
             TokenKind::FStringStart => self.f_strings.push(0),
             TokenKind::FStringEnd => {
@@ -192,12 +191,11 @@ impl<'a> Scan<'a> {
             TokenKind::Dedent => self.indents = self.indents.saturating_sub(1),
             TokenKind::Elif => self.elifs += 1,
             TokenKind::Int => self.check_digits(token)?,
-            TokenKind::ColonEqual if self.previous_is(TokenKind::Rpar) => {
+            TokenKind::ColonEqual if before.last().is_some_and(|last| last.kind() == TokenKind::Rpar) => {
                 return self.error(token, "cannot use assignment expressions with a parenthesized name");
             }
             _ => {}
         }
-        self.before_previous = self.previous.replace(token);
         Ok(())
     }
 
@@ -209,13 +207,9 @@ impl<'a> Scan<'a> {
         Ok(())
     }
 
-    fn previous_is(&self, kind: TokenKind) -> bool {
-        self.previous.is_some_and(|previous| previous.kind() == kind)
-    }
-
     /// Python before 3.12 wants `!r` to be followed by `:` or `}` at once.
-    fn check_conversion(&self, brace: Token) -> Result<(), SyntaxError> {
-        let (Some(conversion), Some(bang)) = (self.previous, self.before_previous) else { return Ok(()) };
+    fn check_conversion(&self, brace: Token, before: &[Token]) -> Result<(), SyntaxError> {
+        let [.., bang, conversion] = before else { return Ok(()) };
         if bang.kind() == TokenKind::Exclamation
             && conversion.end() != brace.start()
             && self.version < PythonVersion::PY312

@@ -5,11 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
-
-use regex::Regex;
 
 use super::files::{exists, pure};
+use super::listing::Listing;
 use super::shape::Mount;
 
 /// A mount, and the folders of the host that its source means.
@@ -28,21 +26,27 @@ impl Mounted {
     }
 }
 
-/// A script in a command. gym-anything, `verification/specs.py`.
-static SCRIPT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"[A-Za-z0-9_./\\:-]+\.(?:sh|ps1|py|bat|cmd)").ok());
-
 /// Where scripts are looked for.
 #[derive(Clone, Copy)]
 pub(super) struct Places<'a> {
     pub environment: &'a Path,
-    pub task: Option<&'a Path>,
+    pub task: Option<&'a Listing>,
     pub mounts: &'a [Mounted],
 }
 
-/// The scripts that a command names, with slashes for backslashes.
+/// What the name of a script ends with. gym-anything, `verification/specs.py`.
+const ENDINGS: [&str; 5] = [".sh", ".ps1", ".py", ".bat", ".cmd"];
+
+/// The scripts that a command names, with slashes for backslashes: what
+/// `[A-Za-z0-9_./\\:-]+\.(?:sh|ps1|py|bat|cmd)` matches.
 pub fn scripts(command: &str) -> impl Iterator<Item = String> {
-    SCRIPT.iter().flat_map(|script| script.find_iter(command)).map(|found| found.as_str().replace('\\', "/"))
+    let is_part = |part: char| part.is_ascii_alphanumeric() || "_./\\:-".contains(part);
+    command.split(move |part| !is_part(part)).filter_map(|word| {
+        let end =
+            |ending: &&str| word.rfind(ending).filter(|&start| start > 0).map(|start| start + ending.len());
+        let end = ENDINGS.iter().filter_map(end).max()?;
+        Some(word.get(..end)?.replace('\\', "/"))
+    })
 }
 
 /// The scripts that a command names and that are nowhere, sorted.
@@ -57,16 +61,20 @@ pub(super) fn find_script(script: &str, places: Places<'_>) -> Option<PathBuf> {
     }
     let Places { environment, task, .. } = places;
     if let Some((_, below)) = script.split_once("/workspace/") {
-        return found(environment.join(pure(below.trim_start_matches('/'))));
+        return places.found(environment.join(pure(below.trim_start_matches('/'))));
     }
     if script.starts_with("tasks/") || script.starts_with("scripts/") {
-        return found(environment.join(pure(script)));
+        return places.found(environment.join(pure(script)));
     }
-    task.and_then(|task| found(task.join(pure(script)))).or_else(|| found(environment.join(pure(script))))
+    let in_task = task.and_then(|task| places.found(task.folder().join(pure(script))));
+    in_task.or_else(|| places.found(environment.join(pure(script))))
 }
 
-fn found(path: PathBuf) -> Option<PathBuf> {
-    exists(&path).then_some(path)
+impl Places<'_> {
+    fn found(self, path: PathBuf) -> Option<PathBuf> {
+        let found = self.task.map_or_else(|| exists(&path), |task| task.exists(&path));
+        found.then_some(path)
+    }
 }
 
 /// Looks in the mount whose target matches most of the script's path.
@@ -84,7 +92,7 @@ fn find_mounted(script: &str, places: Places<'_>) -> Option<PathBuf> {
     let (length, mount) = best?;
     let below: String = script.chars().skip(length).collect();
     let below = pure(below.trim_start_matches('/'));
-    mount.sources.iter().find_map(|source| found(source.join(&below)))
+    mount.sources.iter().find_map(|source| places.found(source.join(&below)))
 }
 
 fn holds(target: &str, path: &str) -> bool {
@@ -126,6 +134,7 @@ fn source_candidates(source: &str, environment: &Path) -> impl Iterator<Item = P
 #[cfg(test)]
 mod tests {
     use fs_err as fs;
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -142,6 +151,15 @@ mod tests {
         check("no scripts here", &[]);
     }
 
+    proptest! {
+        #[test]
+        fn scripts_are_what_the_pattern_matches(command in r"([a-zé ./\\:-]|\.sh|\.ps1|\.py|\.bat|\.cmd){0,12}") {
+            let pattern = regex::Regex::new(r"[A-Za-z0-9_./\\:-]+\.(?:sh|ps1|py|bat|cmd)").unwrap();
+            let matches = pattern.find_iter(&command).map(|found| found.as_str().replace('\\', "/"));
+            prop_assert_eq!(scripts(&command).collect::<Vec<_>>(), matches.collect::<Vec<_>>());
+        }
+    }
+
     #[test]
     fn scripts_are_found_through_mounts() {
         let dir = tempfile::tempdir().unwrap();
@@ -152,7 +170,7 @@ mod tests {
         fs::write(root.join("scripts/x.ps1"), "").unwrap();
         let mount = |target: &str, source: &str| Mount { target: target.into(), source: source.into() };
         let check = |mounts: &[Mount], command: &str, expect: &[&str]| {
-            let task = root.join("tasks/t");
+            let task = Listing::of(root.join("tasks/t"));
             let mounts: Vec<_> = mounts.iter().map(|mount| Mounted::new(mount, &root)).collect();
             let places = Places { environment: &root, task: Some(&task), mounts: &mounts };
             let missing = missing_scripts(command, places);

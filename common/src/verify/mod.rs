@@ -9,17 +9,20 @@
 mod files;
 mod hooks;
 mod interpreter;
+mod listing;
 mod program;
 mod shape;
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use self::files::{MAX_SPEC_BYTES, exists, may_exist, pure, read_regular};
+use self::files::{MAX_SPEC_BYTES, exists, pure, read_regular};
 pub use self::files::{ReadError, read_regular as read_file};
 pub use self::hooks::scripts;
 use self::hooks::{Mounted, Places, missing_scripts};
 pub use self::interpreter::{AskError, Interpreter};
+pub use self::listing::Listing;
 use self::program::{ProgramError, Roots, check_program};
 use self::shape::Mode;
 use crate::environment::{ENV_SPECS, TASK_SPECS};
@@ -134,6 +137,28 @@ impl CheckedEnvironment {
     }
 }
 
+/// A task's spec that is to be checked, and the folder that it is in.
+#[derive(Clone, Debug)]
+pub struct TaskSpec {
+    /// The spec.
+    pub path: PathBuf,
+    /// The task's folder.
+    pub folder: Arc<Listing>,
+}
+
+impl TaskSpec {
+    /// The spec at this path.
+    pub fn at(path: PathBuf) -> Self {
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self { path, folder: Arc::new(Listing::of(folder)) }
+    }
+
+    /// The specs in a task's folder.
+    pub fn all_in(folder: PathBuf) -> Vec<Self> {
+        specs_in(&[Arc::new(Listing::of(folder))])
+    }
+}
+
 /// A task that was checked, and what was read of it.
 pub struct CheckedTask {
     /// What was found.
@@ -180,14 +205,22 @@ pub fn check_environment(root: &Path) -> CheckedEnvironment {
 
 /// Specs of an environment's tasks in the original's order: each `task.yaml` by the name of its folder, then
 /// each `task.yml`, then each `task.json`. Of one task only, if one is named.
-pub fn task_specs(root: &Path, task: Option<&str>) -> Vec<PathBuf> {
+pub fn task_specs(root: &Path, task: Option<&str>) -> Vec<TaskSpec> {
     let tasks = root.join("tasks");
     let folders = match task {
         Some(task) => vec![tasks.join(pure(task))],
         None => task_folders(&tasks),
     };
-    let specs = TASK_SPECS.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name)));
-    specs.filter(|spec| may_exist(spec)).collect()
+    let folders: Vec<_> = folders.into_iter().map(|folder| Arc::new(Listing::of(folder))).collect();
+    specs_in(&folders)
+}
+
+fn specs_in(folders: &[Arc<Listing>]) -> Vec<TaskSpec> {
+    let spec = |name: &str, folder: &Arc<Listing>| {
+        let path = folder.folder().join(name);
+        folder.may_exist(&path).then(|| TaskSpec { path, folder: folder.clone() })
+    };
+    TASK_SPECS.iter().flat_map(|name| folders.iter().filter_map(|folder| spec(name, folder))).collect()
 }
 
 /// Folders below `tasks/`, sorted. One that cannot be listed has none.
@@ -202,15 +235,15 @@ fn task_folders(tasks: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Checks a task of an environment by the path of its spec.
+/// Checks a task of an environment.
 pub fn check_task(
-    spec: &Path,
+    spec: &TaskSpec,
     environment: &CheckedEnvironment,
     interpreter: &Interpreter,
 ) -> Result<CheckedTask, AskError> {
-    let folder = spec.parent().unwrap_or(Path::new(""));
-    let mut task = CheckedTask { findings: Findings::new(SpecKind::Task, spec), spec: None, verifier: None };
-    let Some(value) = load(spec, &mut task.findings) else { return Ok(task) };
+    let TaskSpec { path, folder } = spec;
+    let mut task = CheckedTask { findings: Findings::new(SpecKind::Task, path), spec: None, verifier: None };
+    let Some(value) = load(path, &mut task.findings) else { return Ok(task) };
     task.findings.spec_id = shape::id(&value);
     match shape::task(&value) {
         Ok(parts) => {
@@ -218,10 +251,11 @@ pub fn check_task(
                 Places { environment: &environment.root, task: Some(folder), mounts: &environment.mounts };
             check_hook(&mut task.findings, "pre_task", &parts.pre_task, places);
             check_hook(&mut task.findings, "post_task", &parts.post_task, places);
-            let mut judge = Judge { task: &mut task, spec, folder, environment, interpreter };
+            let folder = folder.folder();
+            let mut judge = Judge { task: &mut task, spec: path, folder, environment, interpreter };
             judge.check(parts.mode, &parts.success)?;
         }
-        Err(message) => task.findings.add(Code::ValidationError, message, spec),
+        Err(message) => task.findings.add(Code::ValidationError, message, path),
     }
     task.spec = Some(value);
     Ok(task)
@@ -261,7 +295,7 @@ fn parse(path: &Path) -> Result<Value, String> {
 }
 
 fn check_hook(findings: &mut Findings, hook: &str, command: &Value, places: Places<'_>) {
-    let path = places.task.unwrap_or(places.environment);
+    let path = places.task.map_or(places.environment, Listing::folder);
     match command {
         Value::String(command) => {
             let missing: Vec<_> = missing_scripts(command, places).into_iter().collect();

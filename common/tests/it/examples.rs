@@ -74,7 +74,7 @@ fn all_tasks_of_the_demo_are_sound() {
     for spec in specs {
         let findings = verify::check_task(&spec, &checked, &Interpreter::none()).unwrap().findings;
         assert!(findings.ok(), "{findings:?}");
-        let folder = spec.parent().unwrap();
+        let folder = spec.folder.folder();
         for script in ["setup_task.sh", "export_result.sh"] {
             shell::check(&fs::read_to_string(folder.join(script)).unwrap()).unwrap();
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::fixtures::Fixtures;
-use common::verify::{self, Code, Interpreter};
+use common::verify::{self, Code, Interpreter, TaskSpec};
 use common::{python, shell};
 use fs_err as fs;
 use regex::Regex;
@@ -198,7 +198,8 @@ fn the_example_passes_every_check_of_its_spec() {
     fs::write(root.path().join("env.json"), LABSTOCK).unwrap();
 
     let environment = verify::check_environment(root.path());
-    let checked = verify::check_task(&task.join("task.json"), &environment, &Interpreter::none()).unwrap();
+    let spec = TaskSpec::at(task.join("task.json"));
+    let checked = verify::check_task(&spec, &environment, &Interpreter::none()).unwrap();
     assert!(environment.findings.issues.is_empty(), "{:?}", environment.findings.issues);
     assert!(checked.findings.issues.is_empty(), "{:?}", checked.findings.issues);
 }

@@ -25,11 +25,11 @@ static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// A line that is addressed to somebody: a note on the answer, a thought, or a part that was left out.
 static ADDRESSED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
-        r"^\s*(?:#+ ?)?<file name=",
-        r"|^\s*# (?:Wait, [a-zI]|Hmm\b|Oops\b)",
+        r"^(?-u:\s)*(?:#+ ?)?<file name=",
+        r"|^(?-u:\s)*# (?:Wait, [a-zI]|Hmm(?-u:\b)|Oops(?-u:\b))",
         r"|^# (?:Below is the content|Content for C:)",
         r"|^# .*(?:is actually a PowerShell|PowerShell script saved)",
-        r"|^\s*(?:#|--) .*(?:omitted for brevity|rest of the (?:code|script) (?:is|remains|stays|as|here))",
+        r"|^(?-u:\s)*(?:#|--) .*(?:omitted for brevity|rest of the (?:code|script) (?:is|remains|stays|as|here))",
     ))
     .ok()
 });
@@ -69,13 +69,12 @@ fn fence(text: &str) -> Option<(usize, &str)> {
 
 /// The first line that is addressed to somebody. Each line is looked at once.
 fn address(text: &str) -> Option<(usize, &str)> {
-    let (hints, addressed) = (HINTS.as_ref()?, ADDRESSED.as_ref()?);
     let mut from = 0;
-    while let Some(hint) = hints.find_at(text, from) {
+    while let Some(hint) = HINTS.as_ref()?.find_at(text, from) {
         let start = text.get(from..hint.start())?.rfind('\n').map_or(from, |end| from + end + 1);
         let end = text.get(hint.end()..)?.find('\n').map_or(text.len(), |length| hint.end() + length);
         let line = text.get(start..end)?;
-        if addressed.is_match(line) {
+        if ADDRESSED.as_ref()?.is_match(line) {
             return Some((text.get(..hint.start())?.split('\n').count(), line));
         }
         from = end;

@@ -1,9 +1,9 @@
 //! A verifier that asks for a function that gym-anything does not give it.
 
-use common::python::ast::visitor::{Visitor, walk_expr};
+use common::python::ast::visitor::Visitor;
 use common::python::ast::{BoolOp, Expr};
 
-use super::{Lint, Subject, Warning, with_stack};
+use super::{Lint, Subject, Warning, walk_deeper};
 
 const NAME: &str = "exec_in_env";
 
@@ -39,7 +39,7 @@ impl<'a> Visitor<'a> for Search<'a> {
             // `env_info.get("exec_in_env") or env_info.get("exec_capture")`
             Expr::BoolOp(either) if either.op == BoolOp::Or && !either.values.iter().all(is_asked_for) => {}
             _ if is_asked_for(expression) => drop(self.first.get_or_insert(expression)),
-            _ => with_stack(|| walk_expr(self, expression)),
+            _ => walk_deeper(self, expression),
         }
     }
 }

@@ -77,7 +77,8 @@ fn seconds_asleep(text: &str) -> f64 {
                     innermost.seconds += seconds.unwrap_or(0.0);
                 }
             }
-            name if name.ends_with("()") || name == "function" || command.contains("() {") => {
+            "function" => in_function = true,
+            name if name.ends_with("()") || (command.contains('(') && command.contains("() {")) => {
                 in_function = true;
             }
             _ => {}

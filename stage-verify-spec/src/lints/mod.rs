@@ -121,8 +121,11 @@ pub(crate) fn chosen(names: &BTreeSet<&'static str>) -> Vec<&'static Lint> {
 }
 
 /// Walks one level deeper into a syntax tree. A verifier may nest more levels than a thread's stack holds.
-fn with_stack<T>(walk: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(64 << 10, 1 << 20, walk)
+fn walk_deeper<'a>(visitor: &mut impl Visitor<'a>, expression: &'a Expr) {
+    // Most expressions have nothing in them.
+    if !expression.is_name_expr() && !expression.is_literal_expr() {
+        stacker::maybe_grow(64 << 10, 1 << 20, || walk_expr(visitor, expression));
+    }
 }
 
 /// Whether there is an expression of a kind anywhere in these statements. Looks no further than the first.
@@ -142,7 +145,7 @@ fn any_expression(body: &[Stmt], is_wanted: impl Fn(&Expr) -> bool) -> bool {
         fn visit_expr(&mut self, expression: &'a Expr) {
             self.found = self.found || (self.is_wanted)(expression);
             if !self.found {
-                with_stack(|| walk_expr(self, expression));
+                walk_deeper(self, expression);
             }
         }
     }

@@ -29,30 +29,32 @@ pub(super) static LINT: Lint = Lint {
 
 /// Words by which a line says that it tells what is right. One that reports a failure is meant for people.
 static TELLS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:expected|correct|answer|hint|ground.?truth|solution|should (?:be|find|show|have|identify))\b")
-        .ok()
+    Regex::new(concat!(
+        r"(?i-u)\b(?:expected|correct|answer|hint|ground(?u:.)?truth|solution",
+        r"|should (?:be|find|show|have|identify))\b",
+    ))
+    .ok()
 });
 
 static FAILS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i)\b(?:error|warn|warning|fail|failed|fatal)\b").ok());
+    LazyLock::new(|| Regex::new(r"(?i-u)\b(?:error|warn|warning|fail|failed|fatal)\b").ok());
 
 static ASSIGNMENT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"^(?:export )?(\w+)=["']?([^"'$`]+?)["']?$"#).ok());
+    LazyLock::new(|| Regex::new(r#"^(?:export )?((?-u:\w)+)=["']?([^"'$`]+?)["']?$"#).ok());
 
-static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{?(\w+)\}?").ok());
+static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{?((?-u:\w)+)\}?").ok());
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
     find(subject).into_iter().collect()
 }
 
 fn find(subject: &Subject<'_>) -> Option<Warning> {
-    let expectations = expectations(subject);
-    if expectations.is_empty() {
-        return None;
-    }
     let name = subject.hook_script(Hook::PreTask).filter(|name| super::subject::has_ending(name, "sh"))?;
-    let text = subject.text(name)?;
-    let (line, key) = printed(text).find_map(|(line, printed)| {
+    let mut printed = printed(subject.text(name)?).peekable();
+    // Few scripts tell anything at all.
+    printed.peek()?;
+    let expectations = expectations(subject);
+    let (line, key) = printed.find_map(|(line, printed)| {
         let expectation = expectations.iter().find(|expectation| has_words(&printed, &expectation.words))?;
         Some((line, &expectation.key))
     })?;

@@ -1,6 +1,6 @@
 //! The commands of a shell script, as far as lines show them.
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 
 /// A line of a script that is no comment, and no part of a heredoc's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,8 +14,11 @@ pub(super) struct Line<'a> {
 /// The lines of a script that are commands, or parts of them.
 pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
     let mut heredoc: Option<&str> = None;
-    script.split('\n').enumerate().filter_map(move |(index, line)| {
-        let text = line.trim();
+    let mut start = 0;
+    let ends = memchr_iter(b'\n', script.as_bytes()).chain([script.len()]);
+    ends.enumerate().filter_map(move |(index, end)| {
+        let text = script.get(start..end)?.trim();
+        start = end + 1;
         if let Some(end) = heredoc {
             if text == end {
                 heredoc = None;

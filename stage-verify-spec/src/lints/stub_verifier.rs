@@ -14,8 +14,11 @@ pub(super) static LINT: Lint = Lint {
 };
 
 static SAYS_SO: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r"(?i)\b(?:stub|placeholder|dummy) verifi\w+|\bverif(?:ier|ication) (?:is a |is only a )?(?:stub|placeholder)\b")
-        .ok()
+    Regex::new(concat!(
+        r"(?i-u)\b(?:stub|placeholder|dummy) verifi\w+",
+        r"|\bverif(?:ier|ication) (?:is a |is only a )?(?:stub|placeholder)\b",
+    ))
+    .ok()
 });
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {

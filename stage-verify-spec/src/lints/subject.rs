@@ -6,7 +6,7 @@ use std::path::Path;
 use common::pyjson::{self, JsonError, Value};
 use common::python::Module;
 use common::python::ast::{Stmt, StmtFunctionDef};
-use common::verify::{CheckedEnvironment, CheckedTask, read_file, scripts};
+use common::verify::{CheckedEnvironment, CheckedTask, Listing, read_file, scripts};
 
 /// The file that holds a task's checklist, as a rule.
 pub(crate) const CHECKLIST: &str = "vlm_checklist.json";
@@ -20,20 +20,14 @@ const MAX_FILE_BYTES: usize = 1 << 20;
 /// A task that was checked. Its folder is listed once, and each file in it read once, however many lints
 /// look at it.
 pub(crate) struct Subject<'a> {
-    folder: &'a Path,
+    folder: &'a Listing,
     task: &'a CheckedTask,
     environment: &'a CheckedEnvironment,
-    files: OnceCell<Vec<File>>,
+    /// What the files of the folder hold, in the listing's order.
+    texts: Vec<OnceCell<Option<String>>>,
     pre_task: OnceCell<Option<String>>,
     post_task: OnceCell<Option<String>>,
     checklist: OnceCell<Option<Result<Value, JsonError>>>,
-}
-
-/// A file in the task's folder.
-struct File {
-    name: String,
-    /// What it holds, once somebody has looked; nothing where it cannot be read, is very long or no UTF-8.
-    text: OnceCell<Option<String>>,
 }
 
 /// The function that judges a task, and where it is.
@@ -67,12 +61,16 @@ impl Hook {
 }
 
 impl<'a> Subject<'a> {
-    pub(crate) fn new(folder: &'a Path, task: &'a CheckedTask, environment: &'a CheckedEnvironment) -> Self {
+    pub(crate) fn new(
+        folder: &'a Listing,
+        task: &'a CheckedTask,
+        environment: &'a CheckedEnvironment,
+    ) -> Self {
         Self {
             folder,
             task,
             environment,
-            files: OnceCell::new(),
+            texts: vec![OnceCell::new(); folder.len()],
             pre_task: OnceCell::new(),
             post_task: OnceCell::new(),
             checklist: OnceCell::new(),
@@ -81,12 +79,12 @@ impl<'a> Subject<'a> {
 
     /// The task's folder.
     pub(crate) fn folder(&self) -> &'a Path {
-        self.folder
+        self.folder.folder()
     }
 
     /// The name of the task's folder.
     pub(crate) fn name(&self) -> &'a str {
-        self.folder.file_name().and_then(|name| name.to_str()).unwrap_or_default()
+        self.folder().file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
     /// The task's spec, where it could be read.
@@ -124,13 +122,13 @@ impl<'a> Subject<'a> {
             let name = script.split_once(&below).map_or(script.as_str(), |(_, name)| name);
             (!name.contains('/')).then(|| name.to_owned())
         });
-        found.filter(|name| self.file(name).is_some())
+        found.filter(|name| self.folder.position(name).is_some())
     }
 
     /// Whether another task of the environment has this name.
     pub(crate) fn is_other_task(&self, name: &str) -> bool {
         let plain = !name.is_empty() && !name.contains(['/', '\\', '\0']) && name != "." && name != "..";
-        let folder = self.folder.parent().filter(|_| plain && name != self.name());
+        let folder = self.folder().parent().filter(|_| plain && name != self.name());
         folder.is_some_and(|tasks| tasks.join(name).is_dir())
     }
 
@@ -144,7 +142,7 @@ impl<'a> Subject<'a> {
 
     /// Names of the files in the task's folder, sorted; none where it cannot be listed.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
-        self.listing().iter().map(|file| file.name.as_str())
+        self.folder.names()
     }
 
     /// Names of the shell scripts in the task's folder, sorted.
@@ -155,26 +153,10 @@ impl<'a> Subject<'a> {
     /// The text of a file in the task's folder; nothing where it cannot be read, is very long or no UTF-8.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let read = || {
-            let bytes = read_file(&self.folder.join(name), MAX_FILE_BYTES).ok()?;
+            let bytes = read_file(&self.folder().join(name), MAX_FILE_BYTES).ok()?;
             String::from_utf8(bytes).ok()
         };
-        self.file(name)?.text.get_or_init(read).as_deref()
-    }
-
-    fn file(&self, name: &str) -> Option<&File> {
-        let files = self.listing();
-        let found = files.binary_search_by(|file| file.name.as_str().cmp(name)).ok()?;
-        files.get(found)
-    }
-
-    fn listing(&self) -> &[File] {
-        self.files.get_or_init(|| {
-            let entries = fs_err::read_dir(self.folder).into_iter().flatten().filter_map(Result::ok);
-            let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-            let mut files: Vec<_> = names.map(|name| File { name, text: OnceCell::new() }).collect();
-            files.sort_unstable_by(|one, other| one.name.cmp(&other.name));
-            files
-        })
+        self.texts.get(self.folder.position(name)?)?.get_or_init(read).as_deref()
     }
 
     /// What the checklist holds, of [`CHECKLIST_KEYS`]; nothing where there is none.
@@ -195,7 +177,8 @@ impl<'a> Verifier<'a> {
 
 /// Whether a file's name has this ending.
 pub(crate) fn has_ending(name: &str, ending: &str) -> bool {
-    Path::new(name).extension().is_some_and(|found| found == ending)
+    let stem = name.strip_suffix(ending).and_then(|stem| stem.strip_suffix('.'));
+    stem.is_some_and(|stem| !stem.is_empty() && !stem.ends_with('/'))
 }
 
 /// The reference to a program in a `success.spec`, which may also be one part of several.

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use common::verify::{Interpreter, check_environment, check_task};
+use common::verify::{Interpreter, TaskSpec, check_environment, check_task};
 use tempfile::TempDir;
 
 use super::{Lint, Subject, Warning};
@@ -67,11 +67,10 @@ impl Task {
     }
 
     fn check(&self, lint: &Lint) -> Vec<Warning> {
-        let folder = self.folder();
         let environment = check_environment(self.environment.path());
-        let task =
-            check_task(&folder.join("task.json"), &environment, &Interpreter::none()).expect("a check");
-        (lint.check)(&Subject::new(&folder, &task, &environment))
+        let spec = TaskSpec::at(self.folder().join("task.json"));
+        let task = check_task(&spec, &environment, &Interpreter::none()).expect("a check");
+        (lint.check)(&Subject::new(&spec.folder, &task, &environment))
     }
 
     fn folder(&self) -> PathBuf {

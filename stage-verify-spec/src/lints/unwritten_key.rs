@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use common::python::ast::visitor::{Visitor, walk_expr, walk_stmt};
+use common::python::ast::visitor::{Visitor, walk_stmt};
 use common::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
 use common::verify::read_file;
 
 use super::subject::{Hook, Verifier, has_ending};
-use super::{Lint, Subject, Warning, with_stack};
+use super::{Lint, Subject, Warning, walk_deeper};
 
 /// Parts of keys that are about a run which went wrong: nothing depends on their being there.
 const ASIDE: [&str; 9] =
@@ -169,7 +169,7 @@ impl<'a> Visitor<'a> for Files<'a> {
                 self.paths.insert(text);
             }
         }
-        with_stack(|| walk_expr(self, expression));
+        walk_deeper(self, expression);
     }
 }
 
@@ -260,7 +260,7 @@ impl<'a> Visitor<'a> for Keys<'a> {
             }
             _ => {}
         }
-        with_stack(|| walk_expr(self, expression));
+        walk_deeper(self, expression);
     }
 }
 
