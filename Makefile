@@ -158,12 +158,15 @@ test-claude:
 	python3 stage-propose/tests/claude/run.py target/debug/stage-propose \
 	  examples/demo/benchmarks/cua_world/environments/$(DEMO_ENV)
 
-# The original can be measured beside: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT'.
+# The original can be measured beside: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
+# EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
 bench:
 	cargo bench --locked --package stage-amplify --bench run
 ifdef CORPUS
 	cargo bench --locked --package stage-verify-spec --bench corpus -- $(abspath $(CORPUS)) $(BENCH_ARGS)
-	cargo run --release --locked --package stage-extract --example round_trip -- $(abspath $(CORPUS))
+	cargo build --release --locked --package stage-extract --bins --example round_trip
+	target/release/examples/round_trip $(abspath $(CORPUS))
+	python3 stage-extract/tools/compare.py $(abspath $(CORPUS)) $(if $(EXTRACT_TASKS),--original $(EXTRACT_TASKS))
 else
 	@echo 'make: with CORPUS=path/to/environments, a corpus is measured, too' >&2
 endif
