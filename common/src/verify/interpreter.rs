@@ -14,7 +14,10 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +26,9 @@ use crate::python::{self, Version};
 
 /// What the Python runs, and how it is talked to: a line of JSON with what it is, then a line for each line.
 const SCRIPT: &str = include_str!("ask.py");
+
+/// How long an answer may take. The first one comes after the Python has started, from a slow disk perhaps.
+const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// Variables that change what a Python finds.
 const VARIABLES: [&str; 8] = [
@@ -99,6 +105,8 @@ struct Answers {
 /// A Python program in the surroundings in which it answered.
 struct Program {
     name: String,
+    /// How long it may take to answer.
+    limit: Duration,
     cache: Option<PathBuf>,
     identity: Identity,
     /// Folders on its path, and when they last changed.
@@ -166,23 +174,23 @@ impl Interpreter {
 
     /// The Python that `name` means, a program's name or path.
     pub fn open(name: &str) -> Result<Self, AskError> {
-        Self::open_with(name, cache_folder().as_deref())
+        Self::open_with(name, cache_folder().as_deref(), TIME_LIMIT)
     }
 
-    /// The same, with the cache in a folder.
-    pub(super) fn open_with(name: &str, folder: Option<&Path>) -> Result<Self, AskError> {
+    /// The same, with the cache in a folder, and so much time for each answer.
+    pub(super) fn open_with(name: &str, folder: Option<&Path>, limit: Duration) -> Result<Self, AskError> {
         let identity = Identity::of(name).ok_or_else(|| AskError::Start {
             program: name.to_owned(),
             source: io::ErrorKind::NotFound.into(),
         })?;
         let cache = folder.and_then(|folder| Some(folder.join(identity.file_name()?)));
         if let Some(cached) = cache.as_deref().and_then(|file| Cached::read(file, &identity)) {
-            let program = Program { name: name.to_owned(), cache, identity, path: cached.path };
+            let program = Program { name: name.to_owned(), limit, cache, identity, path: cached.path };
             return Ok(Self::new(program, cached.greeting, cached.answers, None));
         }
-        let (conversation, greeting) = Conversation::start(name)?;
+        let (conversation, greeting) = Conversation::start(name, limit)?;
         let path = greeting.path.iter().cloned().map(Dated::now).collect();
-        let program = Program { name: name.to_owned(), cache, identity, path };
+        let program = Program { name: name.to_owned(), limit, cache, identity, path };
         Ok(Self::new(program, greeting, Answers::default(), Some(conversation)))
     }
 
@@ -260,7 +268,7 @@ impl State {
     ) -> Result<T, AskError> {
         self.changed = true;
         if self.conversation.is_none() {
-            self.conversation = Some(Conversation::start(&program.name)?.0);
+            self.conversation = Some(Conversation::start(&program.name, program.limit)?.0);
         }
         let refused = |why: String| AskError::Answer { program: program.name.clone(), why };
         match &mut self.conversation {
@@ -282,11 +290,12 @@ enum Question<'a> {
 struct Conversation {
     child: Child,
     questions: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
+    answers: Receiver<io::Result<String>>,
+    limit: Duration,
 }
 
 impl Conversation {
-    fn start(program: &str) -> Result<(Self, Greeting), AskError> {
+    fn start(program: &str, limit: Duration) -> Result<(Self, Greeting), AskError> {
         let failed = |source| AskError::Start { program: program.to_owned(), source };
         let mut child = Command::new(program)
             .args(["-B", "-c", SCRIPT])
@@ -297,7 +306,7 @@ impl Conversation {
             .map_err(failed)?;
         let questions = child.stdin.take();
         let answers = child.stdout.take().ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
-        let mut conversation = Self { child, questions, answers: BufReader::new(answers) };
+        let mut conversation = Self { child, questions, answers: lines_of(answers), limit };
         let greeting = conversation
             .answer()
             .map_err(|error| AskError::Answer { program: program.to_owned(), why: error.to_string() })?;
@@ -313,18 +322,40 @@ impl Conversation {
     }
 
     fn answer<T: serde::de::DeserializeOwned>(&mut self) -> io::Result<T> {
-        let mut line = String::new();
-        if self.answers.read_line(&mut line)? == 0 {
-            return Err(io::Error::other("it ended early; is it Python 3.8 or later?"));
+        match self.answers.recv_timeout(self.limit) {
+            Ok(line) => Ok(serde_json::from_str(&line?)?),
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(io::Error::other("it ended early; is it Python 3.8 or later?"))
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                // What is asked next must not be waited for as long again.
+                drop(self.questions.take());
+                drop(self.child.kill());
+                let seconds = self.limit.as_secs_f64();
+                Err(io::Error::other(format!(
+                    "it said nothing for {seconds} seconds and was ended; start it by hand to see why"
+                )))
+            }
         }
-        Ok(serde_json::from_str(&line)?)
     }
+}
+
+/// Lines of an output as they come. Not every wait for one can be given up, so a thread of its own waits.
+fn lines_of(output: ChildStdout) -> Receiver<io::Result<String>> {
+    let (give, lines) = bounded(1);
+    thread::spawn(move || BufReader::new(output).lines().try_for_each(|line| give.send(line)));
+    lines
 }
 
 impl Drop for Conversation {
     fn drop(&mut self) {
         // At the end of its questions the script ends.
-        drop(self.questions.take());
+        let was_talking = self.questions.take().is_some();
+        if was_talking
+            && !matches!(self.answers.recv_timeout(self.limit), Err(RecvTimeoutError::Disconnected))
+        {
+            drop(self.child.kill());
+        }
         drop(self.child.wait());
     }
 }

@@ -2,12 +2,16 @@
 //! end it with a traceback.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fs_err as fs;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::*;
+
+/// How long a Python may take that is expected to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An environment with a task `t`, the differences from a sound one, and what is to be found.
 #[derive(Deserialize)]
@@ -109,7 +113,7 @@ fn check_all(interpreter: &Interpreter, expected: impl Fn(&Case) -> &[String]) {
 #[test]
 fn agrees_with_the_original() {
     let cache = tempfile::tempdir().unwrap();
-    let interpreter = Interpreter::open_with("python3", Some(cache.path())).unwrap();
+    let interpreter = Interpreter::open_with("python3", Some(cache.path()), PATIENCE).unwrap();
     check_all(&interpreter, |case| &case.codes);
 }
 
@@ -134,7 +138,7 @@ fn answers_of_a_python_are_kept_until_it_changes() {
     fs::write(&python, script).unwrap();
     fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let ask = |name: &str| {
-        let interpreter = Interpreter::open_with(python.to_str().unwrap(), Some(&cache)).unwrap();
+        let interpreter = Interpreter::open_with(python.to_str().unwrap(), Some(&cache), PATIENCE).unwrap();
         interpreter.has(name).unwrap()
     };
     let starts = || fs::read_to_string(dir.path().join("starts")).unwrap().lines().count();
@@ -152,14 +156,37 @@ fn a_cache_that_cannot_be_written_is_no_error() {
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
     for _ in 0..2 {
-        let interpreter = Interpreter::open_with("python3", Some(&file)).unwrap();
+        let interpreter = Interpreter::open_with("python3", Some(&file), PATIENCE).unwrap();
         assert_eq!(interpreter.has("surely_not_there").unwrap(), Some(false));
     }
 }
 
 #[test]
+fn a_python_that_hangs_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let python = dir.path().join("python");
+    let check = |script: &str| {
+        fs::write(&python, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&python, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        let limit = Duration::from_millis(50);
+        let interpreter = Interpreter::open_with(python.to_str().unwrap(), None, limit);
+        let asked = interpreter.and_then(|interpreter| interpreter.has("surely_not_there"));
+        let expect = format!(
+            "the Python '{}' does not answer: it said nothing for 0.05 seconds and was ended; start it by hand to \
+             see why",
+            python.display()
+        );
+        assert_eq!(asked.unwrap_err().to_string(), expect, "{script}");
+    };
+    check("exec sleep 600");
+    check("sleep 5 & wait");
+    check("echo '{\"version\": [3, 11], \"standard\": [], \"path\": []}'; exec sleep 600");
+}
+
+#[test]
 fn a_program_that_is_no_python_is_an_error() {
-    let failed = |name: &str| Interpreter::open_with(name, None).map(|_| ()).unwrap_err().to_string();
+    let failed =
+        |name: &str| Interpreter::open_with(name, None, PATIENCE).map(|_| ()).unwrap_err().to_string();
     assert_eq!(failed("no-such-python"), "cannot start the Python 'no-such-python'");
     assert!(failed("true").contains("does not answer"), "{}", failed("true"));
 }
