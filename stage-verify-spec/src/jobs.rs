@@ -5,11 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use common::environment::{ENV_SPECS, Workspace};
+use common::environment::Workspace;
 use common::manifest::{Line, RawLine};
 use common::record::{Record, Task, TaskStatus};
 use common::stage::Input;
-use common::verify::{CheckedEnvironment, TaskSpec, check_environment, task_specs};
+use common::verify::{CheckedEnvironment, TaskSpec, check_environment, environment_spec, task_specs};
 
 use crate::args::Target;
 
@@ -94,7 +94,7 @@ fn children(root: &Path) -> io::Result<Vec<PathBuf>> {
     let mut children = Vec::new();
     for entry in fs_err::read_dir(root)? {
         let path = entry?.path();
-        if ENV_SPECS.iter().any(|name| path.join(name).exists()) {
+        if environment_spec(&path).is_some() {
             children.push(path);
         }
     }
@@ -103,9 +103,8 @@ fn children(root: &Path) -> io::Result<Vec<PathBuf>> {
 }
 
 fn jobs_of_environment(root: PathBuf, task: Option<&str>) -> Vec<io::Result<Job>> {
-    let has_spec = ENV_SPECS.iter().any(|name| root.join(name).exists());
     // The original does not look at the tasks of an environment without a spec.
-    let specs = if has_spec { task_specs(&root, task) } else { Vec::new() };
+    let specs = if environment_spec(&root).is_some() { task_specs(&root, task) } else { Vec::new() };
     let environment = Environment::new(root);
     let tasks = specs.into_iter().map(|spec| Job::Task { environment: environment.clone(), spec });
     std::iter::once(Job::Environment(environment.clone())).chain(tasks).map(Ok).collect()

@@ -17,7 +17,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::files::{MAX_SPEC_BYTES, exists, pure, read_regular};
+use self::files::{MAX_SPEC_BYTES, exists, may_exist, pure, read_regular};
 pub use self::files::{ReadError, read_regular as read_file};
 pub use self::hooks::scripts;
 use self::hooks::{Mounted, Places, missing_scripts};
@@ -172,7 +172,7 @@ pub struct CheckedTask {
 /// Checks the environment in the folder `root`. Paths in what is found start with `root` as it is given; to
 /// the original it makes a difference whether that is relative, for where mounts are looked for.
 pub fn check_environment(root: &Path) -> CheckedEnvironment {
-    let Some(path) = ENV_SPECS.iter().map(|name| root.join(name)).find(|path| exists(path)) else {
+    let Some(path) = environment_spec(root) else {
         let mut findings = Findings::new(SpecKind::Env, root);
         let message = format!("there is no environment spec; add one of {}", ENV_SPECS.join(", "));
         findings.add(Code::MissingEnvSpec, message, root);
@@ -203,6 +203,11 @@ pub fn check_environment(root: &Path) -> CheckedEnvironment {
     CheckedEnvironment::new(root, findings, spec, mounts)
 }
 
+/// The spec of the environment in a folder: the first that is there, or may be.
+pub fn environment_spec(root: &Path) -> Option<PathBuf> {
+    ENV_SPECS.iter().map(|name| root.join(name)).find(|path| may_exist(path))
+}
+
 /// Specs of an environment's tasks in the original's order: each `task.yaml` by the name of its folder, then
 /// each `task.yml`, then each `task.json`. Of one task only, if one is named.
 pub fn task_specs(root: &Path, task: Option<&str>) -> Vec<TaskSpec> {
@@ -218,7 +223,9 @@ pub fn task_specs(root: &Path, task: Option<&str>) -> Vec<TaskSpec> {
 fn specs_in(folders: &[Arc<Listing>]) -> Vec<TaskSpec> {
     let spec = |name: &str, folder: &Arc<Listing>| {
         let path = folder.folder().join(name);
-        folder.may_exist(&path).then(|| TaskSpec { path, folder: folder.clone() })
+        // Of a folder that may not be looked into, one verdict is enough.
+        let is_there = if name == "task.json" { folder.may_exist(&path) } else { folder.exists(&path) };
+        is_there.then(|| TaskSpec { path, folder: folder.clone() })
     };
     TASK_SPECS.iter().flat_map(|name| folders.iter().filter_map(|folder| spec(name, folder))).collect()
 }

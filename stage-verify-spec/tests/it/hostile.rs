@@ -1,12 +1,13 @@
 //! Folders that were made to harm.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
-use std::process::Command;
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
 
 use fs_err as fs;
 
-use crate::world::World;
+use crate::world::{World, end};
 
 /// Runs the stage on the tasks and compares codes by name.
 fn check(world: &World, expected: &[&str]) {
@@ -125,4 +126,64 @@ fn a_folder_may_be_a_file() {
     fs::remove_dir(world.path("envs/demo_env/tasks")).unwrap();
     world.write("envs/demo_env/tasks", "");
     check(&world, &[]);
+}
+
+/// What may not be read is said of the spec that it is about, and the rest is checked.
+#[test]
+fn what_may_not_be_read_is_reported() {
+    let world = World::new();
+    for name in ["blind", "closed", "open", "secret_spec", "secret_verifier"] {
+        world.task(name);
+    }
+    world.environment("locked_env");
+    world.environment("tasks_closed_env");
+    let closed = [
+        ("envs/demo_env/tasks/blind", 0o311),
+        ("envs/demo_env/tasks/closed", 0o000),
+        ("envs/demo_env/tasks/secret_spec/task.json", 0o200),
+        ("envs/demo_env/tasks/secret_verifier/verifier.py", 0o200),
+        ("envs/locked_env", 0o000),
+        ("envs/tasks_closed_env/tasks", 0o000),
+    ];
+    let set_modes = |mode_of: &dyn Fn(u32) -> u32| {
+        for (name, mode) in closed {
+            fs::set_permissions(world.path(name), PermissionsExt::from_mode(mode_of(mode))).unwrap();
+        }
+    };
+    set_modes(&|mode| mode);
+    let output = end(as_ordinary_user(&world, &["--python", "none", "envs"]).spawn().unwrap());
+    set_modes(&|_| 0o755);
+    let expected = [
+        "demo_env: ok",
+        "blind: ok",
+        "closed: bad parse_error",
+        "open: ok",
+        "secret_spec: bad parse_error",
+        "secret_verifier: bad invalid_program_verifier",
+        "locked_env: bad parse_error unreadable_tasks",
+        "tasks_closed_env: ok unreadable_tasks",
+    ];
+    assert_eq!(output.verdicts(), expected, "{}", output.stderr);
+    assert_eq!(output.code, Some(1), "{}", output.stderr);
+}
+
+/// The command as somebody whom modes of files keep out, as they do not keep out root.
+fn as_ordinary_user(world: &World, args: &[&str]) -> Command {
+    const NOBODY: u32 = 65_534;
+    let command = world.command(args);
+    if fs::metadata(world.path(".")).unwrap().uid() != 0 {
+        return command;
+    }
+    // Where root has built the program, nobody else may be let in. A copy that this process had written itself
+    // could not be started while a child of another test still has it open.
+    let program = world.path("stage-verify-spec");
+    assert!(Command::new("cp").arg(command.get_program()).arg(&program).status().unwrap().success());
+    fs::set_permissions(world.path("."), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut ordinary = Command::new(program);
+    ordinary.args(command.get_args()).current_dir(world.path(".")).uid(NOBODY).gid(NOBODY).env_clear();
+    for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
+        ordinary.env(name, value);
+    }
+    ordinary.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    ordinary
 }
