@@ -17,7 +17,10 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 
 const STAGE: &str = env!("CARGO_BIN_EXE_stage-verify-spec");
+
+/// Runs on a corpus, and on one environment: an odd number, for the median.
 const RUNS: usize = 5;
+const SHORT_RUNS: usize = 51;
 
 struct Asked {
     corpus: PathBuf,
@@ -55,49 +58,65 @@ fn main() {
         println!("no corpus to measure stage-verify-spec on: name one");
         return;
     }
-    let files = files(&asked.corpus);
-    let bytes: u64 = files.iter().map(|file| fs::metadata(file).unwrap().len()).sum();
-    println!("{}: {} files, {:.1} MB", asked.corpus.display(), files.len(), bytes as f64 / 1e6);
-    let cores = thread::available_parallelism().unwrap().get();
-    let alone = median(|| read(&files, 1));
-    let reading = median(|| read(&files, cores));
-    println!("reading them, one thread        {:>9.3} s", alone.as_secs_f64());
-    println!("reading them, {cores} threads         {:>9.3} s", reading.as_secs_f64());
-    let stage = measure("the stage, verdicts alone", || asked.stage(&["--skip-lint", "all"], &asked.corpus));
-    println!(
-        "    of reading: {:.1} times one thread's, {:.1} times {cores} threads'",
-        ratio(stage, alone),
-        ratio(stage, reading)
-    );
-    measure("the stage, with lints", || asked.stage(&[], &asked.corpus));
+    println!("{}", asked.corpus.display());
+    let (specs, scripts) = files(&asked.corpus);
+    let all = [specs.as_slice(), &scripts].concat();
+    let verdicts =
+        beside_reading("verdicts alone", &specs, || asked.stage(&["--skip-lint", "all"], &asked.corpus));
+    let lints = beside_reading("with lints", &all, || asked.stage(&[], &asked.corpus));
     let (environment, tasks) = environment_of_about(&asked.corpus, 60);
     println!("{}: {tasks} tasks", environment.display());
-    measure("the stage, verdicts alone", || asked.stage(&["--skip-lint", "all"], &environment));
-    measure("the stage, with lints", || asked.stage(&[], &environment));
+    measure("the stage, verdicts alone", SHORT_RUNS, || asked.stage(&["--skip-lint", "all"], &environment));
+    measure("the stage, with lints", SHORT_RUNS, || asked.stage(&[], &environment));
     if let Some(original) = &asked.original {
         let mut command = Command::new(original);
         command.args(["verify", "corpus"]).arg(&asked.corpus).current_dir(&asked.cwd);
-        let (time, peak) = run(command);
+        let original = run(command);
+        print_run("the original (one run)", &original);
         println!(
-            "the original (one run)          {:>9.3} s  {:>6.1} MB at its peak",
-            time.as_secs_f64(),
-            peak
+            "    {:.0} times the stage's verdicts alone, {:.0} times those with lints",
+            ratio(original.time, verdicts),
+            ratio(original.time, lints)
         );
-        println!("    {:.0} times the stage's verdicts", ratio(time, stage));
     }
 }
 
-/// Specs and verifiers, which are what a verification reads.
-fn files(corpus: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+/// Measures the stage beside reading the files that it reads, on as many threads.
+fn beside_reading(what: &str, files: &[PathBuf], command: impl Fn() -> Command) -> Duration {
+    let bytes: u64 = files.iter().map(|file| fs::metadata(file).unwrap().len()).sum();
+    let cores = thread::available_parallelism().unwrap().get();
+    let alone = median(|| read(files, 1));
+    let reading = median(|| read(files, cores));
+    println!("{what}: {} files, {:.1} MB", files.len(), bytes as f64 / 1e6);
+    println!("{:<31} {:>9.3} s", "reading them, one thread", alone.as_secs_f64());
+    println!("{:<31} {:>9.3} s", format!("reading them, {cores} threads"), reading.as_secs_f64());
+    let stage = measure(&format!("the stage, {what}"), RUNS, command);
+    println!(
+        "    {:.1} times reading on one thread, {:.1} times reading on {cores}",
+        ratio(stage, alone),
+        ratio(stage, reading)
+    );
+    stage
+}
+
+/// Specs and verifiers, which are what a verification reads; and the scripts and checklists that lints read
+/// beside them.
+fn files(corpus: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
+    let (mut specs, mut scripts) = (Vec::new(), Vec::new());
     for environment in children(corpus) {
-        files.push(environment.join("env.json"));
+        specs.push(environment.join("env.json"));
         for task in children(&environment.join("tasks")) {
-            files.extend(["task.json", "verifier.py"].map(|name| task.join(name)));
+            specs.extend(["task.json", "verifier.py"].map(|name| task.join(name)));
+            scripts.extend(children(&task).into_iter().filter(|file| is_for_lints(file)));
         }
     }
-    files.retain(|file| file.is_file());
-    files
+    specs.retain(|file| file.is_file());
+    (specs, scripts)
+}
+
+fn is_for_lints(file: &Path) -> bool {
+    let is_script = file.extension().is_some_and(|ending| ending == "sh" || ending == "ps1");
+    (is_script || file.ends_with("vlm_checklist.json")) && file.is_file()
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {
@@ -137,16 +156,34 @@ fn median(measure: impl Fn() -> Duration) -> Duration {
     times[RUNS / 2]
 }
 
-fn measure(name: &str, command: impl Fn() -> Command) -> Duration {
-    let mut runs: Vec<_> = (0..=RUNS).map(|_| run(command())).skip(1).collect();
-    runs.sort_by_key(|run| run.0);
-    let (time, peak) = runs[RUNS / 2];
-    println!("{name:<31} {:>9.3} s  {peak:>6.1} MB at its peak", time.as_secs_f64());
-    time
+fn measure(name: &str, runs: usize, command: impl Fn() -> Command) -> Duration {
+    let mut runs: Vec<_> = (0..=runs).map(|_| run(command())).skip(1).collect();
+    runs.sort_by_key(|run| run.time);
+    let median = &runs[runs.len() / 2];
+    print_run(name, median);
+    median.time
+}
+
+/// What a run of a command took.
+struct Run {
+    time: Duration,
+    /// Processor time in seconds, of all cores.
+    processor: f64,
+    /// The most memory, in MB.
+    peak: f64,
+}
+
+fn print_run(name: &str, run: &Run) {
+    let Run { time, processor, peak } = run;
+    println!(
+        "{name:<31} {:>9.3} s  {processor:>7.2} s of processors  {peak:>6.1} MB at its peak",
+        time.as_secs_f64()
+    );
 }
 
 /// Runs a command and watches how much memory it takes.
-fn run(mut command: Command) -> (Duration, f64) {
+fn run(mut command: Command) -> Run {
+    let before = processor_time_of_children();
     let start = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     let status = PathBuf::from(format!("/proc/{}/status", child.id()));
@@ -159,7 +196,17 @@ fn run(mut command: Command) -> (Duration, f64) {
         peak
     });
     child.wait().unwrap();
-    (start.elapsed(), watching.join().unwrap())
+    let time = start.elapsed();
+    Run { time, processor: processor_time_of_children() - before, peak: watching.join().unwrap() }
+}
+
+/// Seconds of user and system time of all children that have ended. Linux counts hundredths. proc(5), fields
+/// 16 and 17 of `stat`; the second one, a name in parentheses, may hold blanks.
+fn processor_time_of_children() -> f64 {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap();
+    let (_, after_name) = stat.rsplit_once(')').unwrap();
+    let fields = after_name.split_whitespace().skip(13).take(2);
+    fields.map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
 /// The most memory that a process has had so far, in MB.
