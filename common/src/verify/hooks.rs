@@ -40,12 +40,16 @@ const ENDINGS: [&str; 5] = [".sh", ".ps1", ".py", ".bat", ".cmd"];
 /// The scripts that a command names, with slashes for backslashes: what
 /// `[A-Za-z0-9_./\\:-]+\.(?:sh|ps1|py|bat|cmd)` matches.
 pub fn scripts(command: &str) -> impl Iterator<Item = String> {
-    let is_part = |part: char| part.is_ascii_alphanumeric() || "_./\\:-".contains(part);
+    let is_part =
+        |part| matches!(part, 'A'..='Z' | 'a'..='z' | '0'..='9' | '_' | '.' | '/' | '\\' | ':' | '-');
     command.split(move |part| !is_part(part)).filter_map(|word| {
-        let end =
-            |ending: &&str| word.rfind(ending).filter(|&start| start > 0).map(|start| start + ending.len());
-        let end = ENDINGS.iter().filter_map(end).max()?;
-        Some(word.get(..end)?.replace('\\', "/"))
+        let end = word.rmatch_indices('.').find_map(|(dot, _)| {
+            let ending = ENDINGS
+                .iter()
+                .find(|ending| word.get(dot..).is_some_and(|rest| rest.starts_with(*ending)))?;
+            (dot > 0).then_some(dot + ending.len())
+        });
+        Some(word.get(..end?)?.replace('\\', "/"))
     })
 }
 
