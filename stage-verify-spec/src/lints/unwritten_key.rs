@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use common::python::ast::statement_visitor::{self, StatementVisitor};
 use common::python::ast::visitor::{Visitor, walk_stmt};
 use common::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
 use common::verify::read_file;
@@ -33,8 +34,12 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
         let name = subject.hook_script(Hook::PostTask)?;
         let export = subject.text(name)?;
         let reads = Reads::of(verifier, export)?;
-        let is_missing = |key: &&str| is_unwritten(key, export) && !is_written_elsewhere(key, subject);
-        let missing: Vec<_> = reads.required().filter(is_missing).collect();
+        let mut missing: Vec<_> = reads.required().filter(|key| is_unwritten(key, export)).collect();
+        // Most often nothing is missing. Then the rest, which takes longer, need not be known.
+        if missing.is_empty() || !reads_one_file(verifier, export) {
+            return None;
+        }
+        missing.retain(|key| !is_written_elsewhere(key, subject));
         (!missing.is_empty()).then(|| {
             let missing = missing.join(", ");
             let message = format!(
@@ -54,16 +59,11 @@ struct Reads<'a> {
 }
 
 impl<'a> Reads<'a> {
-    /// Of a verifier that reads one JSON file which this script writes.
+    /// Of a verifier that reads JSON into one variable, and this script writes some of the keys.
     fn of(verifier: Verifier<'a>, export: &str) -> Option<Self> {
-        let mut files = Files::default();
-        files.visit_body(verifier.module.body());
-        let path = (files.paths.len() == 1).then(|| files.paths.first().copied())??;
-        let writes_it = path.rsplit(['/', '\\']).next().is_some_and(|name| export.contains(name));
-        let [variable] = *files.loaded else { return None };
-        if files.loads != 1 || !writes_it {
-            return None;
-        }
+        let mut loaded = Loaded::default();
+        loaded.visit_body(verifier.module.body());
+        let [variable] = *loaded.variables else { return None };
         let mut keys =
             Keys { variable, found: BTreeSet::new(), optional: BTreeSet::new(), is_changed: false };
         keys.visit_body(&verifier.entry()?.body);
@@ -130,35 +130,41 @@ fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
         })
 }
 
-/// Collects the JSON files that a verifier names, and the variables that it reads JSON into, until there is
-/// more than one of either.
+/// Whether a verifier reads JSON once, and names one JSON file, which this script names as well.
+fn reads_one_file(verifier: Verifier<'_>, export: &str) -> bool {
+    let mut files = Files::default();
+    files.visit_body(verifier.module.body());
+    let mut paths = files.paths.into_iter();
+    let (Some(path), None) = (paths.next(), paths.next()) else { return false };
+    files.loads == 1 && path.rsplit(['/', '\\']).next().is_some_and(|name| export.contains(name))
+}
+
+/// Collects the variables that a verifier reads JSON into.
 #[derive(Default)]
-struct Files<'a> {
-    paths: BTreeSet<&'a str>,
-    loads: usize,
-    loaded: Vec<&'a str>,
+struct Loaded<'a> {
+    variables: Vec<&'a str>,
 }
 
-impl Files<'_> {
-    fn are_many(&self) -> bool {
-        self.loads > 1 || self.paths.len() > 1
-    }
-}
-
-impl<'a> Visitor<'a> for Files<'a> {
+impl<'a> StatementVisitor<'a> for Loaded<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
-        if self.are_many() {
-            return;
-        }
         if let Stmt::Assign(assign) = statement
             && let [Expr::Name(name)] = &*assign.targets
             && is_load(&assign.value)
         {
-            self.loaded.push(&name.id);
+            self.variables.push(&name.id);
         }
-        walk_stmt(self, statement);
+        statement_visitor::walk_stmt(self, statement);
     }
+}
 
+/// Collects the JSON files that a verifier names, and counts how often it reads JSON.
+#[derive(Default)]
+struct Files<'a> {
+    paths: BTreeSet<&'a str>,
+    loads: usize,
+}
+
+impl<'a> Visitor<'a> for Files<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         self.loads += usize::from(is_load(expression));
         if let Expr::StringLiteral(text) = expression {
