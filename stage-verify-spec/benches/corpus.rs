@@ -22,6 +22,10 @@ const STAGE: &str = env!("CARGO_BIN_EXE_stage-verify-spec");
 const RUNS: usize = 5;
 const SHORT_RUNS: usize = 51;
 
+/// Names of the files that a verification reads, for `find`; and of those that lints read beside them.
+const SPECS: [&str; 3] = ["env.json", "task.json", "verifier.py"];
+const SCRIPTS: [&str; 3] = ["*.sh", "*.ps1", "vlm_checklist.json"];
+
 struct Asked {
     corpus: PathBuf,
     python: String,
@@ -61,9 +65,12 @@ fn main() {
     println!("{}", asked.corpus.display());
     let (specs, scripts) = files(&asked.corpus);
     let all = [specs.as_slice(), &scripts].concat();
-    let verdicts =
-        beside_reading("verdicts alone", &specs, || asked.stage(&["--skip-lint", "all"], &asked.corpus));
-    let lints = beside_reading("with lints", &all, || asked.stage(&[], &asked.corpus));
+    let verdicts = beside_reading("verdicts alone", (&specs, &SPECS), &asked.corpus, || {
+        asked.stage(&["--skip-lint", "all"], &asked.corpus)
+    });
+    let names = [SPECS.as_slice(), &SCRIPTS].concat();
+    let lints =
+        beside_reading("with lints", (&all, &names), &asked.corpus, || asked.stage(&[], &asked.corpus));
     let (environment, tasks) = environment_of_about(&asked.corpus, 60);
     println!("{}: {tasks} tasks", environment.display());
     measure("the stage, verdicts alone", SHORT_RUNS, || asked.stage(&["--skip-lint", "all"], &environment));
@@ -81,22 +88,41 @@ fn main() {
     }
 }
 
-/// Measures the stage beside reading the files that it reads, on as many threads.
-fn beside_reading(what: &str, files: &[PathBuf], command: impl Fn() -> Command) -> Duration {
+/// Measures the stage beside reading the files that it reads: as programs that people have at hand find and
+/// read them, and without looking for them.
+fn beside_reading(
+    what: &str,
+    (files, names): (&[PathBuf], &[&str]),
+    corpus: &Path,
+    command: impl Fn() -> Command,
+) -> Duration {
     let bytes: u64 = files.iter().map(|file| fs::metadata(file).unwrap().len()).sum();
     let cores = thread::available_parallelism().unwrap().get();
     let alone = median(|| read(files, 1));
     let reading = median(|| read(files, cores));
     println!("{what}: {} files, {:.1} MB", files.len(), bytes as f64 / 1e6);
+    let cat = measure("find and cat of them", RUNS, || find_and_cat(corpus, names));
     println!("{:<31} {:>9.3} s", "reading them, one thread", alone.as_secs_f64());
     println!("{:<31} {:>9.3} s", format!("reading them, {cores} threads"), reading.as_secs_f64());
     let stage = measure(&format!("the stage, {what}"), RUNS, command);
     println!(
-        "    {:.1} times reading on one thread, {:.1} times reading on {cores}",
+        "    {:.1} times find and cat, {:.1} times reading on one thread, {:.1} times reading on {cores}",
+        ratio(stage, cat),
         ratio(stage, alone),
         ratio(stage, reading)
     );
     stage
+}
+
+/// A command that finds the files of these names in environments and their tasks, and reads them.
+fn find_and_cat(corpus: &Path, names: &[&str]) -> Command {
+    let mut command = Command::new("find");
+    command.arg("-L").arg(corpus).args(["-mindepth", "2", "-maxdepth", "4", "("]);
+    for (number, name) in names.iter().enumerate() {
+        command.args((number > 0).then_some("-o")).args(["-name", name]);
+    }
+    command.args([")", "-type", "f", "-exec", "cat", "{}", "+"]);
+    command
 }
 
 /// Specs and verifiers, which are what a verification reads; and the scripts and checklists that lints read
