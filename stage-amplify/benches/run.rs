@@ -113,15 +113,23 @@ fn pace() {
     println!(
         "ideal: 129 calls by so many workers, and not less than plan, README and files one after the other"
     );
-    for (first, workers) in [(0.3, 4), (0.3, 16), (0.3, 64), (2.0, 16), (2.0, 64)] {
+    for (first, warm_up, workers) in [
+        (0.3, "30", 4),
+        (0.3, "30", 16),
+        (0.3, "30", 64),
+        (2.0, "30", 16),
+        (2.0, "30", 64),
+        (2.0, "0", 16),
+        (2.0, "0", 64),
+    ] {
         let (place, server) = (Place::new(), server(Rates::default(), first, 2.0));
         let started = Instant::now();
-        let status = place.stage(&server, 64, workers).status().unwrap();
+        let status = place.stage(&server, 64, workers).args(["--warm-up-sec", warm_up]).status().unwrap();
         let took = started.elapsed().as_secs_f64();
         let ideal = (129.0 / f64::from(u32::try_from(workers).unwrap()) * 2.0).max(3.0 * 2.0);
         println!(
-            "  {workers:>2} workers, answers begin after {first} s: {took:>5.1} s, {:>4.1} times as fast as the \
-             original; ideal {ideal:>4.1} s, {:+.0} %; {}",
+            "  {workers:>2} workers, answers begin after {first} s, --warm-up-sec {warm_up:>2}: {took:>5.1} s, {:>4.1} \
+             times as fast as the original; ideal {ideal:>4.1} s, {:+.0} %; {}",
             ORIGINAL_SECONDS / took,
             (took / ideal - 1.0) * 100.0,
             done(status)

@@ -65,6 +65,11 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     pub(crate) call_timeout_sec: u64,
 
+    /// Have the calls of a pass wait so long, at most, for the first one's answer to begin: from then on, what
+    /// they have in common comes from the vendor's cache; 0 gives up the cheaper price for the time
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) warm_up_sec: u64,
+
     /// A file with facts and prices of models, which go before the built-in ones
     #[arg(long, value_name = "JSON")]
     pub(crate) prices: Option<PathBuf>,

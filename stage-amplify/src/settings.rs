@@ -80,6 +80,7 @@ impl Settings {
             workers: args.num_workers,
             max_cost: args.max_cost,
             deadline: args.deadline_sec.map(Duration::from_secs),
+            warm_up: Duration::from_secs(args.warm_up_sec),
             timeouts: Timeouts {
                 first_byte: Duration::from_secs(args.idle_timeout_sec),
                 idle: Duration::from_secs(args.idle_timeout_sec),

@@ -122,7 +122,7 @@ impl Totals {
 impl Client {
     /// A client that asks `model` and keeps the answers in `journal`. `interrupt` ends it.
     pub fn new(model: Arc<dyn Model>, journal: Journal, settings: Settings, interrupt: &Interrupt) -> Self {
-        let flow = Arc::new(Flow::new(settings.workers, settings.max_cost, settings.deadline));
+        let flow = Arc::new(Flow::new(&settings));
         interrupt.listen({
             let (flow, model) = (Arc::clone(&flow), Arc::clone(&model));
             move |urgency| {

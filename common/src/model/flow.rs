@@ -9,13 +9,11 @@ use std::time::{Duration, Instant};
 
 use super::Shared;
 use super::client::{AskError, Limit, Totals};
+use super::settings::Settings;
 use crate::record::Usage;
 
 /// A prompt cache forgets what was not used for so long.
 const CACHE_LIFE: Duration = Duration::from_mins(5);
-/// How long calls wait, at most, for the first one to warm the cache: a model that thinks for minutes before
-/// its first word is not waited for.
-const WARM_UP: Duration = Duration::from_secs(30);
 /// A call that succeeds allows so much of another one; one that is turned away, or not answered in time,
 /// takes `BACK_OFF`. So the number of calls in flight settles where a fifth of them fares like that, and a
 /// burst of refusals halves it.
@@ -29,6 +27,8 @@ pub(super) struct Flow {
     /// The most that may be spent, in US dollars.
     max_cost: Option<f64>,
     deadline: Option<Instant>,
+    /// How long calls wait, at most, for the first one to warm the cache.
+    warm_up: Duration,
     state: Mutex<State>,
     /// Something changed for those who wait to enter.
     room: Condvar,
@@ -63,8 +63,8 @@ enum Cache {
 
 impl Cache {
     /// Whether another call should wait for the one that is out.
-    fn is_filling(self) -> bool {
-        matches!(self, Self::Filling(since) if since.elapsed() < WARM_UP)
+    fn is_filling(self, warm_up: Duration) -> bool {
+        matches!(self, Self::Filling(since) if since.elapsed() < warm_up)
     }
 
     fn is_cold(self) -> bool {
@@ -97,12 +97,13 @@ pub(super) struct Turn<'a> {
 }
 
 impl Flow {
-    pub(super) fn new(workers: usize, max_cost: Option<f64>, deadline: Option<Duration>) -> Self {
-        let workers = f64::from(u32::try_from(workers.max(1)).unwrap_or(u32::MAX));
+    pub(super) fn new(settings: &Settings) -> Self {
+        let workers = f64::from(u32::try_from(settings.workers.max(1)).unwrap_or(u32::MAX));
         Self {
             workers,
-            max_cost,
-            deadline: deadline.and_then(|limit| Instant::now().checked_add(limit)),
+            max_cost: settings.max_cost,
+            deadline: settings.deadline.and_then(|limit| Instant::now().checked_add(limit)),
+            warm_up: settings.warm_up,
             state: Mutex::new(State {
                 window: workers,
                 in_flight: 0,
@@ -125,10 +126,10 @@ impl Flow {
         loop {
             self.check(&mut state)?;
             let cache = cached.and_then(|shared| state.caches.get(&shared.id()).copied());
-            if cache.is_some_and(Cache::is_filling) {
+            if cache.is_some_and(|cache| cache.is_filling(self.warm_up)) {
                 // It may have been woken to take a place that another call can use.
                 self.room.notify_one();
-                state = self.wait(&self.warmed, state, WARM_UP);
+                state = self.wait(&self.warmed, state, self.warm_up);
                 continue;
             }
             if self.has_room(&mut state, worst)? {
@@ -339,10 +340,16 @@ impl Drop for Turn<'_> {
 mod tests {
     use super::*;
 
+    const WARM_UP: Duration = Duration::from_secs(30);
+
     /// Whether a call enters at once, and whether it then fills the cache that this is known of.
     fn enters(known: Option<Cache>) -> Option<bool> {
         // The deadline ends what would wait.
-        let flow = Flow::new(4, None, Some(Duration::from_millis(500)));
+        let flow = Flow::new(&Settings {
+            deadline: Some(Duration::from_millis(500)),
+            warm_up: WARM_UP,
+            ..Settings::default()
+        });
         let shared = Shared::from("beginning");
         flow.state().caches.extend(known.map(|cache| (shared.id(), cache)));
         flow.enter(0.0, Some(&shared)).ok().map(|turn| turn.fills.is_some())
@@ -360,7 +367,7 @@ mod tests {
 
     #[test]
     fn refusals_narrow_the_window_and_answers_widen_it() {
-        let flow = Flow::new(8, None, None);
+        let flow = Flow::new(&Settings::default());
         let mut turn = flow.enter(0.0, None).unwrap();
         (0..8).for_each(|_| turn.narrow());
         assert!((flow.state().window - 4.0).abs() < 1e-9);
@@ -376,7 +383,7 @@ mod tests {
 
     #[test]
     fn what_was_reserved_is_given_back_or_spent() {
-        let flow = Flow::new(8, Some(10.0), None);
+        let flow = Flow::new(&Settings { max_cost: Some(10.0), ..Settings::default() });
         let mut first = flow.enter(6.0, None).unwrap();
         first.lost();
         assert!((flow.totals().committed() - 6.0).abs() < 1e-9);
@@ -384,7 +391,7 @@ mod tests {
         drop(first);
         assert!(flow.state().reserved.abs() < 1e-9);
 
-        let flow = Flow::new(8, Some(10.0), None);
+        let flow = Flow::new(&Settings { max_cost: Some(10.0), ..Settings::default() });
         flow.enter(6.0, None).unwrap().answered(Usage::default(), Some(1.0), None);
         flow.enter(6.0, None).unwrap().answered(Usage::default(), None, None);
         assert!((flow.totals().committed() - 7.0).abs() < 1e-9);

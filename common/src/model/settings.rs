@@ -11,6 +11,10 @@ pub struct Settings {
     pub max_cost: Option<f64>,
     /// When to begin no further call, counted from the start.
     pub deadline: Option<Duration>,
+    /// How long calls that begin alike wait, at most, for the first of them to be answered: from then on the
+    /// vendor's cache serves the others. A model that thinks for minutes before its first word is not waited
+    /// for.
+    pub warm_up: Duration,
     /// How often a call is tried that breaks off, before it is given up.
     pub attempts: u32,
     /// How long a call is tried that the server turns away for having too much to do, before it is given up.
@@ -29,6 +33,7 @@ impl Default for Settings {
             workers: 8,
             max_cost: None,
             deadline: None,
+            warm_up: Duration::from_secs(30),
             attempts: 6,
             patience: Duration::from_mins(15),
             backoff: Duration::from_secs(1),

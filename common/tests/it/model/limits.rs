@@ -1,5 +1,6 @@
 //! How many calls go out, what they may cost, and how a run is stopped.
 
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,6 +52,18 @@ fn the_first_call_goes_alone_until_its_answer_begins() {
     assert!(others.iter().all(|other| other.came < leader.done.unwrap()));
     let usage = fixture.client.totals().usage;
     assert!(usage.cache_read > 6 * usage.cache_write_5m, "{usage:?}");
+}
+
+#[test]
+fn nobody_has_to_wait_for_the_first_call() {
+    let all_are_there = Barrier::new(4);
+    let server = Server::start(move |_| {
+        all_are_there.wait();
+        Play::Answer(Said::new("ok"))
+    });
+    let at_once = Settings { workers: 4, warm_up: Duration::ZERO, ..settings() };
+    let fixture = Fixture::with(&server, "claude-sonnet-4-6", at_once);
+    assert!(ask_all(&fixture, 4, &long_shared()).iter().all(Result::is_ok));
 }
 
 #[test]
