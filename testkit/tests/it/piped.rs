@@ -102,7 +102,8 @@ fn what_no_stage_knows_reaches_the_end_as_it_was() {
 fn a_closed_pipe_ends_the_chain_quietly() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(&format!("{CHAIN} 2>errors | head -n 1 >first; cat errors"), &server);
-    assert!(!ran.stdout.contains("panicked") && !ran.stdout.contains("error"), "{ran:?}");
+    // It may be done before the pipe is closed, and say that there were "0 errors".
+    assert!(!ran.stdout.contains("panicked") && !ran.stdout.contains("error:"), "{ran:?}");
     assert!(fs_err::read_to_string(world.path().join("first")).unwrap().contains("verdict"));
 }
 
