@@ -30,6 +30,9 @@ def main():
     args = parser.parse_args()
     if args.original:
         return original(args.roots)
+    if os.path.exists(args.ours):
+        # Both run elsewhere.
+        args.ours = os.path.abspath(args.ours)
     total = died = differences = 0
     for root in map(os.path.abspath, args.roots):
         theirs, their_time = kept(root, args)
