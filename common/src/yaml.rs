@@ -46,20 +46,30 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
     let mut composer = Composer::default();
     let mut root = composer.document(text);
     if matches!(root, Err(YamlError::Syntax(_)))
-        && let Some(half) = SURROGATE.as_ref().filter(|half| half.is_match(text))
+        && let Some(text) = with_stand_ins(text)
     {
-        // PyYAML takes halves of a surrogate pair, as JSON writes them, which no text in Rust can hold.
         composer = Composer::default();
-        root = composer.document(&half.replace_all(text, r"\ufffd"));
+        root = composer.document(&text);
     }
     let root = root?;
     let mut constructor = Constructor { nodes: composer.nodes, values: 0 };
     root.map_or(Ok(Value::Null), |root| constructor.value(root, 0))
 }
 
+const BYTE_ORDER_MARK: char = '\u{feff}';
+
 /// Half of a surrogate pair as an escape.
 static SURROGATE: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}").ok());
+
+/// A text in which U+FFFD stands for what PyYAML takes and the parser does not: byte order marks beyond the
+/// beginning, and halves of a surrogate pair, as JSON writes them, which no text in Rust can hold. Nothing if
+/// there is neither.
+fn with_stand_ins(text: &str) -> Option<String> {
+    let rest = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    let other = SURROGATE.as_ref()?.replace_all(rest, r"\ufffd").replace(BYTE_ORDER_MARK, "\u{fffd}");
+    (other != rest).then_some(other)
+}
 
 /// Whether the first line that says anything ends a document.
 fn starts_with_an_end(text: &str) -> bool {
@@ -503,6 +513,9 @@ mod tests {
         check("# c\n...\na: 1\n", "syntax");
         check("a: 1\n...\n", "{\"a\": 1}");
         check(r#"a: "\ud800 \x41""#, "{\"a\": \"\u{fffd} A\"}");
+        check("\u{feff}a: 1\n", "{\"a\": 1}");
+        check("a: \u{feff}b\n", "{\"a\": \"\u{fffd}b\"}");
+        check("\u{feff}a: \"\u{feff}\"\nb: [\u{feff}1]\n", "{\"a\": \"\u{fffd}\", \"b\": [\"\u{fffd}1\"]}");
     }
 
     #[test]
