@@ -26,14 +26,13 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 }
 
 fn check_hook(subject: &Subject<'_>) -> Option<Warning> {
-    let name = subject.hook_script(Hook::PreTask).filter(|name| super::subject::has_ending(name, "sh"))?;
+    let (name, text) = subject.setup_script()?;
     let given = if subject.command(Hook::PreTask)?.contains("/sdcard/") {
         ANDROID_SECONDS
     } else {
         let said = subject.spec()?.get("hooks")?.get("pre_task_timeout");
         said.and_then(Value::as_f64).unwrap_or(DEFAULT_SECONDS)
     };
-    let text = subject.text(name)?;
     // Most scripts wait a few seconds here and there, which can be seen without reading them line by line.
     if !has_counted_loop(text) && seconds_named(text) <= given {
         return None;

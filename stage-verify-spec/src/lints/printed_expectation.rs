@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 use common::pyjson::Value;
 use regex::Regex;
 
-use super::subject::Hook;
 use super::{Lint, Subject, Warning, script};
 
 /// Expected values that are looked for. The published benchmark has no task with more than a few dozen.
@@ -49,8 +48,8 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 }
 
 fn find(subject: &Subject<'_>) -> Option<Warning> {
-    let name = subject.hook_script(Hook::PreTask).filter(|name| super::subject::has_ending(name, "sh"))?;
-    let mut printed = printed(subject.text(name)?).peekable();
+    let (name, text) = subject.setup_script()?;
+    let mut printed = printed(text).peekable();
     // Few scripts tell anything at all.
     printed.peek()?;
     let expectations = expectations(subject);
@@ -193,8 +192,8 @@ mod tests {
         check("echo \"1532 rows, as expected\"", &[]);
         check("echo \"1532 rows loaded\"", &[]);
         check("echo \"ERROR: expected 1532\"", &[]);
-        check("echo \"expected 1532\" > /root/truth", &[]);
+        check("echo \"expected 1532\" > /opt/truth", &[]);
         check("# expected 1532", &[]);
-        check("cat > /root/truth <<EOF\necho expected 1532\nEOF", &[]);
+        check("cat > /opt/truth <<EOF\necho expected 1532\nEOF", &[]);
     }
 }

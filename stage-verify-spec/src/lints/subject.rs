@@ -107,6 +107,12 @@ impl<'a> Subject<'a> {
         self.spec()?.get("hooks")?.get(hook.key())?.as_str()
     }
 
+    /// The name and the text of the shell script that the pre_task hook runs.
+    pub(crate) fn setup_script(&self) -> Option<(&str, &str)> {
+        let name = self.hook_script(Hook::PreTask).filter(|name| has_ending(name, "sh"))?;
+        Some((name, self.text(name)?))
+    }
+
     /// The first file in the task's folder that a hook runs.
     pub(crate) fn hook_script(&self, hook: Hook) -> Option<&str> {
         let script = match hook {
