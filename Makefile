@@ -172,7 +172,7 @@ else
 endif
 
 schemas:
-	cargo run --quiet --locked --package common --example write_schemas schemas
+	cargo run --quiet --locked --package task-spec --example write_schemas schemas
 
 install:
 	for stage in $(STAGES); do cargo install --locked --profile dist --path $$stage --root $(PREFIX) || exit; done

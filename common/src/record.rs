@@ -476,3 +476,20 @@ impl std::ops::AddAssign for Usage {
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
+
+/// Why an answer ended. Any but [`StopReason::End`] makes an answer doubtful, which is for the caller to judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopReason {
+    /// The model had finished.
+    #[default]
+    End,
+    /// It was cut off at the limit of tokens.
+    MaxTokens,
+    /// The model would not answer.
+    Refused,
+    /// The vendor kept the answer back.
+    Filtered,
+    /// Something else, that the vendor did not explain.
+    Other,
+}

@@ -3,7 +3,6 @@
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
-use crate::fixtures::Fixtures;
 use crate::record::{Failure, Files, Plan, Probe, Seed, Spec, Task, Verdict};
 
 /// Name of each record kind, and the schema of its records. They stand in `schemas/`, a file a kind.
@@ -18,11 +17,6 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("probe", of::<Probe>("probe")),
         ("failure", of::<Failure>("failure")),
     ]
-}
-
-/// The schema of `fixtures.json`, which stands beside those of the records.
-pub fn fixtures() -> (&'static str, Schema) {
-    ("fixtures", schema_for!(Fixtures))
 }
 
 /// The text of a schema file.

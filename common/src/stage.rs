@@ -13,7 +13,7 @@ use fs_err as fs;
 
 use crate::environment::Workspace;
 use crate::exit::ExitStatus;
-use crate::manifest::{InOrder, Line, ManifestFile, RawLine, ReadError, Reader, write_raw, write_record};
+use crate::jsonl::{InOrder, Line, ManifestFile, RawLine, ReadError, Reader, write_raw, write_record};
 use crate::record::{Kind, Record};
 use crate::text::escape;
 use crate::ui::{Ui, Verbosity};

@@ -1,13 +1,13 @@
 //! Any text, taken for an answer: no panic, and nothing doubtful comes out as a task.
 #![no_main]
 
-use common::answer::{self, Answer};
+use answer::{self, Answer};
 use common::environment::TaskName;
-use common::model::Stop;
+use common::record::StopReason;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
-    let answer = answer::parse(text, Stop::End);
+    let answer = answer::parse(text, StopReason::End);
     check_names(&answer);
     let sound = answer.clone().judge(None);
     if sound.is_sound() {

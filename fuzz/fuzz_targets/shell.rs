@@ -4,7 +4,7 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|script: &str| {
-    if let Err(error) = common::shell::check(script) {
+    if let Err(error) = task_spec::shell::check(script) {
         assert!((1..=script.split('\n').count()).contains(&error.line), "{error}");
     }
 });

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::answer;
-use common::fixtures::{FILE_NAME, Fixtures};
-use common::model::{Answer, Shared};
 use common::record::{Files, Record};
+use model_client::{Answer, Shared};
 use serde_json::json;
+use task_spec::fixtures::{FILE_NAME, Fixtures};
 
 use crate::maker::{Earlier, Maker, Missing};
 use crate::task_files;

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result, ensure};
 use common::environment::TaskName;
-use common::manifest::{Line, ReadError, Reader};
+use common::jsonl::{Line, ReadError, Reader};
 use common::record::{Failure, Kind, Plan, Record};
 use common::stage::Output;
 use common::ui::Ui;

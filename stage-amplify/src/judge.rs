@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use common::answer;
 use common::environment::TaskName;
-use common::model::Answer;
 use common::record::{Problem, Spec};
+use model_client::Answer;
 
 /// The name of the file that is not asked for, as it is there.
 const README: &str = "README.md";

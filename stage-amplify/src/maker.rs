@@ -1,8 +1,8 @@
 //! The README and files passes of one row: ask, judge, and ask again with what was wrong.
 
 use anyhow::Result;
-use common::model::{Answer, AskError, Client, Request, Shared};
 use common::record::{Failure, Files, Plan, Spec, Usage};
+use model_client::{Answer, AskError, Client, Request, Shared};
 use serde_json::json;
 
 use crate::judge;

@@ -2,9 +2,9 @@
 
 use anyhow::{Result, ensure};
 use common::environment::TaskName;
-use common::manifest::{Line, ManifestFile, RawLine};
-use common::model::Shared;
+use common::jsonl::{Line, ManifestFile, RawLine};
 use common::record::{Kind, Plan, Record, Spec};
+use model_client::Shared;
 
 use crate::duplicates::Seen;
 use crate::incoming;

@@ -1,12 +1,13 @@
 //! The plan pass: rows are asked for until enough of them stand.
 
 use anyhow::Result;
-use common::manifest::write_record;
-use common::model::{Client, Request, Shared, Stop};
+use common::jsonl::write_record;
 use common::publish::write_file_atomic;
+use common::record::StopReason;
 use common::record::{Failure, Plan, Record};
 use common::ui::Ui;
 use fs_err as fs;
+use model_client::{Client, Request, Shared};
 use serde_json::{Value, json};
 
 use crate::profile::Quota;
@@ -78,7 +79,7 @@ impl Planner<'_> {
     fn ask(&self, request: &Request) -> Result<Vec<Value>> {
         match self.client.ask(request) {
             Ok(answer) => {
-                if answer.stop != Stop::End {
+                if answer.stop != StopReason::End {
                     self.ui
                         .warn(format_args!("the answer {} is incomplete; using what there is", answer.label));
                 }

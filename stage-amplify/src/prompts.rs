@@ -7,13 +7,13 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
-use common::model::Shared;
 use common::publish::write_file_atomic;
 use common::ui::Ui;
 use fs_err as fs;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
+use model_client::Shared;
 use serde::Serialize;
 
 /// The built-in templates.

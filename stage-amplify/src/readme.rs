@@ -1,19 +1,19 @@
 //! READMEs in a model's answers.
 
-use common::model::Stop;
+use common::record::StopReason;
 
 /// The README in an answer, or what is wrong with it, in words for the model.
 ///
 /// It is asked for in one fence. A model that leaves the fence away, opens it with another word or of another
 /// length, or says something before it, is understood all the same.
-pub(crate) fn in_answer(text: &str, stop: Stop, task: &str) -> Result<String, String> {
+pub(crate) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<String, String> {
     match stop {
-        Stop::End => {}
-        Stop::MaxTokens => return Err("it was cut off; be briefer".to_owned()),
-        Stop::Refused | Stop::Filtered => {
+        StopReason::End => {}
+        StopReason::MaxTokens => return Err("it was cut off; be briefer".to_owned()),
+        StopReason::Refused | StopReason::Filtered => {
             return Err("there was no answer; stay clear of what may not be written".to_owned());
         }
-        Stop::Other => return Err("it ended before it was complete".to_owned()),
+        StopReason::Other => return Err("it ended before it was complete".to_owned()),
     }
     let readme = unwrapped(text.trim()).trim();
     if readme.is_empty() {
@@ -117,7 +117,7 @@ mod tests {
         "# T (`t@1`)\n\n## Description\nDo it.\n\n### More\nAnd that.\n\n## Data\n```sh\n# x\n```\nEnd.";
 
     fn check(answer: &str) {
-        assert_eq!(in_answer(answer, Stop::End, "t").as_deref(), Ok(README));
+        assert_eq!(in_answer(answer, StopReason::End, "t").as_deref(), Ok(README));
     }
 
     #[test]
@@ -132,10 +132,10 @@ mod tests {
 
     #[test]
     fn what_is_none_is_told_apart() {
-        assert!(in_answer("I cannot help with that.", Stop::End, "merge_x").is_err());
-        assert!(in_answer(" ", Stop::End, "t").is_err());
-        assert!(in_answer(README, Stop::MaxTokens, "t").is_err());
-        assert!(in_answer("The task merge_x asks for a merge.", Stop::End, "merge_x").is_ok());
+        assert!(in_answer("I cannot help with that.", StopReason::End, "merge_x").is_err());
+        assert!(in_answer(" ", StopReason::End, "t").is_err());
+        assert!(in_answer(README, StopReason::MaxTokens, "t").is_err());
+        assert!(in_answer("The task merge_x asks for a merge.", StopReason::End, "merge_x").is_ok());
     }
 
     #[test]
@@ -148,7 +148,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_answer_is_read_without_panic(text in "[#`~ä\n Da]{0,60}|(#+ |Description|~~~~|```|\n|x){0,30}") {
-            drop(in_answer(&text, Stop::End, "x"));
+            drop(in_answer(&text, StopReason::End, "x"));
             prop_assert!(text.contains(description(&text)));
         }
 
@@ -156,7 +156,7 @@ mod tests {
         fn a_readme_in_tildes_is_read_as_it_was_written(body in "[#`a\n ]{0,60}") {
             let readme = format!("# T\n{body}").trim().to_owned();
             let answer = format!("~~~~markdown\n{readme}\n~~~~\n");
-            prop_assert_eq!(in_answer(&answer, Stop::End, "t"), Ok(readme));
+            prop_assert_eq!(in_answer(&answer, StopReason::End, "t"), Ok(readme));
         }
     }
 }

@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use common::answer;
 use common::environment::TaskName;
 use common::fingerprint::sha256_hex;
-use common::model::{Answer, Shared};
 use common::publish::write_file_atomic;
 use common::record::{Failure, Files, Issue, Outcome, Probe, Record, Severity, SpecKind, Verdict};
 use common::run_dir::RunDir;
 use fs_err as fs;
+use model_client::{Answer, Shared};
 use serde_json::json;
 
 use crate::judge::rejections;

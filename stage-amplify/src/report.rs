@@ -2,11 +2,11 @@
 
 use anyhow::{Result, ensure};
 use common::exit::ExitStatus;
-use common::model::{self, Client, Estimate, Table};
 use common::publish::write_file_atomic;
 use common::record::Plan;
 use common::ui::Ui;
 use fs_err as fs;
+use model_client::{Client, Estimate, Table};
 use serde_json::json;
 
 use crate::incoming;
@@ -70,7 +70,7 @@ pub(crate) fn dry_run(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
 /// Tells what the passes take of the model, as if none of it had been done yet.
 pub(crate) fn estimate(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<ExitStatus> {
     let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
-    let facts = model::facts(&settings.model, &table)?;
+    let facts = model_client::facts(&settings.model, &table)?;
     ensure!(
         facts.price.is_some(),
         "no price is known for {}: give one with --prices, or leave --estimate away",
@@ -112,14 +112,14 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn estimated(&self, count: u64) -> model::Pass {
+    fn estimated(&self, count: u64) -> model_client::Pass {
         let (calls, output_tokens) = match self.does {
             Pass::Plan => {
                 (count.div_ceil(ROWS_PER_CALL as u64), self.output_tokens * count.min(ROWS_PER_CALL as u64))
             }
             _ => (count, self.output_tokens),
         };
-        model::Pass {
+        model_client::Pass {
             name: self.pass.to_owned(),
             calls,
             shared_bytes: self.shared.len() as u64,

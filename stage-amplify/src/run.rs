@@ -3,12 +3,12 @@
 use anyhow::{Context as _, Result, ensure};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
-use common::journal::Journal;
-use common::model::pool::Pool;
-use common::model::{self, AskError, Client, Table};
 use common::record::{Failure, Record};
 use common::stage::Output;
 use common::ui::Ui;
+use model_client::journal::Journal;
+use model_client::pool::Pool;
+use model_client::{AskError, Client, Table};
 
 use crate::incoming;
 use crate::maker::{Maker, Missing};
@@ -81,7 +81,8 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
         }
     });
     let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
-    let model = model::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())?;
+    let model =
+        model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())?;
     Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
 }
 

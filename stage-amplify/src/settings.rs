@@ -1,12 +1,12 @@
 //! What the command line comes to.
 
+use model_client::Timeouts;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
 use common::environment::{Environment, Workspace};
-use common::model::{self, Timeouts};
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use serde::Serialize;
@@ -43,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) prices: Option<PathBuf>,
     /// Limits of the calls.
-    pub(crate) calls: model::Settings,
+    pub(crate) calls: model_client::Settings,
     pub(crate) estimate: bool,
     pub(crate) examples_root: Option<PathBuf>,
     pub(crate) seed: u64,
@@ -76,7 +76,7 @@ impl Settings {
             bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
         }
         let passes = passes(&args.passes)?;
-        let calls = model::Settings {
+        let calls = model_client::Settings {
             workers: args.num_workers,
             max_cost: args.max_cost,
             deadline: args.deadline_sec.map(Duration::from_secs),
@@ -87,7 +87,7 @@ impl Settings {
                 total: Duration::from_secs(args.call_timeout_sec),
                 ..Timeouts::default()
             },
-            ..model::Settings::default()
+            ..model_client::Settings::default()
         };
         let workspace = args.stage.workspace()?;
         let environment = workspace.environment(&args.env_dir)?;

@@ -1,9 +1,9 @@
 //! Where results arrive, in order, and go out.
 
 use anyhow::Result;
-use common::manifest::{ManifestFile, RawLine};
-use common::model::AskError;
+use common::jsonl::{ManifestFile, RawLine};
 use common::record::{Record, Spec};
+use model_client::AskError;
 
 use crate::duplicates::Seen;
 use crate::maker::{Job, Made, Missing, near_duplicate};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use answer::{MAX_FILE, MAX_FILES};
 use anyhow::{Context, Result, ensure};
-use common::answer::{MAX_FILE, MAX_FILES};
 use fs_err as fs;
 
 use crate::task_text::Excerpt;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use common::environment::TaskName;
-use common::model::Shared;
 use common::record::{Failure, Files, Kind, Record, Task, TaskStatus};
+use model_client::Shared;
 
 use crate::fixtures;
 use crate::incoming;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::thread;
 
 use anyhow::Result;
-use common::model::pool::Pool;
 use crossbeam_channel::{Receiver, Sender, never, select, unbounded};
+use model_client::pool::Pool;
 
 /// Works on `jobs` as they arrive, on the threads of `pool`, and hands each result to `emit` in the order of
 /// the jobs, as soon as it and all before it are there. `emit` may ask for the work to be done again with

@@ -16,11 +16,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use answer::{self, is_core, rejects};
 use anyhow::{Context, Result, bail};
-use common::answer::{self, is_core, rejects};
 use common::environment::TaskName;
-use common::manifest::write_record;
-use common::model::Stop;
+use common::jsonl::write_record;
+use common::record::StopReason;
 use common::record::{Files, Record};
 use fs_err as fs;
 use rayon::prelude::*;
@@ -229,7 +229,7 @@ fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
     }
     let text = (shape.render)(&files);
     let start = thread_time();
-    let answer = answer::parse(&text, Stop::End);
+    let answer = answer::parse(&text, StopReason::End);
     let mut tally =
         Tally { bytes: text.len(), time: thread_time().saturating_sub(start), ..Tally::default() };
     let kind = usize::from(!folder.flaws.is_empty());

@@ -5,12 +5,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use answer::{self, Judged};
 use anyhow::{Context, Result};
-use common::answer::{self, Judged};
 use common::environment::{TaskName, Workspace};
-use common::manifest::{Line, RawLine};
-use common::model::Stop;
+use common::jsonl::{Line, RawLine};
 use common::publish::{Workshop, remove_unfinished};
+use common::record::StopReason;
 use common::record::{Files, Record};
 use common::stage::Input;
 use fs_err as fs;
@@ -86,7 +86,7 @@ impl Iterator for Jobs {
 /// Judges the answer in a record as the task with this name.
 pub(crate) fn judge(record: &Files, task: Option<&TaskName>) -> Judged {
     let answer = if record.files.is_empty() {
-        answer::parse(&record.answer, Stop::End)
+        answer::parse(&record.answer, StopReason::End)
     } else {
         answer::from_files(&record.files)
     };

@@ -3,7 +3,7 @@
 //! [`args`] turns what was typed into [`Settings`], [`jobs`] makes work of the lines that come in, [`mod@unpack`]
 //! does it on every core, up to folders out of sight. These are published in the order of the input, as many as
 //! there are at a time, since the disk is waited for just as long for one as for many; [`report`] writes what
-//! became of each answer. How an answer is read is `common::answer`; how folders are published,
+//! became of each answer. How an answer is read is `answer`; how folders are published,
 //! `common::publish`.
 
 mod args;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use common::environment::{SEED_LISTS, read_names};
-use common::manifest::Line;
+use common::jsonl::Line;
 use common::publish::{move_dir, write_file_atomic};
 use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
 use common::stage::Input;

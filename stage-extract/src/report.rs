@@ -1,7 +1,6 @@
 //! Writes what became of each answer, and counts it.
 
 use anyhow::Result;
-use common::answer;
 use common::exit::ExitStatus;
 use common::record::{Record, Task, TaskStatus};
 use common::stage::Output;

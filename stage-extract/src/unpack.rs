@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use answer::{self, Code};
 use anyhow::{Context, Result};
-use common::answer::{self, Code};
 use common::environment::Workspace;
 use common::fingerprint::sha256_hex;
-use common::manifest::RawLine;
+use common::jsonl::RawLine;
 use common::publish::{self, Built, NewFile, Published};
 use common::record::{Problem, Task, TaskFile, TaskStatus};
 use fs_err as fs;

@@ -5,8 +5,8 @@
 
 use std::collections::BTreeMap;
 
-use common::fixtures::Fixture;
 use serde_json::{Map, Value, json};
+use task_spec::fixtures::Fixture;
 
 use crate::states::{Expected, State};
 

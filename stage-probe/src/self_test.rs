@@ -45,7 +45,8 @@ pub(crate) fn run(worker: &mut Worker) -> Result<Vec<Attempt>> {
         "pid": std::process::id(),
         "program": std::env::current_exe()?,
     });
-    let states: Vec<_> = states::of_task(None, &common::fixtures::Fixtures::default()).drain(..1).collect();
+    let states: Vec<_> =
+        states::of_task(None, &task_spec::fixtures::Fixtures::default()).drain(..1).collect();
     let request = Request {
         env: "self_test",
         task: "self_test",

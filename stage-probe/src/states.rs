@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use common::fixtures::{Fixture, Fixtures};
 use serde::Serialize;
 use serde_json::Value;
+use task_spec::fixtures::{Fixture, Fixtures};
 
 use crate::untouched;
 

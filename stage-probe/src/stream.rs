@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use common::environment::{Environment, Workspace, task_spec};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
-use common::manifest::{Line, RawLine};
+use common::jsonl::{Line, RawLine};
 use common::record::{Failure, Kind, Record, SpecKind, TaskStatus};
 use common::run_dir::RunDir;
 use common::stage::{Output, in_order_until};

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use common::environment::task_spec;
-use common::fixtures::{self, Fixtures};
-use common::pyjson::{self, Value as Spec};
-use common::yaml;
 use fs_err as fs;
 use serde_json::{Map, Number, Value, json};
+use task_spec::fixtures::{self, Fixtures};
+use task_spec::pyjson::{self, Value as Spec};
+use task_spec::yaml;
 
 /// How much of a task, and of what its environment shares, goes into a sandbox, in bytes.
 const MAX_FILES: u64 = 32 << 20;

@@ -3,8 +3,8 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::child::Command;
 use anyhow::{Context, Result, ensure};
-use common::child::Command;
 
 use crate::claude;
 

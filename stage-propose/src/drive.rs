@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
+use crate::child::{Ended, Ending};
 use anyhow::{Context, Result};
-use common::child::{Ended, Ending};
 use common::exit::ExitStatus;
 use common::interrupt::Interrupt;
 use common::ui::Ui;

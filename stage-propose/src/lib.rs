@@ -8,6 +8,7 @@
 mod adopt;
 mod agent;
 mod args;
+mod child;
 mod claude;
 mod drive;
 mod log;

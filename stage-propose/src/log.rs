@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use common::child::Stream;
+use crate::child::Stream;
 use fs_err as fs;
 
 use crate::phase::Phase;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use common::child::{Ending, Stream};
+use crate::child::{Ending, Stream};
 use common::text::shorten;
 use common::ui::{Progress, Ui};
 

@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::environment::{TaskName, read_names, task_spec};
 use common::publish::write_file_atomic;
 use common::record::{Issue, Origin, Seed, Severity};
-use common::verify::{CheckedEnvironment, Interpreter, TaskSpec, check_environment, check_task};
+use task_spec::verify::{CheckedEnvironment, Interpreter, TaskSpec, check_environment, check_task};
 use walkdir::WalkDir;
 
 use crate::settings::Place;

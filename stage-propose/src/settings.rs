@@ -7,9 +7,9 @@ use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
 use common::stage::{Output, StageArgs};
 use common::ui::Ui;
-use common::verify::check_environment;
 use fs_err as fs;
 use serde_json::json;
+use task_spec::verify::check_environment;
 
 use crate::agent::Agent;
 use crate::args::{AgentKind, Args};

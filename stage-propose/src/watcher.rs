@@ -12,8 +12,8 @@ use std::process::{Child, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::child;
 use anyhow::{Context, Result};
-use common::child;
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

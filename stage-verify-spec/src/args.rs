@@ -9,7 +9,7 @@ use clap::{Parser, ValueEnum};
 use common::environment::{ENV_SPECS, TASK_SPECS, Workspace};
 use common::stage::StageArgs;
 use common::ui::Ui;
-use common::verify::task_specs;
+use task_spec::verify::task_specs;
 
 use crate::lints;
 

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use anyhow::Result;
 use common::environment::Workspace;
-use common::manifest::RawLine;
+use common::jsonl::RawLine;
 use common::record::{Record, Severity, SpecKind, Task, Verdict};
-use common::verify::{Findings, Interpreter, TaskSpec, check_task, missing_task_spec};
+use task_spec::verify::{Findings, Interpreter, TaskSpec, check_task, missing_task_spec};
 
 use crate::args::Settings;
 use crate::jobs::{Environment, Job};

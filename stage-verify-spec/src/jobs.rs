@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use common::environment::Workspace;
-use common::manifest::{Line, RawLine};
+use common::jsonl::{Line, RawLine};
 use common::record::{Record, Task, TaskStatus};
 use common::stage::Input;
-use common::verify::{CheckedEnvironment, TaskSpec, check_environment, environment_spec, task_specs};
+use task_spec::verify::{CheckedEnvironment, TaskSpec, check_environment, environment_spec, task_specs};
 
 use crate::args::Target;
 

@@ -2,7 +2,7 @@
 //!
 //! [`args`] turns what was typed into [`Settings`], [`jobs`] finds out what there is to check, [`check`] checks
 //! it on every core, and [`report`] writes what was found in the order in which it was asked for. The rules
-//! themselves are `common::verify`; what goes beyond them are the [`lints`], warnings that never make a
+//! themselves are `task_spec::verify`; what goes beyond them are the [`lints`], warnings that never make a
 //! verdict bad unless that is asked for.
 
 mod args;
@@ -18,7 +18,7 @@ use common::record::Kind;
 use common::run_dir::RunDir;
 use common::stage::in_order;
 use common::ui::Ui;
-use common::verify::{AskError, Interpreter};
+use task_spec::verify::{AskError, Interpreter};
 
 pub use self::args::Args;
 use self::args::{Python, Settings, Source};

@@ -1,6 +1,6 @@
 //! A verifier that has no way to know what the agent did.
 
-use common::python::ast::ExprContext;
+use task_spec::python::ast::ExprContext;
 
 use super::subject::Verifier;
 use super::{Lint, Subject, Warning, any_expression};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use common::pyjson::Value;
+use task_spec::pyjson::Value;
 
 use super::subject::CHECKLIST;
 use super::{Lint, Subject, Warning};

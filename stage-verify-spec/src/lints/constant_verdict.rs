@@ -1,7 +1,7 @@
 //! A verifier that says the same whatever it is given.
 
-use common::python::ast::statement_visitor::{StatementVisitor, walk_stmt};
-use common::python::ast::{Expr, Stmt, StmtFunctionDef, StmtReturn};
+use task_spec::python::ast::statement_visitor::{StatementVisitor, walk_stmt};
+use task_spec::python::ast::{Expr, Stmt, StmtFunctionDef, StmtReturn};
 
 use super::{Lint, Subject, Warning};
 

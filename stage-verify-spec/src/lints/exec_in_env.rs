@@ -1,7 +1,7 @@
 //! A verifier that asks for a function that gym-anything does not give it.
 
-use common::python::ast::visitor::Visitor;
-use common::python::ast::{BoolOp, Expr};
+use task_spec::python::ast::visitor::Visitor;
+use task_spec::python::ast::{BoolOp, Expr};
 
 use super::{Lint, Subject, Warning, walk_deeper};
 

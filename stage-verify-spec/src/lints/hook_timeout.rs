@@ -3,8 +3,8 @@
 //! gym-anything stops the pre_task hook after `hooks.pre_task_timeout` seconds (600 where nothing is said),
 //! and after 180 on Android, and goes on as if it had come to its end.
 
-use common::pyjson::Value;
 use memchr::memmem;
+use task_spec::pyjson::Value;
 
 use super::subject::Hook;
 use super::{Lint, Subject, Warning, script};

@@ -28,11 +28,11 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use anyhow::Result;
-use common::python::ast::visitor::{Visitor, walk_expr, walk_stmt};
-use common::python::ast::{Expr, Stmt};
 use common::record::{Issue, Severity};
 use common::stage::StageArgs;
 use common::ui::Ui;
+use task_spec::python::ast::visitor::{Visitor, walk_expr, walk_stmt};
+use task_spec::python::ast::{Expr, Stmt};
 
 pub(crate) use self::subject::Subject;
 

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use common::pyjson::Value;
 use regex::Regex;
+use task_spec::pyjson::Value;
 
 use super::{Lint, Subject, Warning, script};
 

@@ -1,6 +1,6 @@
 //! A shell script that does not parse: most often one that was cut off.
 
-use common::shell;
+use task_spec::shell;
 
 use super::{Lint, Subject, Warning};
 

@@ -2,8 +2,8 @@
 
 use std::sync::LazyLock;
 
-use common::python::ast::{Stmt, StmtFunctionDef};
 use regex::Regex;
+use task_spec::python::ast::{Stmt, StmtFunctionDef};
 
 use super::{Lint, Subject, Warning};
 
@@ -41,7 +41,7 @@ fn body(function: &StmtFunctionDef) -> &[Stmt] {
 }
 
 /// The text that a module or a function starts with.
-fn documentation(body: &[Stmt]) -> Option<&common::python::ast::ExprStringLiteral> {
+fn documentation(body: &[Stmt]) -> Option<&task_spec::python::ast::ExprStringLiteral> {
     body.first()?.as_expr_stmt()?.value.as_string_literal_expr()
 }
 

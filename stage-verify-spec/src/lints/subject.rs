@@ -3,10 +3,10 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use common::pyjson::{self, JsonError, Value};
-use common::python::Module;
-use common::python::ast::{Stmt, StmtFunctionDef};
-use common::verify::{CheckedEnvironment, CheckedTask, Listing, read_file, scripts};
+use task_spec::pyjson::{self, JsonError, Value};
+use task_spec::python::Module;
+use task_spec::python::ast::{Stmt, StmtFunctionDef};
+use task_spec::verify::{CheckedEnvironment, CheckedTask, Listing, read_file, scripts};
 
 /// The file that holds a task's checklist, as a rule.
 pub(crate) const CHECKLIST: &str = "vlm_checklist.json";

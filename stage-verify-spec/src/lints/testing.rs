@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use common::verify::{Interpreter, TaskSpec, check_environment, check_task};
+use task_spec::verify::{Interpreter, TaskSpec, check_environment, check_task};
 use tempfile::TempDir;
 
 use super::{Lint, Subject, Warning};

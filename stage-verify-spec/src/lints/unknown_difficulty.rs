@@ -1,6 +1,6 @@
 //! A difficulty that nothing downstream knows.
 
-use common::pyjson::Value;
+use task_spec::pyjson::Value;
 
 use super::{Lint, Subject, Warning};
 

@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use common::python::ast::statement_visitor::{self, StatementVisitor};
-use common::python::ast::visitor::{Visitor, walk_stmt};
-use common::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
-use common::verify::read_file;
+use task_spec::python::ast::statement_visitor::{self, StatementVisitor};
+use task_spec::python::ast::visitor::{Visitor, walk_stmt};
+use task_spec::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
+use task_spec::verify::read_file;
 
 use super::subject::{Hook, Verifier, has_ending};
 use super::{Lint, Subject, Warning, walk_deeper};

@@ -1,0 +1,115 @@
+//! The examples: the demo's environment and answers are sound, and the stage in Python does what it says.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use common::record::StopReason;
+use fs_err as fs;
+use serde_json::Value;
+use task_spec::fixtures::{FILE_NAME, Fixtures};
+use task_spec::shell;
+use task_spec::verify::{self, Interpreter};
+
+const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
+
+fn examples() -> &'static Path {
+    Path::new(EXAMPLES)
+}
+
+/// The texts of the answers whose label starts with `kind`, with the rest of the label.
+fn answers(kind: &str) -> Vec<(String, String)> {
+    let journal = fs::read_to_string(examples().join("demo/answers.jsonl")).unwrap();
+    let entries = journal.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let texts = entries.filter_map(|entry| {
+        let rest = entry["label"].as_str().unwrap().strip_prefix(kind)?.to_owned();
+        Some((rest, entry["text"].as_str().unwrap().to_owned()))
+    });
+    texts.collect()
+}
+
+/// A copy of the demo's environment with the tasks of all answers in it.
+fn unpacked(into: &Path) -> PathBuf {
+    let copied = Command::new("cp").arg("-R").arg(examples().join("demo/benchmarks")).arg(into).status();
+    assert!(copied.unwrap().success());
+    let environment = into.join("benchmarks/cua_world/environments/gnucash_env");
+    for (task, text) in answers("files/") {
+        let answer = answer::parse(&text, StopReason::End);
+        assert_eq!(answer.problems, [], "{task}");
+        for (name, content) in answer.files {
+            let path = environment.join("tasks").join(&task).join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+    }
+    environment
+}
+
+#[test]
+fn the_journal_is_what_the_markdown_files_say() {
+    let packer = examples().join("demo/pack_answers.py");
+    assert!(Command::new("python3").arg(packer).arg("--check").status().unwrap().success());
+}
+
+#[test]
+fn every_planned_task_has_its_answers() {
+    let [(_, plan)] = <[_; 1]>::try_from(answers("plan/")).unwrap();
+    let rows = plan.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut planned: Vec<String> = rows.map(|row| row["task"].as_str().unwrap().to_owned()).collect();
+    planned.sort();
+    let tasks = |kind| answers(kind).into_iter().map(|(task, _)| task).collect::<Vec<_>>();
+    assert_eq!(planned.len(), 14);
+    assert_eq!(tasks("readme/"), planned);
+    assert_eq!(tasks("files/"), planned);
+}
+
+#[test]
+fn all_tasks_of_the_demo_are_sound() {
+    let place = tempfile::tempdir().unwrap();
+    let environment = unpacked(place.path());
+    let checked = verify::check_environment(&environment);
+    assert!(checked.findings.ok(), "{:?}", checked.findings);
+    let specs = verify::task_specs(&environment, None);
+    assert_eq!(specs.len(), 18);
+    for spec in specs {
+        let findings = verify::check_task(&spec, &checked, &Interpreter::none()).unwrap().findings;
+        assert!(findings.ok(), "{findings:?}");
+        let folder = spec.folder.folder();
+        for script in ["setup_task.sh", "export_result.sh"] {
+            shell::check(&fs::read_to_string(folder.join(script)).unwrap()).unwrap();
+        }
+        let fixtures: Fixtures = serde_json::from_slice(&fs::read(folder.join(FILE_NAME)).unwrap()).unwrap();
+        let kinds = [&fixtures.golden, &fixtures.partial, &fixtures.wrong_target, &fixtures.untouched];
+        assert!(kinds.iter().all(|states| !states.is_empty()), "{}", folder.display());
+    }
+}
+
+#[test]
+fn the_stage_in_python_drops_tasks_and_passes_on_all_else_as_it_is() {
+    let kept = concat!(
+        "{\"record\": \"plan\",\"task\":\"b\", \"difficulty\":\"hard\"}\n",
+        "no record\n",
+        "{\"record\":\"files\",\"task\":\"b\",\"files\":{\"task.json\":\"{}\"},\"unknown\":1.50}\n",
+        "[\"hard\"]\n",
+        "{\"record\":\"verdict\",\"task\":\"d\"}",
+    );
+    let dropped = [
+        r#"{"record":"plan","task":"a","difficulty":"medium"}"#,
+        r#"{"record":"files","task":"c","files":{"task.json":"{\"difficulty\":\"medium\"}"}}"#,
+        r#"{"record":"files","task":"a","files":{}}"#,
+    ];
+    let input = format!("{}\n{kept}", dropped.join("\n"));
+    let mut stage = Command::new("python3")
+        .arg(examples().join("stages/drop_by_difficulty.py"))
+        .args(["easy", "medium"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    stage.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = stage.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), kept);
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), "drop_by_difficulty: 3 records dropped\n");
+}

@@ -1,9 +1,0 @@
-//! Tests of the crate from outside.
-
-#![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-mod examples;
-mod journal;
-mod model;
-mod notes;
-mod schemas;

@@ -1,0 +1,263 @@
+//! The journal of paid answers, `answers.jsonl`.
+//!
+//! An answer is appended as one line and synced before anything is done with it, so what was paid for
+//! survives a crash, a full disk and a `kill -9`. A request that is found here is never sent again. Texts
+//! stay on disk: in memory there is only where each answer lies.
+
+use std::collections::HashMap;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use fs_err::{File, OpenOptions};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::Answer;
+
+/// An open journal. Any number of threads may use it; one process at a time (the run directory's lock sees
+/// to that).
+pub struct Journal {
+    path: PathBuf,
+    file: File,
+    state: Mutex<State>,
+    /// The length of the file that is known to be on disk. Held while syncing, so that one sync serves all
+    /// who wait for it.
+    synced: Mutex<u64>,
+    damage: Vec<Damage>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Where the answer to each request lies.
+    index: HashMap<String, Place>,
+    /// The end of the last whole line.
+    end: u64,
+}
+
+/// Where a line lies in a journal.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    offset: u64,
+    length: usize,
+}
+
+/// Something that was wrong with a journal when it was opened.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum Damage {
+    /// The last line was incomplete, and was cut off.
+    #[error("{}:{line}: cut off an incomplete last line", path.display())]
+    Torn {
+        /// The journal.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+    },
+    /// A line is no answer, and is passed over.
+    #[error("{}:{line}: not an answer: {reason}", path.display())]
+    BadLine {
+        /// The journal.
+        path: PathBuf,
+        /// The number of the line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+/// What is needed of a line to find it again; the text is not kept.
+#[derive(Deserialize)]
+pub(crate) struct Head {
+    pub(crate) label: String,
+    #[serde(default)]
+    pub(crate) request: String,
+    #[serde(default)]
+    pub(crate) sample: u32,
+    #[serde(rename = "text")]
+    _text: serde::de::IgnoredAny,
+}
+
+impl Journal {
+    /// Opens the journal at `path`, creating it where there is none. An incomplete last line, as a crash
+    /// leaves it, is cut off.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let mut state = State::default();
+        let scan = scan(path, &mut BufReader::new(&file), |head, place| {
+            if !head.request.is_empty() {
+                state.index.insert(head.request, place);
+            }
+        })?;
+        state.end = scan.end;
+        let journal = Self {
+            path: path.to_owned(),
+            file,
+            synced: Mutex::new(state.end),
+            state: Mutex::new(state),
+            damage: scan.damage,
+        };
+        journal.mend(&scan.tail)?;
+        Ok(journal)
+    }
+
+    /// What was wrong with the journal when it was opened.
+    pub fn damage(&self) -> &[Damage] {
+        &self.damage
+    }
+
+    /// The number of requests with an answer.
+    pub fn len(&self) -> usize {
+        self.state().index.len()
+    }
+
+    /// Whether there is no answer yet.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The answer to this request, if there is one.
+    pub fn get(&self, request: &str) -> io::Result<Option<Answer>> {
+        let place = self.state().index.get(request).copied();
+        place.map(|place| read_at(&self.path, &self.file, place)).transpose()
+    }
+
+    /// Appends an answer and waits until it is on disk. After an error there is nothing of it in the file
+    /// that could be taken for an answer.
+    pub fn append(&self, answer: &Answer) -> io::Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
+        line.push(b'\n');
+        let end = self.write(&answer.request, &line)?;
+        self.sync(end)
+    }
+
+    /// Writes a whole line, or nothing, and tells where the file then ends.
+    fn write(&self, request: &str, line: &[u8]) -> io::Result<u64> {
+        let mut state = self.state();
+        let offset = state.end;
+        if let Err(error) = (&self.file).write_all(line) {
+            // The disk is full, say: part of the line may be there. If it cannot be taken back either, the
+            // next `open` does it.
+            drop(self.file.set_len(offset));
+            return Err(error);
+        }
+        state.end = offset + line.len() as u64;
+        state.index.insert(request.to_owned(), Place { offset, length: line.len() });
+        Ok(state.end)
+    }
+
+    /// Waits until the file is on disk up to `end`. Who comes while another syncs waits, and then finds
+    /// its own line synced or syncs for all who came meanwhile.
+    fn sync(&self, end: u64) -> io::Result<()> {
+        let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+        if *synced < end {
+            let written = self.state().end;
+            self.file.sync_data()?;
+            *synced = written;
+        }
+        Ok(())
+    }
+
+    /// Cuts off an incomplete last line; completes one that lacks nothing but its line feed.
+    fn mend(&self, tail: &Tail) -> io::Result<()> {
+        match tail {
+            Tail::Whole => return Ok(()),
+            Tail::NoLineFeed => (&self.file).write_all(b"\n")?,
+            Tail::Torn => self.file.set_len(self.state().end)?,
+        }
+        let mut state = self.state();
+        state.end = self.file.metadata()?.len();
+        drop(state);
+        self.file.sync_data()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How a journal ends.
+enum Tail {
+    Whole,
+    /// The last line is an answer, but for its line feed: somebody edited the file.
+    NoLineFeed,
+    Torn,
+}
+
+struct Scan {
+    /// The end of the last whole line.
+    end: u64,
+    tail: Tail,
+    damage: Vec<Damage>,
+}
+
+/// Reads a journal from its beginning, and tells of each answer and its place.
+fn scan(path: &Path, input: &mut impl BufRead, mut found: impl FnMut(Head, Place)) -> io::Result<Scan> {
+    let mut scan = Scan { end: 0, tail: Tail::Whole, damage: Vec::new() };
+    let mut line = Vec::new();
+    for number in 1.. {
+        line.clear();
+        if input.read_until(b'\n', &mut line)? == 0 {
+            break;
+        }
+        let whole = line.ends_with(b"\n");
+        let place = Place { offset: scan.end, length: line.len() };
+        match serde_json::from_slice::<Head>(&line) {
+            Ok(head) => {
+                found(head, place);
+                scan.tail = if whole { Tail::Whole } else { Tail::NoLineFeed };
+            }
+            Err(_) if !whole => {
+                scan.tail = Tail::Torn;
+                scan.damage.push(Damage::Torn { path: path.to_owned(), line: number });
+                break;
+            }
+            Err(_) if line.trim_ascii().is_empty() => {}
+            Err(error) => scan.damage.push(Damage::BadLine {
+                path: path.to_owned(),
+                line: number,
+                reason: error.to_string(),
+            }),
+        }
+        scan.end += line.len() as u64;
+    }
+    Ok(scan)
+}
+
+fn read_at(path: &Path, file: &File, place: Place) -> io::Result<Answer> {
+    let mut line = vec![0; place.length];
+    file.file().read_exact_at(&mut line, place.offset)?;
+    serde_json::from_slice(&line).map_err(|error| {
+        let at = format!("{}: the answer at byte {}: {error}", path.display(), place.offset);
+        io::Error::new(io::ErrorKind::InvalidData, at)
+    })
+}
+
+/// A journal that is only read, with its answers found by label and sample number.
+pub(crate) struct ByLabel {
+    path: PathBuf,
+    file: File,
+    places: HashMap<(String, u32), Place>,
+}
+
+impl ByLabel {
+    /// Opens the journal at `path`, which must be there. Lines that are no answers are passed over.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let mut places = HashMap::new();
+        scan(path, &mut BufReader::new(&file), |head, place| {
+            places.insert((head.label, head.sample), place);
+        })?;
+        Ok(Self { path: path.to_owned(), file, places })
+    }
+
+    /// The last answer with this label and sample number.
+    pub(crate) fn get(&self, label: &str, sample: u32) -> io::Result<Option<Answer>> {
+        let place = self.places.get(&(label.to_owned(), sample)).copied();
+        place.map(|place| read_at(&self.path, &self.file, place)).transpose()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}

@@ -1,0 +1,109 @@
+//! Chat completions as OpenAI has them, and many other servers after it:
+//! <https://developers.openai.com/api/reference/resources/chat>. Servers differ, so every detail is optional.
+
+use serde_json::{Map, Value, json};
+
+use super::body::{OWN, SHARED};
+use super::{Draft, Format, count, error_in_stream, merge, text_at};
+use crate::table::Facts;
+use crate::{CallError, Request};
+use common::record::StopReason;
+use common::record::Usage;
+
+pub(crate) struct OpenAi;
+
+const VENDOR: &str = "the model's server";
+
+impl Format for OpenAi {
+    fn vendor(&self) -> &'static str {
+        VENDOR
+    }
+
+    /// A base address that has a path is complete, as clients of this format take it.
+    fn url(&self, base: &str, _model: &str) -> String {
+        let base = base.trim_end_matches('/');
+        let host = base.split_once("://").map_or(base, |(_, host)| host);
+        let version = if host.contains('/') { "" } else { "/v1" };
+        format!("{base}{version}/chat/completions")
+    }
+
+    fn key_header(&self, key: &str) -> (&'static str, String) {
+        ("authorization", format!("Bearer {key}"))
+    }
+
+    fn body(&self, model: &str, request: &Request, facts: &Facts) -> Map<String, Value> {
+        let mut body = Map::from_iter([
+            ("model".to_owned(), model.into()),
+            ("stream".to_owned(), true.into()),
+            ("stream_options".to_owned(), json!({"include_usage": true})),
+        ]);
+        if let Some(limit) = facts.output_limit(request.max_output_tokens) {
+            body.insert("max_completion_tokens".to_owned(), limit.into());
+        }
+        merge(&mut body, &facts.request);
+        let message = json!({"role": "user", "content": format!("{SHARED}{OWN}")});
+        body.insert("messages".to_owned(), json!([message]));
+        body
+    }
+
+    fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {
+        if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
+            return Err(error_in_stream(VENDOR, status(error), error));
+        }
+        if let Some(model) = text_at(event, "/model") {
+            model.clone_into(&mut draft.model);
+        }
+        // The parts of a stream are in `delta`, an answer that was not streamed is in `message`.
+        for part in ["/choices/0/delta", "/choices/0/message"] {
+            draft.text += text_at(event, &format!("{part}/content")).unwrap_or_default();
+            if text_at(event, &format!("{part}/refusal")).is_some_and(|refusal| !refusal.is_empty()) {
+                draft.stop = Some(StopReason::Refused);
+            }
+        }
+        if let Some(reason) = text_at(event, "/choices/0/finish_reason") {
+            draft.stop = draft.stop.or(Some(stop(reason)));
+        }
+        if let Some(counts) = event.get("usage").filter(|usage| usage.is_object()) {
+            draft.usage = usage(counts);
+        }
+        Ok(())
+    }
+}
+
+fn stop(reason: &str) -> StopReason {
+    match reason {
+        "stop" => StopReason::End,
+        "length" => StopReason::MaxTokens,
+        "content_filter" => StopReason::Filtered,
+        _ => StopReason::Other,
+    }
+}
+
+/// Details are part of the counts above them.
+fn usage(counts: &Value) -> Usage {
+    let input = count(counts, "/prompt_tokens");
+    let read = count(counts, "/prompt_tokens_details/cached_tokens").min(input);
+    let written = count(counts, "/prompt_tokens_details/cache_write_tokens").min(input - read);
+    let output = count(counts, "/completion_tokens");
+    let reasoning = count(counts, "/completion_tokens_details/reasoning_tokens").min(output);
+    Usage {
+        uncached_input: input - read - written,
+        cache_write_5m: written,
+        cache_write_1h: 0,
+        cache_read: read,
+        output_visible: output - reasoning,
+        output_reasoning: reasoning,
+    }
+}
+
+/// The status that an error in a stream stands for, where it says so.
+fn status(error: &Value) -> u16 {
+    let number = u16::try_from(count(error, "/code")).unwrap_or(0);
+    match text_at(error, "/type").or_else(|| text_at(error, "/code")).unwrap_or_default() {
+        _ if (400..600).contains(&number) => number,
+        "insufficient_quota" | "rate_limit_exceeded" | "rate_limit_error" => 429,
+        "invalid_request_error" => 400,
+        "overloaded_error" | "service_unavailable" => 503,
+        _ => 500,
+    }
+}

@@ -1,0 +1,56 @@
+//! A model that is not there: its answers come from a journal, by label and sample number.
+
+use std::io;
+use std::path::Path;
+
+use super::{CallError, Facts, Fault, Model, Reply, Request};
+use crate::journal::ByLabel;
+use common::fingerprint;
+
+/// Answers from a journal.
+pub(super) struct Replay {
+    answers: ByLabel,
+    facts: Facts,
+}
+
+impl Replay {
+    pub(super) fn open(path: &Path) -> io::Result<Self> {
+        Ok(Self { answers: ByLabel::open(path)?, facts: Facts::default() })
+    }
+
+    fn no_answer(&self, request: &Request) -> CallError {
+        let path = self.answers.path().display();
+        let message = format!("{path} has no answer labelled {:?}, sample {}", request.label, request.sample);
+        CallError::new(Fault::Hopeless, "no_such_answer", message)
+    }
+}
+
+impl Model for Replay {
+    fn name(&self) -> &'static str {
+        "replay"
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn fingerprint(&self, request: &Request) -> String {
+        let Request { label, shared, own, sample, max_output_tokens: _ } = request;
+        fingerprint::sha256_hex(format!("replay\n{label}\n{sample}\n{}{own}", &**shared).as_bytes())
+    }
+
+    fn ask(&self, request: &Request, begun: &mut dyn FnMut()) -> Result<Reply, CallError> {
+        begun();
+        match self.answers.get(&request.label, request.sample) {
+            Ok(Some(answer)) => Ok(Reply {
+                model: answer.model,
+                text: answer.text,
+                stop: answer.stop,
+                usage: answer.usage,
+                seconds: answer.seconds,
+            }),
+            Ok(None) => Err(self.no_answer(request)),
+            Err(error) => Err(CallError::new(Fault::Hopeless, "no_such_answer", error.to_string())),
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! How many calls go out, what they may cost, and how a run is stopped.
+
+use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use model_client::{AskError, Limit, Request, Settings, Shared};
+use testkit::{Answer as Said, Play, Server};
+
+use super::{Fixture, request, settings};
+
+/// A beginning that every vendor caches.
+fn long_shared() -> Shared {
+    Shared::from("All of them are told this. ".repeat(2000))
+}
+
+fn ask_all(fixture: &Fixture, tasks: usize, shared: &Shared) -> Vec<Result<String, AskError>> {
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..tasks)
+            .map(|task| {
+                let request = Request { shared: shared.clone(), ..request(&task.to_string()) };
+                scope.spawn(move || fixture.client.ask(&request).map(|answer| answer.text))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
+}
+
+#[test]
+fn no_more_calls_are_out_than_workers() {
+    let server = Server::start(|_| {
+        Play::Answer(Said::new("ok").taking(Duration::from_millis(30), Duration::from_millis(60)))
+    });
+    let fixture = Fixture::with(&server, "openai:x", Settings { workers: 4, ..settings() });
+    let answers = ask_all(&fixture, 16, &Shared::from("short"));
+    assert!(answers.iter().all(Result::is_ok));
+    assert!(server.most_at_once() <= 4, "{}", server.most_at_once());
+}
+
+#[test]
+fn the_first_call_goes_alone_until_its_answer_begins() {
+    let first = Duration::from_millis(100);
+    let server = Server::start(move |_| Play::Answer(Said::new("ok").taking(first, Duration::from_secs(2))));
+    let fixture = Fixture::with(&server, "claude-sonnet-4-6", Settings { workers: 8, ..settings() });
+    let answers = ask_all(&fixture, 8, &long_shared());
+    assert!(answers.iter().all(Result::is_ok));
+    let log = server.log();
+    let (leader, others) = log.split_first().unwrap();
+    // The others come when the first has begun to be answered, and before it is done.
+    assert!(others.iter().all(|other| other.came - leader.came >= first.as_secs_f64()));
+    assert!(others.iter().all(|other| other.came < leader.done.unwrap()));
+    let usage = fixture.client.totals().usage;
+    assert!(usage.cache_read > 6 * usage.cache_write_5m, "{usage:?}");
+}
+
+#[test]
+fn nobody_has_to_wait_for_the_first_call() {
+    let all_are_there = Barrier::new(4);
+    let server = Server::start(move |_| {
+        all_are_there.wait();
+        Play::Answer(Said::new("ok"))
+    });
+    let at_once = Settings { workers: 4, warm_up: Duration::ZERO, ..settings() };
+    let fixture = Fixture::with(&server, "claude-sonnet-4-6", at_once);
+    assert!(ask_all(&fixture, 4, &long_shared()).iter().all(Result::is_ok));
+}
+
+#[test]
+fn when_the_first_call_fails_another_takes_its_place() {
+    let server = Server::start(|asked| match asked.number {
+        1 => Play::Status(413, Vec::new(), "too large".to_owned()),
+        _ => Play::Answer(Said::new("ok")),
+    });
+    let fixture = Fixture::with(&server, "claude-sonnet-4-6", settings());
+    let answers = ask_all(&fixture, 4, &long_shared());
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
+}
+
+#[test]
+fn a_server_that_puts_up_with_few_is_asked_by_few() {
+    static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
+    let server = Server::start(|_| {
+        // It answers four at a time, and turns away the rest.
+        if AT_ONCE.fetch_add(1, Ordering::SeqCst) >= 4 {
+            AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+            return Play::Status(429, Vec::new(), String::new());
+        }
+        thread::sleep(Duration::from_millis(10));
+        AT_ONCE.fetch_sub(1, Ordering::SeqCst);
+        Play::Answer(Said::new("ok"))
+    });
+    let fixture = Fixture::with(&server, "openai:x", Settings { workers: 32, ..settings() });
+    let answers = ask_all(&fixture, 200, &Shared::from("short"));
+    assert!(answers.iter().all(Result::is_ok));
+    assert_eq!(fixture.client.totals().answers, 200);
+}
+
+#[test]
+fn money_is_a_hard_ceiling_even_with_many_calls_out() {
+    // Two million tokens cost twelve dollars; a call costs 2 000 output tokens at most, and takes 1 000.
+    let server = Server::start(|_| {
+        Play::Answer(Said::new("x".repeat(4000)).taking(Duration::ZERO, Duration::from_millis(20)))
+    });
+    let max_cost = 0.2;
+    let settings = Settings { workers: 16, max_cost: Some(max_cost), ..settings() };
+    let fixture = Fixture::with(&server, "gemini-3-pro-preview", settings);
+    let answers: Vec<_> = thread::scope(|scope| {
+        let threads: Vec<_> = (0..40)
+            .map(|task| {
+                let request = Request { max_output_tokens: Some(2000), ..request(&task.to_string()) };
+                let client = &fixture.client;
+                scope.spawn(move || client.ask(&request))
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let answered = answers.iter().filter(|answer| answer.is_ok()).count();
+    let totals = fixture.client.totals();
+    assert!(totals.spent <= max_cost, "{totals:?}");
+    // 0.2 dollars buy 16 answers at 1 007 tokens; the last one is not begun, as it might cost double.
+    assert_eq!(answered, 15, "{totals:?}");
+    assert_eq!(server.log().len(), answered, "nothing was asked that could not be paid");
+    let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
+    assert!(errors.iter().all(|error| matches!(error, AskError::Limit(Limit::Cost { .. }))), "{errors:?}");
+    let message = errors[0].to_string();
+    assert!(message.starts_with("stopped at $0.18 of $0.20: the next call may cost $0.02"), "{message}");
+}
+
+#[test]
+fn calls_that_break_off_count_against_the_ceiling_at_their_worst() {
+    let server = Server::start(|asked| {
+        let answer = Said::new("x".repeat(4000));
+        if asked.number.is_multiple_of(3) { Play::Cut(answer) } else { Play::Answer(answer) }
+    });
+    let settings = Settings { workers: 16, max_cost: Some(0.5), ..settings() };
+    let fixture = Fixture::with(&server, "gemini-3-pro-preview", settings);
+    let answered = thread::scope(|scope| {
+        let client = &fixture.client;
+        let ask = move |task: usize| {
+            let request = Request { max_output_tokens: Some(2000), ..request(&task.to_string()) };
+            client.ask(&request).is_ok()
+        };
+        let threads: Vec<_> = (0..60).map(|task| scope.spawn(move || ask(task))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).filter(|ok| *ok).count()
+    });
+    let totals = fixture.client.totals();
+    assert!(totals.committed() <= 0.5, "{totals:?}");
+    // An answer costs $0.012, and every other one loses $0.024 beside it.
+    assert!(answered >= 18, "{answered} {totals:?}");
+    let cut = server.log().iter().filter(|logged| logged.given.is_none()).count();
+    assert_eq!(totals.lost, cut as u64);
+}
+
+#[test]
+fn a_price_that_is_not_known_is_an_error_only_where_money_was_asked_about() {
+    let table = model_client::Table::built_in().unwrap();
+    let named = |settings: &Settings| {
+        model_client::from_name("claude-next", &table, settings, &|_| Some("k".to_owned())).map(|_| ())
+    };
+    assert!(named(&settings()).is_ok());
+    let error = named(&Settings { max_cost: Some(1.0), ..settings() }).unwrap_err();
+    assert!(error.to_string().starts_with("no price is known for claude-next"), "{error}");
+}
+
+#[test]
+fn the_deadline_stops_the_run() {
+    let server = Server::start(|_| Play::Status(503, Vec::new(), String::new()));
+    let settings = Settings { deadline: Some(Duration::from_millis(200)), ..settings() };
+    let fixture = Fixture::with(&server, "openai:x", settings);
+    assert_eq!(fixture.ask("a").unwrap_err(), AskError::Limit(Limit::Deadline));
+    assert_eq!(fixture.ask("b").unwrap_err(), AskError::Limit(Limit::Deadline));
+}
+
+#[test]
+fn the_first_interrupt_lets_calls_finish_and_begins_no_other() {
+    let server = Server::start(|_| {
+        Play::Answer(Said::new("ok").taking(Duration::from_millis(100), Duration::from_secs(2)))
+    });
+    let fixture = Fixture::with(&server, "openai:x", Settings { workers: 2, ..settings() });
+    thread::scope(|scope| {
+        let asked: Vec<_> = (0..6)
+            .map(|task| {
+                scope.spawn({
+                    let fixture = &fixture;
+                    move || fixture.ask(&task.to_string())
+                })
+            })
+            .collect();
+        server.wait_for(2);
+        fixture.interrupt.raise();
+        let answers: Vec<_> = asked.into_iter().map(|thread| thread.join().unwrap()).collect();
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 2);
+        assert!(
+            answers
+                .iter()
+                .filter_map(|answer| answer.as_ref().err())
+                .all(|error| *error == AskError::Interrupted)
+        );
+    });
+    assert_eq!((server.log().len(), fixture.journal().lines().count()), (2, 2));
+}
+
+#[test]
+fn the_second_interrupt_drops_calls() {
+    let server = Server::start(|_| {
+        Play::Answer(Said::new("ok").taking(Duration::from_secs(30), Duration::from_secs(30)))
+    });
+    let fixture = Fixture::new(&server, "openai:x");
+    let started = Instant::now();
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| fixture.ask("a"));
+        server.wait_for(1);
+        fixture.interrupt.raise();
+        fixture.interrupt.raise();
+        assert_eq!(asked.join().unwrap().unwrap_err(), AskError::Interrupted);
+    });
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert_eq!(fixture.journal(), "");
+}

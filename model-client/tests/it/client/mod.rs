@@ -1,0 +1,91 @@
+//! Asking models, as a stage does it.
+
+mod faults;
+mod keys;
+mod limits;
+mod process;
+mod replay;
+mod wire;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::interrupt::Interrupt;
+use model_client::journal::Journal;
+use model_client::{Answer, AskError, Client, Model, Request, Settings, Shared, Table, Timeouts};
+use tempfile::TempDir;
+use testkit::Server;
+
+/// A key that must turn up nowhere but in one header.
+const CANARY: &str = "sk-canary-5fd1ab";
+
+/// A request for a task's README.
+fn request(task: &str) -> Request {
+    Request {
+        label: format!("readme/{task}"),
+        shared: Shared::from("What all of them are told.\n"),
+        own: format!("Write {task}."),
+        max_output_tokens: None,
+        sample: 0,
+    }
+}
+
+/// Settings for servers that are near, on machines that may have much else to do.
+fn settings() -> Settings {
+    let long = Duration::from_mins(1);
+    Settings {
+        backoff: Duration::from_millis(1),
+        timeouts: Timeouts { connect: long, first_byte: long, idle: long, total: long },
+        ..Settings::default()
+    }
+}
+
+/// The same, but a server that says nothing for so long is given up.
+fn impatient(idle: Duration) -> Settings {
+    Settings { timeouts: Timeouts { first_byte: idle, idle, ..settings().timeouts }, ..settings() }
+}
+
+/// A client of a loopback server, with its journal.
+struct Fixture {
+    _dir: TempDir,
+    journal: PathBuf,
+    interrupt: Interrupt,
+    client: Client,
+}
+
+impl Fixture {
+    fn new(server: &Server, model: &str) -> Self {
+        Self::with(server, model, settings())
+    }
+
+    fn with(server: &Server, model: &str, settings: Settings) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("answers.jsonl");
+        let interrupt = Interrupt::new();
+        let client = client(&server.url(), model, &journal, settings, &interrupt);
+        Self { _dir: dir, journal, interrupt, client }
+    }
+
+    fn ask(&self, task: &str) -> Result<Answer, AskError> {
+        self.client.ask(&request(task))
+    }
+
+    fn journal(&self) -> String {
+        fs_err::read_to_string(&self.journal).unwrap()
+    }
+}
+
+/// The model of this name, at this server.
+fn model_at(url: &str, name: &str, settings: &Settings) -> Arc<dyn Model> {
+    let env = |variable: &str| {
+        let value = if variable.ends_with("_API_KEY") { CANARY } else { url };
+        Some(value.to_owned())
+    };
+    model_client::from_name(name, &Table::built_in().unwrap(), settings, &env).unwrap()
+}
+
+fn client(url: &str, model: &str, journal: &Path, settings: Settings, interrupt: &Interrupt) -> Client {
+    let model = model_at(url, model, &settings);
+    Client::new(model, Journal::open(journal).unwrap(), settings, interrupt)
+}

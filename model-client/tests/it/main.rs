@@ -1,0 +1,6 @@
+//! Tests of the crate from outside.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod client;
+mod journal;

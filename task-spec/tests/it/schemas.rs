@@ -1,0 +1,136 @@
+//! The schemas in `schemas/` are those of the types, and records as stages write them fit.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use common::record::{
+    Failure, Files, Issue, Mutation, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed,
+    Severity, Spec, SpecKind, Task, TaskFile, TaskStatus, Usage, Verdict,
+};
+use common::schema;
+use task_spec::fixtures::Fixtures;
+
+fn schemas_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
+}
+
+#[test]
+fn schema_files_are_up_to_date() {
+    let mut expected = BTreeSet::new();
+    for (kind, schema) in schema::all().into_iter().chain([("fixtures", Fixtures::schema())]) {
+        let name = format!("{kind}.schema.json");
+        let written = fs_err::read_to_string(schemas_dir().join(&name)).unwrap_or_default();
+        assert!(written == schema::render(&schema), "schemas/{name} is stale; run `make schemas`");
+        expected.insert(name);
+    }
+    let present: BTreeSet<String> = fs_err::read_dir(schemas_dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(present, expected);
+}
+
+#[test]
+fn records_fit_their_schema_and_read_back_as_they_were() {
+    for record in one_of_each() {
+        let json = serde_json::to_value(&record).unwrap();
+        let kind = json["record"].as_str().unwrap().to_owned();
+        let (_, schema) = schema::all().into_iter().find(|(name, _)| *name == kind).unwrap();
+        let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+        let errors: Vec<String> = validator.iter_errors(&json).map(|error| error.to_string()).collect();
+        assert_eq!(errors, Vec::<String>::new(), "{json}");
+        assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
+    }
+}
+
+#[test]
+fn a_record_of_another_kind_does_not_fit() {
+    for (kind, schema) in schema::all() {
+        let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+        assert!(!validator.is_valid(&serde_json::json!({ "record": "else" })), "{kind}");
+    }
+}
+
+fn one_of_each() -> Vec<Record> {
+    let (env, task) = ("demo_env".to_owned(), "make_a_note".to_owned());
+    let issue = Issue {
+        code: "parse_error".into(),
+        severity: Severity::Error,
+        message: "task.json stops in a string".into(),
+        path: Some("tasks/make_a_note/task.json".into()),
+    };
+    let usage = Usage {
+        uncached_input: 1,
+        cache_read: 2,
+        output_visible: 3,
+        output_reasoning: 4,
+        ..Usage::default()
+    };
+    vec![
+        Record::Seed(Seed {
+            env: env.clone(),
+            task: task.clone(),
+            dir: "tasks/make_a_note".into(),
+            origin: Origin::Existing,
+            files: vec!["task.json".into()],
+        }),
+        Record::Plan(Plan {
+            env: env.clone(),
+            task: task.clone(),
+            index: 1,
+            features: vec!["notes".into()],
+            ..Plan::default()
+        }),
+        Record::Spec(Spec { env: env.clone(), task: task.clone(), index: 1, usage, ..Spec::default() }),
+        Record::Files(Files {
+            env: env.clone(),
+            task: Some(task.clone()),
+            index: 1,
+            files: [("task.json".to_owned(), "{}".to_owned())].into(),
+            problems: vec![Problem::new("name_mended", "the id was another")],
+            usage,
+            ..Files::default()
+        }),
+        Record::Task(Task {
+            env: env.clone(),
+            task: task.clone(),
+            index: Some(1),
+            dir: "tasks/make_a_note".into(),
+            status: TaskStatus::Written,
+            files: vec![TaskFile { name: "task.json".into(), bytes: 2, sha256: "00".repeat(32) }],
+            problems: Vec::new(),
+        }),
+        Record::Verdict(Verdict {
+            env: env.clone(),
+            task: Some(task.clone()),
+            kind: SpecKind::Task,
+            path: "tasks/make_a_note/task.json".into(),
+            spec_id: Some("make_a_note@1".into()),
+            ok: false,
+            issues: vec![issue.clone()],
+        }),
+        Record::Probe(Probe {
+            env: env.clone(),
+            task: task.clone(),
+            dir: "tasks/make_a_note".into(),
+            ok: false,
+            states: vec![ProbeState {
+                state: "no_result".into(),
+                expected: Outcome::Fail,
+                outcome: Outcome::Pass,
+                score: Some(100.0),
+                seconds: 0.01,
+                detail: "all good".into(),
+            }],
+            mutation: Some(Mutation { mutants: 2, caught: 1, missed: vec!["members dropped".into()] }),
+            issues: vec![issue],
+        }),
+        Record::Failure(Failure {
+            env,
+            task: Some(task),
+            stage: "amplify".into(),
+            index: Some(1),
+            ..Failure::default()
+        }),
+    ]
+}
