@@ -20,9 +20,11 @@ mod http;
 mod ran;
 mod server;
 mod wire;
+mod workspace;
 
 pub use ran::Ran;
 pub use server::Server;
+pub use workspace::{ENV, ENV_DIR, ENVIRONMENTS, Workspace, files_below, names_in, verifier};
 
 /// A request that has come.
 #[derive(Clone, Debug, Serialize)]

@@ -1,6 +1,6 @@
-//! Programs that are run to their end.
+//! Programs that are run to completion.
 
-#![expect(clippy::unwrap_used, reason = "a program that cannot be run fails the test")]
+#![expect(clippy::unwrap_used, reason = "a program that cannot be started fails the test")]
 
 use std::fmt;
 use std::io::Write;
@@ -9,14 +9,14 @@ use std::thread;
 
 use serde_json::Value;
 
-/// How a program ended, and what it said.
+/// The exit status and the output of a program.
 #[must_use = "check at least the exit status"]
 pub struct Ran {
-    /// The exit status; `None` if a signal ended it.
+    /// The exit status; `None` if it was ended by a signal.
     pub status: Option<i32>,
-    /// What it wrote to standard output.
+    /// The text on standard output.
     pub stdout: String,
-    /// What it wrote to standard error.
+    /// The text on standard error.
     pub stderr: String,
 }
 
@@ -27,15 +27,24 @@ impl Ran {
         let mut child = command.spawn().unwrap();
         let mut stdin = child.stdin.take().unwrap();
         thread::scope(|scope| {
-            // It may write before it has read all, and need not read all.
+            // On a thread of its own: the program may write before it has read everything. It may also end
+            // without reading everything, so an error is not a failure of the test.
             scope.spawn(move || drop(stdin.write_all(input.as_bytes())));
             Self::from(child.wait_with_output().unwrap())
         })
     }
 
-    /// The records that it wrote.
+    /// The records on standard output.
     pub fn records(&self) -> Vec<Value> {
         self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The only record on standard output.
+    #[track_caller]
+    pub fn record(&self) -> Value {
+        let mut records = self.records();
+        assert_eq!(records.len(), 1, "{}\n{}", self.stdout, self.stderr);
+        records.swap_remove(0)
     }
 }
 
@@ -50,7 +59,7 @@ impl From<Output> for Ran {
 }
 
 impl fmt::Debug for Ran {
-    /// Records are long: their number says enough.
+    /// Prints the number of records only: records are long.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "status {:?}, {} records\n{}", self.status, self.stdout.lines().count(), self.stderr)
     }

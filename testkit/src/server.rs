@@ -12,6 +12,9 @@ use crate::{Answer, Asked, Logged, Play, http, wire};
 /// Threads that mostly sleep need little.
 const STACK_BYTES: usize = 256 * 1024;
 
+/// How long [`Server::wait_for`] waits.
+const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A model's server on the loopback interface. Stops when dropped.
 pub struct Server {
     address: SocketAddr,
@@ -65,10 +68,16 @@ impl Server {
         lock(&self.shared.log).clone()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until so many requests have arrived; panics after a minute.
+    #[track_caller]
     pub fn wait_for(&self, requests: usize) {
         let log = lock(&self.shared.log);
-        drop(self.shared.logged.wait_while(log, |log| log.len() < requests));
+        let waited = self.shared.logged.wait_timeout_while(log, PATIENCE, |log| log.len() < requests);
+        let (log, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let arrived = log.len();
+        // Not to be poisoned by the panic.
+        drop(log);
+        assert!(arrived >= requests, "{arrived} of {requests} requests arrived within {PATIENCE:?}");
     }
 
     /// How many connections were made to it.

@@ -6,31 +6,33 @@ use std::time::Duration;
 
 use fs_err as fs;
 
-use crate::fixture::{Fixture, lines, records};
+use testkit::ENV;
+
+use crate::world::{World, lines, records};
 
 #[test]
 fn a_killed_run_leaves_no_partial_folder_and_the_next_one_completes() {
     let names: Vec<String> = (0..150).map(|n| format!("task_{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let records = records(&names);
-    let undisturbed = Fixture::new();
-    assert_eq!(undisturbed.extract(&[], &records).status, 0);
+    let undisturbed = World::new();
+    assert_eq!(undisturbed.extract(&[], &records).status, Some(0));
     let whole = undisturbed.published();
 
-    let fixture = Fixture::new();
-    fs::write(fixture.path("files.jsonl"), lines(&records)).unwrap();
+    let world = World::new();
+    fs::write(world.path("files.jsonl"), lines(&records)).unwrap();
     for milliseconds in (2..60).step_by(12) {
-        let mut command = fixture.command(&["--env-dir", "demo_env", "-i", "files.jsonl"]);
+        let mut command = world.command(&["--env-dir", ENV, "-i", "files.jsonl"]);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         thread::sleep(Duration::from_millis(milliseconds));
         child.kill().unwrap();
         child.wait().unwrap();
-        for (name, content) in fixture.published() {
+        for (name, content) in world.published() {
             // What is being built is out of sight.
             assert!(name.starts_with(".unfinished/") || whole.get(&name) == Some(&content), "{name}");
         }
-        for entry in fs::read_dir(fixture.tasks()).into_iter().flatten() {
+        for entry in fs::read_dir(world.tasks_dir()).into_iter().flatten() {
             let dir = entry.unwrap().path();
             assert!(
                 dir.ends_with(".unfinished") || fs::read_dir(&dir).unwrap().count() == 3,
@@ -39,8 +41,8 @@ fn a_killed_run_leaves_no_partial_folder_and_the_next_one_completes() {
             );
         }
     }
-    let ran = fixture.run(&["--env-dir", "demo_env", "-i", "files.jsonl"], "");
-    assert_eq!(ran.status, 0, "{}", ran.stderr);
-    assert_eq!(fixture.published(), whole);
-    assert!(!fixture.tasks().join(".unfinished").exists());
+    let ran = world.run(&["--env-dir", ENV, "-i", "files.jsonl"], "");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(world.published(), whole);
+    assert!(!world.tasks_dir().join(".unfinished").exists());
 }

@@ -5,30 +5,31 @@ use std::process::Command;
 
 use fs_err as fs;
 use serde_json::Value;
+use testkit::{ENV, files_below};
 
-use crate::fixture::{Fixture, answer, files, lines, record};
+use crate::world::{World, answer, lines, record};
 
 /// Runs the stage on a disk with room for a few tasks, then on the same one with more room. What is there after
 /// each is copied to where the test can see it: the disk is gone with this shell.
 const SMALL_DISK: &str = r#"
-mount -t tmpfs -o size=2m none demo_env/tasks && head -c 1800k /dev/zero >demo_env/tasks/filler || exit
+mount -t tmpfs -o size=2m none "$TASKS" && head -c 1800k /dev/zero >"$TASKS/filler" || exit
 "$@" 2>first.stderr
 echo $? >first.status
-rm demo_env/tasks/filler
-cp -R demo_env/tasks first
+rm "$TASKS/filler"
+cp -R "$TASKS" first
 "$@" 2>second.stderr
 echo $? >second.status
-cp -R demo_env/tasks second
+cp -R "$TASKS" second
 "#;
 
 /// Runs the stage where no file may be larger than 32 KiB (64 in some shells), and then without a limit.
 const SMALL_FILES: &str = r#"
 (trap '' XFSZ; ulimit -f 64; exec "$@" 2>first.stderr)
 echo $? >first.status
-cp -R demo_env/tasks first
+cp -R "$TASKS" first
 "$@" 2>second.stderr
 echo $? >second.status
-cp -R demo_env/tasks second
+cp -R "$TASKS" second
 "#;
 
 /// More than fits on the small disk, and some of it in files that are too large.
@@ -71,31 +72,31 @@ fn a_file_that_is_too_large_leaves_no_partial_folder_and_the_next_run_completes(
 #[track_caller]
 fn check(mut shell: Command, script: &str, reason: &str) {
     let records = many_answers();
-    let undisturbed = Fixture::new();
-    assert_eq!(undisturbed.extract(&[], &records).status, 0);
+    let undisturbed = World::new();
+    assert_eq!(undisturbed.extract(&[], &records).status, Some(0));
     let whole = undisturbed.published();
 
-    let fixture = Fixture::new();
-    fs::create_dir(fixture.tasks()).unwrap();
-    fs::write(fixture.path("files.jsonl"), lines(&records)).unwrap();
-    let stage = fixture.command(&["--env-dir", "demo_env", "-i", "files.jsonl", "-o", "/dev/null"]);
+    let world = World::new();
+    fs::create_dir(world.tasks_dir()).unwrap();
+    fs::write(world.path("files.jsonl"), lines(&records)).unwrap();
+    let stage = world.command(&["--env-dir", ENV, "-i", "files.jsonl", "-o", "/dev/null"]);
     shell.args(["-c", script, "sh"]).arg(stage.get_program()).args(stage.get_args());
-    let ran = shell.current_dir(fixture.path("")).output().unwrap();
+    let ran = shell.current_dir(world.root()).env("TASKS", world.tasks_dir()).output().unwrap();
     assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
 
-    let said = |name: &str| fs::read_to_string(fixture.path(name)).unwrap();
+    let said = |name: &str| fs::read_to_string(world.path(name)).unwrap();
     let stderr = said("first.stderr");
     assert_eq!(said("first.status"), "2\n", "{stderr}");
     assert!(stderr.contains("cannot publish the task task_"), "{stderr}");
     assert!(stderr.contains("the same command goes on from there"), "{stderr}");
     assert!(stderr.contains(reason), "{stderr}");
-    let first = fixture.path("first");
+    let first = world.path("first");
     let is_there = |name: &str| first.join(name).parent().is_some_and(Path::exists);
     let complete = whole.clone().into_iter().filter(|(name, _)| is_there(name)).collect();
-    assert_eq!(files(&first), complete);
+    assert_eq!(files_below(&first), complete);
     assert!(complete.len() < whole.len());
 
     assert_eq!(said("second.status"), "0\n", "{}", said("second.stderr"));
-    assert_eq!(files(&fixture.path("second")), whole);
-    assert!(!fixture.path("second/.unfinished").exists());
+    assert_eq!(files_below(&world.path("second")), whole);
+    assert!(!world.path("second/.unfinished").exists());
 }

@@ -4,12 +4,13 @@ use std::os::unix::fs::symlink;
 
 use fs_err as fs;
 use serde_json::json;
+use testkit::{ENV, ENV_DIR, files_below};
 
-use crate::fixture::{Fixture, answer, files, record, records};
+use crate::world::{World, answer, record, records, statuses};
 
 #[test]
 fn nothing_is_written_outside_the_task_folder() {
-    let fixture = Fixture::new();
+    let world = World::new();
     let mut hostile = Vec::new();
     for (at, name) in
         ["../../escape.sh", "/tmp/escape.sh", "tasks/x/../../../escape.sh", "a\u{0}b.sh", "con.txt", "x.exe"]
@@ -18,62 +19,63 @@ fn nothing_is_written_outside_the_task_folder() {
     {
         let by_fence = answer("one") + &format!("```{name}\nx\n```\n");
         hostile.push(record(at, "one", &by_fence));
-        hostile.push(json!({ "record": "files", "env": "demo_env", "task": "one", "files": { name: "x" } }));
+        hostile.push(json!({ "record": "files", "env": ENV, "task": "one", "files": { name: "x" } }));
     }
-    let before = files(&fixture.path(""));
-    let ran = fixture.extract(&[], &hostile);
-    assert_eq!(ran.statuses(), vec!["rejected"; hostile.len()], "{}", ran.stderr);
-    let mut after = files(&fixture.path(""));
+    let before = files_below(world.root());
+    let ran = world.extract(&[], &hostile);
+    assert_eq!(statuses(&ran), vec!["rejected"; hostile.len()], "{}", ran.stderr);
+    let mut after = files_below(world.root());
     after.retain(|name, _| !name.starts_with("task_generation_runs/"));
     assert_eq!(before, after);
 }
 
 #[test]
 fn a_hostile_name_of_a_task_is_made_harmless() {
-    let fixture = Fixture::new();
-    let ran = fixture.extract(&[], &[record(1, "../../Evil Task", &answer("one"))]);
-    assert_eq!(ran.record()["dir"], "demo_env/tasks/evil_task");
-    assert_eq!(ran.status, 0);
-    let nameless = fixture.extract(&[], &[record(1, "..", "no files")]);
-    assert_eq!((nameless.status, nameless.record()["dir"].as_str()), (1, Some("")));
+    let world = World::new();
+    let ran = world.extract(&[], &[record(1, "../../Evil Task", &answer("one"))]);
+    assert_eq!(ran.record()["dir"], format!("{ENV_DIR}/tasks/evil_task"));
+    assert_eq!(ran.status, Some(0));
+    let nameless = world.extract(&[], &[record(1, "..", "no files")]);
+    assert_eq!((nameless.status, nameless.record()["dir"].as_str()), (Some(1), Some("")));
 }
 
 #[test]
 fn links_are_not_followed() {
-    let fixture = Fixture::new();
+    let world = World::new();
     let elsewhere = tempfile::tempdir().unwrap();
-    fs::create_dir(fixture.tasks()).unwrap();
-    symlink(elsewhere.path(), fixture.tasks().join("one")).unwrap();
-    let kept = fixture.extract(&[], &records(&["one"]));
-    assert_eq!((kept.status, kept.statuses()), (0, vec!["kept"]));
-    let refused = fixture.extract(&["--overwrite"], &records(&["one"]));
-    assert_eq!(refused.status, 2);
+    fs::create_dir(world.tasks_dir()).unwrap();
+    symlink(elsewhere.path(), world.tasks_dir().join("one")).unwrap();
+    let kept = world.extract(&[], &records(&["one"]));
+    assert_eq!(kept.status, Some(0));
+    assert_eq!(statuses(&kept), ["kept"]);
+    let refused = world.extract(&["--overwrite"], &records(&["one"]));
+    assert_eq!(refused.status, Some(2));
     assert!(refused.stderr.contains("a symbolic link is not followed"), "{}", refused.stderr);
 
-    fs::remove_dir_all(fixture.tasks()).unwrap();
-    symlink(elsewhere.path(), fixture.tasks()).unwrap();
-    let refused = fixture.extract(&[], &records(&["one"]));
-    assert_eq!(refused.status, 2);
+    fs::remove_dir_all(world.tasks_dir()).unwrap();
+    symlink(elsewhere.path(), world.tasks_dir()).unwrap();
+    let refused = world.extract(&[], &records(&["one"]));
+    assert_eq!(refused.status, Some(2));
     assert!(refused.stderr.contains("tasks is a symbolic link"), "{}", refused.stderr);
     assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn what_is_printed_cannot_fool_a_terminal() {
-    let fixture = Fixture::new();
+    let world = World::new();
     let text = "```\u{1b}[2J\u{202e}x.txt\nx\n```\n```task.json\n{\"id\": \"\u{1b}[31m\u{202e}\", \"description\": 1}\n```\n";
-    let ran = fixture.extract(&[], &[record(1, "one", text)]);
-    assert_eq!(ran.status, 1);
+    let ran = world.extract(&[], &[record(1, "one", text)]);
+    assert_eq!(ran.status, Some(1));
     assert!(!ran.stderr.contains(['\u{1b}', '\u{202e}']), "{:?}", ran.stderr);
 }
 
 #[test]
 fn a_huge_answer_is_refused_and_the_rest_goes_on() {
-    let fixture = Fixture::new();
+    let world = World::new();
     let huge = record(1, "huge", &"x".repeat(40_000_000));
     let mut all = vec![huge];
     all.extend(records(&["one"]));
-    let ran = fixture.extract(&[], &all);
-    assert_eq!(ran.statuses(), ["rejected", "written"]);
-    assert_eq!(ran.records[0]["problems"][0]["code"], "too_large");
+    let ran = world.extract(&[], &all);
+    assert_eq!(statuses(&ran), ["rejected", "written"]);
+    assert_eq!(ran.records()[0]["problems"][0]["code"], "too_large");
 }

@@ -4,8 +4,8 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
 
 mod crash;
-mod fixture;
 mod full_disk;
 mod hostile;
 mod quarantine;
 mod unpack;
+mod world;

@@ -6,17 +6,18 @@ use std::process::Stdio;
 
 use fs_err as fs;
 use serde_json::{Value, json};
+use testkit::{ENV, ENV_DIR};
 
-use crate::fixture::{Fixture, answer, lines, record, records};
+use crate::world::{World, answer, lines, record, records, statuses};
 
 #[test]
 fn answers_become_task_folders() {
-    let fixture = Fixture::new();
-    let ran = fixture.extract(&[], &records(&["one", "two"]));
-    assert_eq!(ran.status, 0, "{}", ran.stderr);
+    let world = World::new();
+    let ran = world.extract(&[], &records(&["one", "two"]));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     insta::assert_snapshot!(ran.stderr, @"stage-extract: 2 written");
-    insta::assert_snapshot!(serde_json::to_string_pretty(&ran.records[1]).unwrap());
-    let published = fixture.published();
+    insta::assert_snapshot!(serde_json::to_string_pretty(&ran.records()[1]).unwrap());
+    let published = world.published();
     let names: Vec<&str> = published.keys().map(String::as_str).collect();
     assert_eq!(
         names,
@@ -30,133 +31,141 @@ fn answers_become_task_folders() {
         ]
     );
     assert_eq!(published["one/setup_task.sh"], "#!/bin/bash\necho one\n");
-    let run_bit = |name| fs::metadata(fixture.tasks().join(name)).unwrap().permissions().mode() & 0o100 != 0;
+    let run_bit =
+        |name| fs::metadata(world.tasks_dir().join(name)).unwrap().permissions().mode() & 0o100 != 0;
     assert!(run_bit("one/setup_task.sh") && !run_bit("one/verifier.py"));
     // The run directory has the same lines, and nothing is left beside the tasks.
-    let manifest = fs::read_to_string(fixture.path("task_generation_runs/demo_env/tasks.jsonl")).unwrap();
-    assert_eq!(manifest, lines(&ran.records));
-    assert_eq!(fs::read_dir(fixture.tasks()).unwrap().count(), 2);
+    let manifest = world.manifest();
+    assert_eq!(manifest, lines(&ran.records()));
+    assert_eq!(fs::read_dir(world.tasks_dir()).unwrap().count(), 2);
 }
 
 #[test]
 fn a_folder_that_is_there_is_kept_unless_it_is_to_be_overwritten() {
-    let fixture = Fixture::new();
-    assert_eq!(fixture.extract(&[], &records(&["one"])).status, 0);
-    fs::write(fixture.tasks().join("one/mine.txt"), "mine").unwrap();
+    let world = World::new();
+    assert_eq!(world.extract(&[], &records(&["one"])).status, Some(0));
+    fs::write(world.tasks_dir().join("one/mine.txt"), "mine").unwrap();
 
     let changed = [record(1, "one", &answer("one").replace("echo one", "echo changed"))];
-    let kept = fixture.extract(&[], &changed);
-    assert_eq!((kept.status, kept.statuses()), (0, vec!["kept"]));
+    let kept = world.extract(&[], &changed);
+    assert_eq!(kept.status, Some(0));
+    assert_eq!(statuses(&kept), ["kept"]);
     assert_eq!(kept.record()["files"].as_array().unwrap().len(), 4);
-    assert_eq!(fixture.published()["one/setup_task.sh"], "#!/bin/bash\necho one\n");
+    assert_eq!(world.published()["one/setup_task.sh"], "#!/bin/bash\necho one\n");
 
-    let replaced = fixture.extract(&["--overwrite"], &changed);
-    assert_eq!((replaced.status, replaced.statuses()), (0, vec!["replaced"]));
-    assert_eq!(fixture.published()["one/setup_task.sh"], "#!/bin/bash\necho changed\n");
-    assert!(!fixture.tasks().join("one/mine.txt").exists());
+    let replaced = world.extract(&["--overwrite"], &changed);
+    assert_eq!(replaced.status, Some(0));
+    assert_eq!(statuses(&replaced), ["replaced"]);
+    assert_eq!(world.published()["one/setup_task.sh"], "#!/bin/bash\necho changed\n");
+    assert!(!world.tasks_dir().join("one/mine.txt").exists());
 
     // A bad answer replaces nothing.
-    let rejected = fixture.extract(&["--overwrite"], &[record(1, "one", "```task.json\n{")]);
-    assert_eq!((rejected.status, rejected.statuses()), (1, vec!["rejected"]));
-    assert_eq!(fixture.published()["one/setup_task.sh"], "#!/bin/bash\necho changed\n");
+    let rejected = world.extract(&["--overwrite"], &[record(1, "one", "```task.json\n{")]);
+    assert_eq!(rejected.status, Some(1));
+    assert_eq!(statuses(&rejected), ["rejected"]);
+    assert_eq!(world.published()["one/setup_task.sh"], "#!/bin/bash\necho changed\n");
 }
 
 #[test]
 fn of_two_answers_for_a_task_the_first_is_kept_and_the_last_overwrites() {
     let versions: Vec<Value> =
         (0..20).map(|n| record(1, "one", &answer("one").replace("echo one", &format!("echo {n}")))).collect();
-    let fixture = Fixture::new();
-    let kept = fixture.extract(&[], &versions);
-    assert_eq!(kept.statuses()[..3], ["written", "kept", "kept"]);
-    assert_eq!(fixture.published()["one/setup_task.sh"], "#!/bin/bash\necho 0\n");
-    let replaced = fixture.extract(&["--overwrite"], &versions);
-    assert_eq!(replaced.statuses(), ["replaced"; 20]);
-    assert_eq!(fixture.published()["one/setup_task.sh"], "#!/bin/bash\necho 19\n");
+    let world = World::new();
+    let kept = world.extract(&[], &versions);
+    assert_eq!(statuses(&kept)[..3], ["written", "kept", "kept"]);
+    assert_eq!(world.published()["one/setup_task.sh"], "#!/bin/bash\necho 0\n");
+    let replaced = world.extract(&["--overwrite"], &versions);
+    assert_eq!(statuses(&replaced), ["replaced"; 20]);
+    assert_eq!(world.published()["one/setup_task.sh"], "#!/bin/bash\necho 19\n");
 }
 
 #[test]
 fn a_bad_answer_is_rejected_before_a_good_one_and_kept_from_it_after() {
     let bad = || record(1, "one", "```task.json\n{");
     let answers: Vec<Value> = [bad(), bad(), record(1, "one", &answer("one")), bad(), bad()].into();
-    let fixture = Fixture::new();
-    let ran = fixture.extract(&[], &answers);
-    assert_eq!(ran.statuses(), ["rejected", "rejected", "written", "kept", "kept"]);
-    assert_eq!(ran.records[4]["problems"], json!([]));
-    assert_eq!(ran.records[4]["files"], ran.records[2]["files"]);
+    let world = World::new();
+    let ran = world.extract(&[], &answers);
+    assert_eq!(statuses(&ran), ["rejected", "rejected", "written", "kept", "kept"]);
+    assert_eq!(ran.records()[4]["problems"], json!([]));
+    assert_eq!(ran.records()[4]["files"], ran.records()[2]["files"]);
 }
 
 #[test]
 fn a_dry_run_says_what_it_would_do() {
-    let fixture = Fixture::new();
+    let world = World::new();
     for spelling in ["--dry-run", "--dry_run"] {
-        let ran = fixture.extract(&[spelling], &[record(1, "one", &answer("one")), record(2, "two", "no")]);
-        assert_eq!((ran.status, ran.statuses()), (1, vec!["planned", "rejected"]));
-        assert_eq!(ran.records[0]["files"].as_array().unwrap().len(), 3);
+        let ran = world.extract(&[spelling], &[record(1, "one", &answer("one")), record(2, "two", "no")]);
+        assert_eq!(ran.status, Some(1));
+        assert_eq!(statuses(&ran), ["planned", "rejected"]);
+        assert_eq!(ran.records()[0]["files"].as_array().unwrap().len(), 3);
     }
-    assert!(!fixture.tasks().exists());
-    assert!(!fixture.path("task_generation_runs/demo_env/tasks.jsonl").exists());
+    assert!(!world.tasks_dir().exists());
+    assert!(!world.run_dir().join("tasks.jsonl").exists());
 }
 
 #[test]
 fn only_so_many_answers_are_unpacked() {
-    let fixture = Fixture::new();
-    let ran = fixture.extract(&["--max_tasks", "2"], &records(&["one", "two", "three"]));
-    assert_eq!((ran.status, ran.statuses()), (0, vec!["written", "written"]));
-    assert!(!fixture.tasks().join("three").exists());
+    let world = World::new();
+    let ran = world.extract(&["--max_tasks", "2"], &records(&["one", "two", "three"]));
+    assert_eq!(ran.status, Some(0));
+    assert_eq!(statuses(&ran), ["written", "written"]);
+    assert!(!world.tasks_dir().join("three").exists());
 }
 
 #[test]
 fn the_environment_may_be_named_by_each_record_or_the_folder_be_given() {
-    let fixture = Fixture::new();
-    let named = fixture.run(&[], &lines(&records(&["one"])));
-    assert_eq!(named.record()["dir"], "demo_env/tasks/one");
-    let given = fixture.run(&["--tasks-dir", "out/tasks"], &lines(&records(&["one"])));
+    let world = World::new();
+    let named = world.run(&[], &lines(&records(&["one"])));
+    assert_eq!(named.record()["dir"], format!("{ENV_DIR}/tasks/one"));
+    let given = world.run(&["--tasks-dir", "out/tasks"], &lines(&records(&["one"])));
     assert_eq!(given.record()["dir"], "out/tasks/one");
-    assert_eq!((named.status, given.status), (0, 0));
+    assert_eq!((named.status, given.status), (Some(0), Some(0)));
 
-    let unknown = fixture.run(&[], &lines(&records(&["one"])).replace("demo_env", "no_env"));
-    assert_eq!((unknown.status, unknown.record()["status"].as_str()), (1, Some("rejected")));
+    let unknown = world.run(&[], &lines(&records(&["one"])).replace(ENV, "no_env"));
+    assert_eq!((unknown.status, unknown.record()["status"].as_str()), (Some(1), Some("rejected")));
     assert_eq!(unknown.record()["problems"][0]["code"], "unknown_environment");
-    let missing = fixture.run(&["--env-dir", "no_env"], "");
-    assert_eq!(missing.status, 2);
+    let missing = world.run(&["--env-dir", "no_env"], "");
+    assert_eq!(missing.status, Some(2));
     assert!(missing.stderr.starts_with("stage-extract: error: no environment no_env"), "{}", missing.stderr);
 }
 
 #[test]
 fn other_records_pass_through_in_their_place() {
-    let fixture = Fixture::new();
+    let world = World::new();
     let failure = json!({ "record": "failure", "stage": "amplify", "code": "refused", "message": "no" });
     let custom = r#"{"record": "mine",  "x": 1.0}"#;
     let [one, two] = records(&["one", "two"]).try_into().unwrap();
-    let ran = fixture.run(&[], &format!("{failure}\n{one}\n{custom}\nno record\n{two}\n"));
-    let kinds: Vec<&str> = ran.records.iter().map(|record| record["record"].as_str().unwrap()).collect();
-    assert_eq!((ran.status, kinds), (1, vec!["failure", "task", "mine", "task"]));
+    let ran = world.run(&[], &format!("{failure}\n{one}\n{custom}\nno record\n{two}\n"));
+    let records = ran.records();
+    let kinds: Vec<_> = records.iter().map(|record| record["record"].as_str().unwrap()).collect();
+    assert_eq!((ran.status, kinds), (Some(1), vec!["failure", "task", "mine", "task"]));
     assert!(ran.stderr.contains("standard input:4: no valid record"), "{}", ran.stderr);
 }
 
 #[test]
 fn files_in_a_record_win_over_its_answer_and_its_problems_count() {
-    let fixture = Fixture::new();
+    let world = World::new();
     let files = json!({
         "task.json": "{\"id\": \"one@1\", \"description\": \"d\", \"success\": {\"mode\": \"multi\"}}",
         "setup_task.sh": "echo\r\n",
     });
-    let record = json!({ "record": "files", "env": "demo_env", "task": "one", "files": files, "answer": "```task.json\n{" });
+    let record =
+        json!({ "record": "files", "env": ENV, "task": "one", "files": files, "answer": "```task.json\n{" });
     let cut = json!({
-        "record": "files", "env": "demo_env", "task": "two", "files": files,
+        "record": "files", "env": ENV, "task": "two", "files": files,
         "problems": [{ "code": "cut_off", "message": "at the limit of tokens" }],
     });
-    let remark = json!({ "record": "files", "env": "demo_env", "files": files,
+    let remark = json!({ "record": "files", "env": ENV, "files": files,
         "problems": [{ "code": "somebodys_remark", "message": "fine" }] });
-    let ran = fixture.extract(&[], &[record, cut, remark]);
-    assert_eq!(ran.statuses(), ["written", "rejected", "kept"]);
-    assert_eq!(fixture.published()["one/setup_task.sh"], "echo\n");
+    let ran = world.extract(&[], &[record, cut, remark]);
+    assert_eq!(statuses(&ran), ["written", "rejected", "kept"]);
+    assert_eq!(world.published()["one/setup_task.sh"], "echo\n");
 }
 
 #[test]
 fn a_record_is_acted_on_while_the_input_is_open() {
-    let fixture = Fixture::new();
-    let mut command = fixture.command(&[]);
+    let world = World::new();
+    let mut command = world.command(&[]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
@@ -165,7 +174,7 @@ fn a_record_is_acted_on_while_the_input_is_open() {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         assert!(line.contains("\"written\""), "{line}");
-        assert!(fixture.tasks().join(name).join("task.json").exists());
+        assert!(world.tasks_dir().join(name).join("task.json").exists());
     }
     drop(stdin);
     assert!(child.wait().unwrap().success());
@@ -175,11 +184,11 @@ fn a_record_is_acted_on_while_the_input_is_open() {
 fn runs_on_the_same_answers_are_byte_identical() {
     let names: Vec<String> = (0..50).map(|n| format!("task_{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let [one, two] = [Fixture::new(), Fixture::new()].map(|fixture| {
-        let ran = fixture.extract(&[], &records(&names));
-        assert_eq!(ran.status, 0, "{}", ran.stderr);
-        let manifest = fs::read_to_string(fixture.path("task_generation_runs/demo_env/tasks.jsonl")).unwrap();
-        (manifest, fixture.published())
+    let [one, two] = [World::new(), World::new()].map(|world| {
+        let ran = world.extract(&[], &records(&names));
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+        let manifest = world.manifest();
+        (manifest, world.published())
     });
     assert_eq!(one, two);
 }
