@@ -1,6 +1,5 @@
 //! Manifests: records, one a line, as [JSON Lines](https://jsonlines.org).
 
-use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -191,37 +190,6 @@ impl ManifestFile {
     }
 }
 
-/// Puts things that arrive in any order back into the order of their numbers.
-#[derive(Debug)]
-pub struct InOrder<T> {
-    next: usize,
-    waiting: BTreeMap<usize, T>,
-}
-
-impl<T> InOrder<T> {
-    /// Expects the numbers from `first` on, without a gap.
-    pub fn from(first: usize) -> Self {
-        Self { next: first, waiting: BTreeMap::new() }
-    }
-
-    /// Takes the item with this number.
-    pub fn push(&mut self, number: usize, item: T) {
-        self.waiting.insert(number, item);
-    }
-
-    /// The next item, if it is there.
-    pub fn pop(&mut self) -> Option<T> {
-        let item = self.waiting.remove(&self.next)?;
-        self.next += 1;
-        Some(item)
-    }
-
-    /// How many items wait for one before them.
-    pub fn waiting(&self) -> usize {
-        self.waiting.len()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -279,14 +247,5 @@ mod tests {
         file.finish().unwrap();
         assert_eq!(fs::read_to_string(&path).unwrap(), format!("{PLAN}\n"));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn items_come_back_in_order() {
-        let mut items = InOrder::from(1);
-        items.push(2, 'b');
-        assert_eq!(items.pop(), None);
-        items.push(1, 'a');
-        assert_eq!((items.pop(), items.pop(), items.pop()), (Some('a'), Some('b'), None));
     }
 }

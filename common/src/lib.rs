@@ -10,6 +10,7 @@ pub mod exit;
 pub mod fingerprint;
 pub mod interrupt;
 pub mod jsonl;
+pub mod ordered;
 pub mod publish;
 pub mod record;
 pub mod run_dir;

@@ -14,9 +14,10 @@ mod unpack;
 
 use anyhow::Result;
 use common::exit::ExitStatus;
+use common::ordered::Ordered;
 use common::record::Kind;
 use common::run_dir::RunDir;
-use common::stage::{Input, in_order_batched};
+use common::stage::Input;
 
 pub use self::args::Args;
 use self::args::Settings;
@@ -54,7 +55,7 @@ fn extract(input: Input, settings: &Settings, mut report: Report) -> Result<Exit
     let folders = Folders::new(settings);
     let jobs = Jobs::new(input, settings, &folders)?;
     let unpacker = Unpacker::new(settings, &folders);
-    let worked = in_order_batched(
+    let worked = Ordered::on_cores().batches(
         jobs,
         |job| unpacker.unpack(job),
         |unpacked| {

@@ -9,9 +9,10 @@ use common::environment::{Environment, Workspace, task_spec};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::{Line, RawLine};
+use common::ordered::Ordered;
 use common::record::{Failure, Kind, Record, SpecKind, TaskStatus};
 use common::run_dir::RunDir;
-use common::stage::{Output, in_order_until};
+use common::stage::Output;
 use common::ui::Ui;
 use fs_err as fs;
 
@@ -52,8 +53,7 @@ pub(crate) fn run(args: &Args, prober: &Prober, interrupt: &Interrupt, ui: &Ui) 
     let mut summary = Summary::default();
     let progress = ui.progress("probing", total);
     tell_of_interruptions(interrupt, ui);
-    in_order_until(
-        &interrupt.closed_at(Urgency::Drain),
+    Ordered::on_cores().until(interrupt.closed_at(Urgency::Drain)).each(
         items,
         |item| work(item, prober, &workspace, ui),
         |done| {

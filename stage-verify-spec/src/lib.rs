@@ -14,9 +14,9 @@ mod report;
 
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
+use common::ordered::Ordered;
 use common::record::Kind;
 use common::run_dir::RunDir;
-use common::stage::in_order;
 use common::ui::Ui;
 use task_spec::verify::{AskError, Interpreter};
 
@@ -51,9 +51,8 @@ pub fn run(args: Args) -> Result<ExitStatus> {
         }
     };
     let check = |batch: Batch| batch.into_iter().map(|job| checks.check(job)).collect::<Vec<_>>();
-    let worked = in_order(batches, check, |outcomes| {
-        outcomes.into_iter().try_for_each(|outcome| report.add(outcome?))
-    });
+    let worked = Ordered::on_cores()
+        .each(batches, check, |outcomes| outcomes.into_iter().try_for_each(|outcome| report.add(outcome?)));
     let limited = match worked {
         Err(error) if error.is::<LimitReached>() => true,
         worked => worked.map(|()| false)?,
