@@ -24,7 +24,7 @@ mod workspace;
 
 pub use ran::Ran;
 pub use server::Server;
-pub use workspace::{ENV, ENV_DIR, ENVIRONMENTS, Workspace, files_below, names_in, verifier};
+pub use workspace::{ENV, ENV_DIR, ENVIRONMENTS, VERIFIER, Workspace, files_below, names_in};
 
 /// A request that has come.
 #[derive(Clone, Debug, Serialize)]

@@ -3,36 +3,38 @@
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use fs_err as fs;
+use testkit::{ENV_DIR, ENVIRONMENTS, Ran};
 
-use crate::world::{World, end};
+use crate::world::{World, verdicts};
 
 /// Runs the stage on the tasks and compares codes by name.
 fn check(world: &World, expected: &[&str]) {
-    let output = world.run(&["envs/demo_env"]);
-    assert_eq!(output.verdicts()[1..], *expected, "{}", output.stderr);
+    let output = world.run(&[ENV_DIR]);
+    assert_eq!(verdicts(&output)[1..], *expected, "{}", output.stderr);
     assert!(!output.stderr.contains("panicked"), "{}", output.stderr);
 }
 
-fn fifo(world: &World, path: &str) {
-    assert!(Command::new("mkfifo").arg(world.path(path)).status().unwrap().success());
+fn fifo(path: &Path) {
+    assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
 #[test]
 fn pipes_and_sockets_are_not_waited_for() {
     let world = World::new();
     for name in ["fifo_spec", "fifo_verifier", "socket"] {
-        world.task(name);
+        world.add_valid_task(name);
     }
-    fs::remove_file(world.path("envs/demo_env/tasks/fifo_spec/task.json")).unwrap();
-    fifo(&world, "envs/demo_env/tasks/fifo_spec/task.json");
-    fifo(&world, "envs/demo_env/tasks/fifo_spec/setup_task.sh");
-    fs::remove_file(world.path("envs/demo_env/tasks/fifo_verifier/verifier.py")).unwrap();
-    fifo(&world, "envs/demo_env/tasks/fifo_verifier/verifier.py");
-    fifo(&world, "envs/demo_env/tasks/fifo_verifier/setup_task.sh");
-    let socket = world.path("envs/demo_env/tasks/socket/verifier.py");
+    fs::remove_file(world.task_dir("fifo_spec").join("task.json")).unwrap();
+    fifo(&world.tasks_dir().join("fifo_spec/task.json"));
+    fifo(&world.tasks_dir().join("fifo_spec/setup_task.sh"));
+    fs::remove_file(world.task_dir("fifo_verifier").join("verifier.py")).unwrap();
+    fifo(&world.tasks_dir().join("fifo_verifier/verifier.py"));
+    fifo(&world.tasks_dir().join("fifo_verifier/setup_task.sh"));
+    let socket = world.task_dir("socket").join("verifier.py");
     fs::remove_file(&socket).unwrap();
     let _listener = UnixListener::bind(&socket).unwrap();
     check(
@@ -49,10 +51,10 @@ fn pipes_and_sockets_are_not_waited_for() {
 fn links_may_lead_anywhere() {
     let world = World::new();
     for name in ["device", "linked_verifier", "loop", "nowhere"] {
-        world.task(name);
-        fs::remove_file(world.path(format!("envs/demo_env/tasks/{name}/verifier.py"))).unwrap();
+        world.add_valid_task(name);
+        fs::remove_file(world.task_dir(name).join("verifier.py")).unwrap();
     }
-    let tasks = world.path("envs/demo_env/tasks");
+    let tasks = world.tasks_dir();
     symlink("/dev/zero", tasks.join("device/verifier.py")).unwrap();
     symlink("verifier.py", tasks.join("loop/verifier.py")).unwrap();
     symlink("/nowhere", tasks.join("nowhere/verifier.py")).unwrap();
@@ -77,9 +79,9 @@ fn links_may_lead_anywhere() {
 fn size_and_depth_are_bounded() {
     let world = World::new();
     for name in ["deep_json", "deep_python", "huge_spec", "huge_verifier", "wide"] {
-        world.task(name);
+        world.add_valid_task(name);
     }
-    let tasks = world.path("envs/demo_env/tasks");
+    let tasks = world.tasks_dir();
     // Holes: nothing is written.
     for file in ["huge_verifier/verifier.py", "huge_spec/task.json"] {
         fs::File::create(tasks.join(file)).unwrap().set_len(1 << 30).unwrap();
@@ -108,8 +110,8 @@ fn names_and_files_need_not_be_utf8() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
     let world = World::new();
-    world.task("a");
-    let odd = world.path("envs/demo_env/tasks").join(OsStr::from_bytes(b"z\xff"));
+    world.add_valid_task("a");
+    let odd = world.tasks_dir().join(OsStr::from_bytes(b"z\xff"));
     fs::create_dir(&odd).unwrap();
     fs::write(odd.join("task.json"), b"{\"id\": \"\xff\"}").unwrap();
     check(&world, &["a: ok", "z\u{fffd}: bad parse_error"]);
@@ -118,13 +120,13 @@ fn names_and_files_need_not_be_utf8() {
 #[test]
 fn a_folder_may_be_a_file() {
     let world = World::new();
-    world.task("a");
-    world.write("envs/demo_env/tasks/file", "");
-    fs::create_dir_all(world.path("envs/demo_env/tasks/b/task.json")).unwrap();
+    world.add_valid_task("a");
+    world.write_env_file("tasks/file", "");
+    fs::create_dir_all(world.task_dir("b").join("task.json")).unwrap();
     check(&world, &["a: ok", "b: bad parse_error"]);
     let world = World::new();
-    fs::remove_dir(world.path("envs/demo_env/tasks")).unwrap();
-    world.write("envs/demo_env/tasks", "");
+    fs::remove_dir(world.tasks_dir()).unwrap();
+    world.write_env_file("tasks", "");
     check(&world, &[]);
 }
 
@@ -133,25 +135,26 @@ fn a_folder_may_be_a_file() {
 fn what_may_not_be_read_is_reported() {
     let world = World::new();
     for name in ["blind", "closed", "open", "secret_spec", "secret_verifier"] {
-        world.task(name);
+        world.add_valid_task(name);
     }
-    world.environment("locked_env");
-    world.environment("tasks_closed_env");
+    world.add_env("locked_env");
+    world.add_env("tasks_closed_env");
     let closed = [
-        ("envs/demo_env/tasks/blind", 0o311),
-        ("envs/demo_env/tasks/closed", 0o000),
-        ("envs/demo_env/tasks/secret_spec/task.json", 0o200),
-        ("envs/demo_env/tasks/secret_verifier/verifier.py", 0o200),
-        ("envs/locked_env", 0o000),
-        ("envs/tasks_closed_env/tasks", 0o000),
+        ("demo_env/tasks/blind", 0o311),
+        ("demo_env/tasks/closed", 0o000),
+        ("demo_env/tasks/secret_spec/task.json", 0o200),
+        ("demo_env/tasks/secret_verifier/verifier.py", 0o200),
+        ("locked_env", 0o000),
+        ("tasks_closed_env/tasks", 0o000),
     ];
     let set_modes = |mode_of: &dyn Fn(u32) -> u32| {
         for (name, mode) in closed {
-            fs::set_permissions(world.path(name), PermissionsExt::from_mode(mode_of(mode))).unwrap();
+            let path = world.path(ENVIRONMENTS).join(name);
+            fs::set_permissions(path, PermissionsExt::from_mode(mode_of(mode))).unwrap();
         }
     };
     set_modes(&|mode| mode);
-    let output = end(as_ordinary_user(&world, &["--python", "none", "envs"]).spawn().unwrap());
+    let output = Ran::of(&mut as_ordinary_user(&world, &["--python", "none", ENVIRONMENTS]), "");
     set_modes(&|_| 0o755);
     let expected = [
         "demo_env: ok",
@@ -163,8 +166,8 @@ fn what_may_not_be_read_is_reported() {
         "locked_env: bad parse_error unreadable_tasks",
         "tasks_closed_env: ok unreadable_tasks",
     ];
-    assert_eq!(output.verdicts(), expected, "{}", output.stderr);
-    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert_eq!(verdicts(&output), expected, "{}", output.stderr);
+    assert_eq!(output.status, Some(1), "{}", output.stderr);
 }
 
 /// The command as somebody whom modes of files keep out, as they do not keep out root.

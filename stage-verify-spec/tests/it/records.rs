@@ -3,45 +3,47 @@
 use std::io::{BufRead, BufReader, Write};
 
 use fs_err as fs;
+use serde_json::json;
+use testkit::ENV_DIR;
 
-use crate::world::World;
+use crate::world::{World, task_record, verdicts};
 
 #[test]
 fn tasks_are_checked_and_all_else_passes_through() {
     let world = World::new();
-    world.task("a");
-    world.task_with("b", r#""init":5"#);
+    world.add_valid_task("a");
+    world.task_with("b", &json!({ "init": 5 }));
     let failure = r#"{"record":"failure","stage":"amplify","code":"x","message":"y","extra":[1,  2]}"#;
     let other = r#"{"record":"of_somebody_else",  "n":1}"#;
     let input = [
         failure.to_owned(),
-        World::record("b", "written"),
+        task_record("b", "written"),
         other.to_owned(),
-        World::record("c", "rejected"),
-        World::record("a", "kept"),
+        task_record("c", "rejected"),
+        task_record("a", "kept"),
     ];
     let output = world.feed(&[], &input.join("\n"));
-    assert_eq!(output.code, Some(1));
+    assert_eq!(output.status, Some(1));
     assert_eq!(
-        output.verdicts(),
+        verdicts(&output),
         ["failure", "demo_env: ok", "b: bad validation_error", "of_somebody_else", "task", "a: ok"]
     );
     let lines: Vec<_> = output.stdout.lines().collect();
     assert_eq!((lines[0], lines[3]), (failure, other));
     assert!(output.stderr.contains("1 task records passed on unchecked"), "{}", output.stderr);
-    assert!(lines[2].contains(r#""path":"envs/demo_env/tasks/b/task.json""#), "{}", lines[2]);
+    assert!(lines[2].contains(&format!("\"path\":\"{ENV_DIR}/tasks/b/task.json\"")), "{}", lines[2]);
 }
 
 #[test]
 fn a_task_is_checked_as_soon_as_its_record_arrives() {
     let world = World::new();
-    world.task("a");
-    world.task("b");
+    world.add_valid_task("a");
+    world.add_valid_task("b");
     let mut child = world.start(&[]);
     let mut stdin = child.stdin.take().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     for (name, expected) in [("a", 2), ("b", 1)] {
-        writeln!(stdin, "{}", World::record(name, "written")).unwrap();
+        writeln!(stdin, "{}", task_record(name, "written")).unwrap();
         for _ in 0..expected {
             assert!(lines.next().unwrap().unwrap().contains(r#""ok":true"#));
         }
@@ -56,34 +58,34 @@ fn many_records_keep_their_order() {
     let world = World::new();
     let names: Vec<_> = (0..300).map(|n| format!("t{n}")).collect();
     for name in &names {
-        world.task(name);
+        world.add_valid_task(name);
     }
-    let input: Vec<_> = names.iter().map(|name| World::record(name, "written")).collect();
+    let input: Vec<_> = names.iter().map(|name| task_record(name, "written")).collect();
     let output = world.feed(&[], &input.join("\n"));
     let expected: Vec<_> = names.iter().map(|name| format!("{name}: ok")).collect();
-    assert_eq!(output.verdicts()[1..], expected);
+    assert_eq!(verdicts(&output)[1..], expected);
 }
 
 #[test]
 fn the_run_directory_gets_the_manifest() {
     let world = World::new();
-    world.task("a");
-    let output = world.feed(&["--run-dir", "run"], &World::record("a", "written"));
-    assert_eq!(output.code, Some(0));
+    world.add_valid_task("a");
+    let output = world.feed(&["--run-dir", "run"], &task_record("a", "written"));
+    assert_eq!(output.status, Some(0));
     assert_eq!(fs::read_to_string(world.path("run/verdicts.jsonl")).unwrap(), output.stdout);
-    let output = world.feed(&["--env-dir", "envs/demo_env"], &World::record("a", "written"));
-    let manifest = world.path("task_generation_runs/demo_env/verdicts.jsonl");
+    let output = world.feed(&["--env-dir", ENV_DIR], &task_record("a", "written"));
+    let manifest = world.run_dir().join("verdicts.jsonl");
     assert_eq!(fs::read_to_string(manifest).unwrap(), output.stdout);
 }
 
 #[test]
 fn lines_that_are_no_records_are_reported_and_the_rest_goes_on() {
     let world = World::new();
-    world.task("a");
-    let input = format!("nonsense\n{}\n{{\"record\":\"task\"}}\n", World::record("a", "written"));
+    world.add_valid_task("a");
+    let input = format!("nonsense\n{}\n{{\"record\":\"task\"}}\n", task_record("a", "written"));
     let output = world.feed(&[], &input);
-    assert_eq!(output.code, Some(1));
-    assert_eq!(output.verdicts(), ["demo_env: ok", "a: ok"]);
+    assert_eq!(output.status, Some(1));
+    assert_eq!(verdicts(&output), ["demo_env: ok", "a: ok"]);
     assert!(output.stderr.contains("standard input:1: no valid record"), "{}", output.stderr);
     assert!(output.stderr.contains("standard input:3: no valid record"), "{}", output.stderr);
 }
@@ -91,9 +93,9 @@ fn lines_that_are_no_records_are_reported_and_the_rest_goes_on() {
 #[test]
 fn a_task_that_is_not_there_is_not_passed_over() {
     let world = World::new();
-    let output = world.feed(&[], &World::record("gone", "written"));
+    let output = world.feed(&[], &task_record("gone", "written"));
     assert_eq!(
-        (output.code, output.verdicts()),
+        (output.status, verdicts(&output)),
         (Some(1), vec!["demo_env: ok".into(), "gone: bad parse_error".into()])
     );
 }
@@ -101,8 +103,8 @@ fn a_task_that_is_not_there_is_not_passed_over() {
 #[test]
 fn a_task_of_a_folder_without_an_environment_is_checked() {
     let world = World::new();
-    world.task("a");
-    fs::remove_file(world.path("envs/demo_env/env.json")).unwrap();
-    let output = world.feed(&[], &World::record("a", "written"));
-    assert_eq!(output.verdicts(), ["demo_env: bad missing_env_spec", "a: ok"]);
+    world.add_valid_task("a");
+    fs::remove_file(world.env_dir().join("env.json")).unwrap();
+    let output = world.feed(&[], &task_record("a", "written"));
+    assert_eq!(verdicts(&output), ["demo_env: bad missing_env_spec", "a: ok"]);
 }

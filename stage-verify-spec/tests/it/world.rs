@@ -1,36 +1,75 @@
-//! A workspace with environments, and the stage run on it.
+//! A workspace, and the stage run in it.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 
-use fs_err as fs;
-use serde_json::Value;
-use tempfile::TempDir;
+use serde_json::{Value, json};
+use testkit::{ENV, ENV_DIR, Ran, VERIFIER, Workspace};
 
-/// A workspace of its own for one test.
-pub(crate) struct World {
-    dir: TempDir,
+/// A workspace with valid tasks and with others.
+pub(crate) struct World(Workspace);
+
+impl Deref for World {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        &self.0
+    }
 }
 
-/// How a run ended and what it said.
-#[must_use]
-pub(crate) struct Output {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+impl World {
+    pub(crate) fn new() -> Self {
+        Self(Workspace::new())
+    }
+
+    /// Adds a task whose spec has these fields, too.
+    pub(crate) fn task_with(&self, name: &str, fields: &Value) {
+        let mut spec = json!({ "id": format!("{name}@1"), "success": { "spec": "verifier.py::verify" } });
+        for (key, value) in fields.as_object().unwrap() {
+            spec[key] = value.clone();
+        }
+        self.add_task(name, &spec, VERIFIER);
+    }
+
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.0.command(env!("CARGO_BIN_EXE_stage-verify-spec"));
+        command.args(["--workspace", "."]).args(args);
+        command
+    }
+
+    /// The stage without a Python to ask.
+    fn command_without_python(&self, args: &[&str]) -> Command {
+        let mut command = self.command(&["--python", "none"]);
+        command.args(args);
+        command
+    }
+
+    /// Starts the stage without a Python to ask.
+    pub(crate) fn start(&self, args: &[&str]) -> Child {
+        let mut command = self.command_without_python(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs the stage without a Python to ask.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
+        self.feed(args, "")
+    }
+
+    /// Runs the stage with records on its standard input.
+    pub(crate) fn feed(&self, args: &[&str], input: &str) -> Ran {
+        Ran::of(&mut self.command_without_python(args), input)
+    }
 }
 
-impl Output {
-    /// Its records.
-    pub(crate) fn records(&self) -> Vec<Value> {
-        self.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
+/// The record of a task in the environment.
+pub(crate) fn task_record(name: &str, status: &str) -> String {
+    let dir = format!("{ENV_DIR}/tasks/{name}");
+    json!({ "record": "task", "env": ENV, "task": name, "dir": dir, "status": status }).to_string()
+}
 
-    /// What each record says, in a few words: `task merge: missing_hook_reference`.
-    pub(crate) fn verdicts(&self) -> Vec<String> {
-        self.records().iter().map(brief).collect()
-    }
+/// What each record says, in a few words: `merge: bad missing_hook_reference`.
+pub(crate) fn verdicts(ran: &Ran) -> Vec<String> {
+    ran.records().iter().map(brief).collect()
 }
 
 fn brief(record: &Value) -> String {
@@ -42,105 +81,4 @@ fn brief(record: &Value) -> String {
     let ok = if record["ok"] == true { "ok" } else { "bad" };
     let name = record["task"].as_str().unwrap_or_else(|| record["env"].as_str().unwrap());
     format!("{name}: {ok} {codes}").trim_end().to_owned()
-}
-
-impl World {
-    /// A workspace with the environment `demo_env`, which has no tasks.
-    pub(crate) fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap() };
-        world.environment("demo_env");
-        world
-    }
-
-    /// A path in the workspace.
-    pub(crate) fn path(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// Adds an environment.
-    pub(crate) fn environment(&self, name: &str) {
-        self.write(
-            &format!("envs/{name}/env.json"),
-            &format!(r#"{{"id":"{name}@1","base":"ubuntu-gnome"}}"#),
-        );
-        fs::create_dir_all(self.path(format!("envs/{name}/tasks"))).unwrap();
-    }
-
-    /// Adds a file.
-    pub(crate) fn write(&self, name: &str, content: &str) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-
-    /// Adds a sound task to `demo_env`.
-    pub(crate) fn task(&self, name: &str) {
-        self.task_with(name, r#""difficulty":"hard""#);
-    }
-
-    /// Adds a task to `demo_env` whose spec has these fields, too.
-    pub(crate) fn task_with(&self, name: &str, fields: &str) {
-        let folder = format!("envs/demo_env/tasks/{name}");
-        let spec = format!(r#"{{"id":"{name}@1","success":{{"spec":"verifier.py::verify"}},{fields}}}"#);
-        self.write(&format!("{folder}/task.json"), &spec);
-        self.write(
-            &format!("{folder}/verifier.py"),
-            "import json\ndef verify(traj, env_info, task_info): return env_info\n",
-        );
-    }
-
-    /// The record of a task in `demo_env`.
-    pub(crate) fn record(name: &str, status: &str) -> String {
-        format!(
-            r#"{{"record":"task","env":"demo_env","task":"{name}","dir":"envs/demo_env/tasks/{name}","status":"{status}"}}"#
-        )
-    }
-
-    /// The command, with nothing of the surroundings but the way to a Python.
-    pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stage-verify-spec"));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        command
-            .env_clear()
-            .env("PATH", path)
-            .env("HOME", self.path("home"))
-            .current_dir(self.dir.path())
-            .args(["--workspace", "."])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        command
-    }
-
-    /// Starts the stage without a Python to ask.
-    pub(crate) fn start(&self, args: &[&str]) -> Child {
-        self.command(&["--python", "none"]).args(args).spawn().unwrap()
-    }
-
-    /// Runs the stage without a Python to ask.
-    pub(crate) fn run(&self, args: &[&str]) -> Output {
-        self.feed(args, "")
-    }
-
-    /// Runs the stage with records on its standard input.
-    pub(crate) fn feed(&self, args: &[&str], input: &str) -> Output {
-        let mut child = self.start(args);
-        let mut stdin = child.stdin.take().unwrap();
-        let input = input.to_owned();
-        let feeding = std::thread::spawn(move || drop(stdin.write_all(input.as_bytes())));
-        let output = end(child);
-        feeding.join().unwrap();
-        output
-    }
-}
-
-/// Waits for the end of a run.
-pub(crate) fn end(child: Child) -> Output {
-    let output = child.wait_with_output().unwrap();
-    Output {
-        code: output.status.code(),
-        stdout: String::from_utf8(output.stdout).unwrap(),
-        stderr: String::from_utf8(output.stderr).unwrap(),
-    }
 }
