@@ -9,8 +9,10 @@ use super::kind::{Kind, python_module};
 use super::{Answer, quote, rejects};
 use common::environment::TaskName;
 use common::record::Problem;
-use task_spec::pyjson::{self, Value};
+use task_spec::pyjson;
 use task_spec::python::Module;
+use task_spec::spec::{NamedVerifier, VerifierRef};
+use task_spec::value::Value;
 use task_spec::verify::scripts;
 
 /// An answer that was judged as a task.
@@ -232,29 +234,23 @@ impl Judge {
     fn check_success(&mut self, spec: &Value) {
         let Some(success) = spec.get("success").filter(|success| success.as_map().is_some()) else { return };
         match success.get("mode").and_then(Value::as_str).unwrap_or("program") {
-            "program" => self.check_program(success),
+            "program" => self.check_program(spec),
             "vlm_checklist" => self.check_checklist(success),
             _ => {}
         }
     }
 
-    fn check_program(&mut self, success: &Value) {
-        let spec = success.get("spec");
-        let keys = ["program", "target"];
-        let key = keys.into_iter().find(|key| spec.and_then(|spec| spec.get(key)).is_some());
-        let reference = match key {
-            Some(key) => spec.and_then(|spec| spec.get(key)),
-            None => spec,
-        };
-        let Some(reference) = reference.and_then(Value::as_str) else {
+    fn check_program(&mut self, spec: &Value) {
+        let named = NamedVerifier::of(spec);
+        let (NamedVerifier::Named { keys, .. }, Some(reference)) = (&named, named.text()) else {
             self.problem(
                 Code::MissingVerifier,
                 "success.spec names no verifier: verifier.py::verify_… is expected",
             );
             return;
         };
-        // `package.module:function` is no file of the task.
-        let Some((file, function)) = reference.split_once("::") else { return };
+        // A module that Python imports is not a file of the task.
+        let Some(VerifierRef::File { file, function }) = VerifierRef::parse(reference) else { return };
         if !self.files.contains_key(file) {
             self.problem(Code::MissingVerifier, format!("the verifier {} is not in the answer", quote(file)));
             return;
@@ -274,9 +270,8 @@ impl Judge {
             (Some(only), None) => Some(format!("{file}::{only}")),
             _ => None,
         };
-        let path: Vec<&str> = ["success", "spec"].into_iter().chain(key).collect();
         match mended {
-            Some(mended) if self.replace(&path, &mended) => self.problem(
+            Some(mended) if self.replace(keys, &mended) => self.problem(
                 Code::FunctionMended,
                 format!("task.json named the verifier {}; it is {} now", quote(reference), quote(&mended)),
             ),

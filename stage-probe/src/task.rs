@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use common::environment::task_spec;
 use fs_err as fs;
-use serde_json::{Map, Number, Value, json};
+use serde_json::{Value, json};
 use task_spec::fixtures::{self, Fixtures};
-use task_spec::pyjson::{self, Value as Spec};
-use task_spec::yaml;
+use task_spec::spec::{self, NamedVerifier, VerifierRef};
+use task_spec::value::Value as Spec;
 
 /// How much of a task, and of what its environment shares, goes into a sandbox, in bytes.
 const MAX_FILES: u64 = 32 << 20;
@@ -74,15 +73,18 @@ pub(crate) enum Loaded {
 
 /// Reads the task at `place`.
 pub(crate) fn load(place: &Place) -> Result<Loaded> {
-    let path = task_spec(&place.dir).context("the folder holds no task spec")?;
-    let spec = read_spec(&path)?;
-    let Some(reference) = program_reference(&spec)? else { return Ok(Loaded::NoProgram) };
-    let Some((verifier, function)) = reference.split_once("::") else {
+    let spec = spec::read_task(&place.dir)?;
+    let named = NamedVerifier::of(&spec);
+    if named == NamedVerifier::OtherMode {
+        return Ok(Loaded::NoProgram);
+    }
+    let reference = named.text().context("the spec names no verifier")?;
+    let Some(VerifierRef::File { file: verifier, function }) = VerifierRef::parse(reference) else {
         bail!("the verifier {reference} is not in the task folder");
     };
     ensure!(place.dir.join(verifier).is_file(), "the verifier {verifier} is missing");
     let text = |key: &str| spec.get(key).and_then(Spec::as_str).unwrap_or_default().to_owned();
-    let whole = to_json(&spec);
+    let whole = spec.to_json();
     let metadata = whole.get("metadata").filter(|value| value.is_object()).cloned().unwrap_or(json!({}));
     let info = json!({ "task_id": text("id"), "metadata": metadata, "task_spec": whole });
     Ok(Loaded::Task(Box::new(ProbeTask {
@@ -94,49 +96,6 @@ pub(crate) fn load(place: &Place) -> Result<Loaded> {
         export_script: read_if_there(&place.dir.join("export_result.sh"))?,
         fixtures: read_fixtures(&place.dir)?,
     })))
-}
-
-fn read_spec(path: &Path) -> Result<Spec> {
-    let text = fs::read_to_string(path)?;
-    let is_json = path.extension().is_some_and(|extension| extension == "json");
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    if is_json {
-        pyjson::parse(&text).with_context(|| format!("{name} does not parse"))
-    } else {
-        yaml::parse(&text).with_context(|| format!("{name} does not parse"))
-    }
-}
-
-/// The reference to a program in a spec; nothing where another mode is asked for.
-fn program_reference(spec: &Spec) -> Result<Option<String>> {
-    let success = spec.get("success");
-    let mode = success.and_then(|success| success.get("mode")).and_then(Spec::as_str).unwrap_or("program");
-    let mut target = success.and_then(|success| success.get("spec"));
-    match mode {
-        "program" => {}
-        "multi" => target = target.and_then(|target| target.get("program")),
-        _ => return Ok(None),
-    }
-    let in_map = |key| target.and_then(|target| target.get(key)).and_then(Spec::as_str);
-    let reference = target.and_then(Spec::as_str).or(in_map("program")).or(in_map("target"));
-    reference.map(|reference| Some(reference.to_owned())).context("the spec names no verifier")
-}
-
-/// The same value as plain JSON. What JSON cannot say becomes null, as it would in a manifest.
-fn to_json(value: &Spec) -> Value {
-    match value {
-        Spec::Null | Spec::Other { .. } => Value::Null,
-        Spec::Bool(flag) => json!(flag),
-        Spec::Int(number) => json!(number),
-        Spec::BigInt(_) => json!(value.to_text()),
-        Spec::Float(number) => Number::from_f64(*number).map_or(Value::Null, Value::Number),
-        Spec::String(text) => json!(text),
-        Spec::List(items) => items.iter().map(to_json).collect(),
-        Spec::Map(map) => {
-            let entries = map.entries.iter().map(|(key, item)| (key.clone(), to_json(item)));
-            Value::Object(entries.collect::<Map<_, _>>())
-        }
-    }
 }
 
 fn read_if_there(path: &Path) -> Result<Option<String>> {

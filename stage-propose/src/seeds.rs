@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use common::environment::{TaskName, read_names, task_spec};
 use common::publish::write_file_atomic;
 use common::record::{Issue, Origin, Seed, Severity};
-use task_spec::verify::{CheckedEnvironment, Interpreter, TaskSpec, check_environment, check_task};
+use task_spec::verify::{CheckedEnvironment, Interpreter, SpecFile, check_environment, check_task};
 use walkdir::WalkDir;
 
 use crate::settings::Place;
@@ -64,7 +64,7 @@ impl<'a> Checks<'a> {
         if TaskName::new(task).is_none() {
             return refuse("its name is not made of a-z, 0-9 and _, or is too long");
         }
-        let spec = task_spec(&self.place.environment.task_dir(task)).map(TaskSpec::at);
+        let spec = task_spec(&self.place.environment.task_dir(task)).map(SpecFile::at);
         let Some(spec) = spec else { return refuse("it has no task.json") };
         // A Python that was interrupted along with us says nothing against the task.
         let checked = check_task(&spec, &self.environment, &self.interpreter)

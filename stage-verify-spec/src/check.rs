@@ -6,7 +6,7 @@ use anyhow::Result;
 use common::environment::Workspace;
 use common::jsonl::RawLine;
 use common::record::{Record, Severity, SpecKind, Task, Verdict};
-use task_spec::verify::{Findings, Interpreter, TaskSpec, check_task, missing_task_spec};
+use task_spec::verify::{Findings, Interpreter, SpecFile, check_task, missing_task_spec};
 
 use crate::args::Settings;
 use crate::jobs::{Environment, Job};
@@ -80,7 +80,7 @@ impl<'a> Checks<'a> {
         }
     }
 
-    fn check_task(&self, environment: &Environment, spec: &TaskSpec) -> Result<Outcome> {
+    fn check_task(&self, environment: &Environment, spec: &SpecFile) -> Result<Outcome> {
         let mut task = check_task(spec, environment.checked(), self.interpreter)?;
         if !self.lints.is_empty() {
             let subject = Subject::new(&spec.folder, &task, environment.checked());

@@ -9,7 +9,7 @@ use common::environment::Workspace;
 use common::jsonl::{Line, RawLine};
 use common::record::{Record, Task, TaskStatus};
 use common::stage::Input;
-use task_spec::verify::{CheckedEnvironment, TaskSpec, check_environment, environment_spec, task_specs};
+use task_spec::verify::{CheckedEnvironment, SpecFile, check_environment, environment_spec, task_specs};
 
 use crate::args::Target;
 
@@ -29,7 +29,7 @@ pub(crate) enum Job {
     /// Check an environment.
     Environment(Arc<Environment>),
     /// Check a task by its spec.
-    Task { environment: Arc<Environment>, spec: TaskSpec },
+    Task { environment: Arc<Environment>, spec: SpecFile },
     /// Say that a task folder has no spec.
     NoSpec { environment: Arc<Environment>, folder: PathBuf },
 }
@@ -112,7 +112,7 @@ fn jobs_of_environment(root: PathBuf, task: Option<&str>) -> Vec<io::Result<Job>
 
 /// What there is to do for a task folder that was named. It is not passed over where it has no spec.
 fn jobs_of_task(environment: &Arc<Environment>, folder: PathBuf) -> Batch {
-    let specs = TaskSpec::all_in(folder.clone());
+    let specs = SpecFile::all_in(folder.clone());
     if specs.is_empty() {
         return vec![Job::NoSpec { environment: environment.clone(), folder }];
     }

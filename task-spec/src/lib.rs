@@ -1,10 +1,13 @@
-//! Environments and task folders on disk: how gym-anything reads them, and what it says of them.
+//! Environments and task folders on disk: how gym-anything reads them, and what its spec check reports.
 //!
-//! Nothing here runs anything of a task.
+//! Nothing of a task is executed here.
 
+pub mod files;
 pub mod fixtures;
 pub mod pyjson;
 pub mod python;
 pub mod shell;
+pub mod spec;
+pub mod value;
 pub mod verify;
 pub mod yaml;

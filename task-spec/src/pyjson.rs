@@ -1,4 +1,4 @@
-//! JSON as Python's `json` reads it, and the values that a spec is made of.
+//! JSON as Python's `json` reads it.
 //!
 //! gym-anything reads specs with Python. What it accepts beyond the JSON standard (`NaN`, `Infinity`, numbers
 //! that overflow, whole numbers of any size, lone surrogates, duplicate keys of which the last one wins) is
@@ -10,49 +10,14 @@ use std::borrow::Cow;
 use indexmap::IndexMap;
 use memchr::memchr2;
 
+use crate::value::{Map, Value};
+
 /// Levels of lists and objects that Python's decoder accepts before it runs into its recursion limit of
 /// 1,000 frames, measured with gym-anything's command line on Python 3.11.
 const MAX_LEVELS: usize = 988;
 
 /// Digits of a whole number that Python converts (since 3.11, and in security releases before).
 const MAX_DIGITS: usize = 4_300;
-
-/// A value as Python sees it, read from JSON or YAML.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Value {
-    /// `None`.
-    Null,
-    /// `True` or `False`.
-    Bool(bool),
-    /// A whole number.
-    Int(i64),
-    /// A whole number beyond 64 bits, as it was written.
-    BigInt(Box<str>),
-    /// Any other number, `NaN` and the infinities included.
-    Float(f64),
-    /// Text. A lone surrogate, which Rust cannot hold, is replaced by U+FFFD.
-    String(String),
-    /// A list.
-    List(Vec<Value>),
-    /// A dictionary.
-    Map(Map),
-    /// What only YAML can say: a date, bytes. Nothing in a spec accepts one.
-    Other {
-        /// The name of its type in Python.
-        kind: &'static str,
-        /// Whether Python counts it as true.
-        truthy: bool,
-    },
-}
-
-/// A dictionary, in the order its keys first came in.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Map {
-    /// Values under text.
-    pub entries: IndexMap<String, Value>,
-    /// Values under anything else, which only YAML can write.
-    pub odd: Vec<(Value, Value)>,
-}
 
 /// Why a text is no JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,130 +40,6 @@ pub fn parse(text: &str) -> Result<Value, JsonError> {
 /// well, but not kept: where little is wanted of much, that takes half the time.
 pub fn parse_keys(text: &str, wanted: &[&str]) -> Result<Value, JsonError> {
     Parser { text, position: 0, levels: 0, wanted: Some(wanted), skips: false }.parse()
-}
-
-impl Value {
-    /// What is found under a key, if this is a dictionary that has it.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.as_map()?.get(key)
-    }
-
-    /// The text, if it is one.
-    pub fn as_str(&self) -> Option<&str> {
-        if let Self::String(text) = self { Some(text) } else { None }
-    }
-
-    /// The list, if it is one.
-    pub fn as_list(&self) -> Option<&[Value]> {
-        if let Self::List(items) = self { Some(items) } else { None }
-    }
-
-    /// The dictionary, if it is one.
-    pub fn as_map(&self) -> Option<&Map> {
-        if let Self::Map(map) = self { Some(map) } else { None }
-    }
-
-    /// The number, if it is one; `None` for whole numbers beyond 64 bits.
-    #[expect(clippy::cast_precision_loss, reason = "Python loses the same")]
-    pub fn as_f64(&self) -> Option<f64> {
-        match self {
-            Self::Int(number) => Some(*number as f64),
-            Self::Float(number) => Some(*number),
-            _ => None,
-        }
-    }
-
-    /// Whether Python counts it as true.
-    pub fn truthy(&self) -> bool {
-        match self {
-            Self::Null => false,
-            Self::Bool(value) => *value,
-            Self::Int(number) => *number != 0,
-            Self::BigInt(_) => true,
-            Self::Float(number) => *number != 0.0,
-            Self::String(text) => !text.is_empty(),
-            Self::List(items) => !items.is_empty(),
-            Self::Map(map) => !map.is_empty(),
-            Self::Other { truthy, .. } => *truthy,
-        }
-    }
-
-    /// Whether Python can look it up in a dictionary.
-    pub fn hashable(&self) -> bool {
-        !matches!(self, Self::List(_) | Self::Map(_))
-    }
-
-    /// The name of its type in Python, for messages.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Null => "null",
-            Self::Bool(_) => "a boolean",
-            Self::Int(_) | Self::BigInt(_) | Self::Float(_) => "a number",
-            Self::String(_) => "text",
-            Self::List(_) => "a list",
-            Self::Map(_) => "an object",
-            Self::Other { kind, .. } => kind,
-        }
-    }
-
-    /// What `str()` makes of it. Lists and dictionaries are not spelled out: nothing is named like them.
-    pub fn to_text(&self) -> String {
-        match self {
-            Self::Null => "None".to_owned(),
-            Self::Bool(true) => "True".to_owned(),
-            Self::Bool(false) => "False".to_owned(),
-            Self::Int(number) => number.to_string(),
-            Self::BigInt(digits) => digits.to_string(),
-            Self::Float(number) => float_text(*number),
-            Self::String(text) => text.clone(),
-            Self::List(_) => "[…]".to_owned(),
-            Self::Map(_) => "{…}".to_owned(),
-            Self::Other { kind, .. } => (*kind).to_owned(),
-        }
-    }
-
-    /// How many lists and dictionaries are nested in one another here.
-    pub fn levels(&self) -> usize {
-        match self {
-            Self::List(items) => 1 + items.iter().map(Self::levels).max().unwrap_or(0),
-            Self::Map(map) => 1 + map.values().map(Self::levels).max().unwrap_or(0),
-            _ => 0,
-        }
-    }
-}
-
-impl Map {
-    /// What is found under a key.
-    pub fn get(&self, key: &str) -> Option<&Value> {
-        self.entries.get(key)
-    }
-
-    /// Every value.
-    pub fn values(&self) -> impl Iterator<Item = &Value> {
-        self.entries.values().chain(self.odd.iter().map(|(_, value)| value))
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty() && self.odd.is_empty()
-    }
-}
-
-/// A float as Python writes it.
-fn float_text(number: f64) -> String {
-    let magnitude = number.abs();
-    if number.is_nan() {
-        "nan".to_owned()
-    } else if number.is_infinite() {
-        if number > 0.0 { "inf" } else { "-inf" }.to_owned()
-    } else if number == 0.0 || (1e-4..1e16).contains(&magnitude) {
-        format!("{number:?}")
-    } else {
-        let text = format!("{number:e}");
-        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |rest| ('-', rest));
-        format!("{digits}e{sign}{exponent:0>2}")
-    }
 }
 
 type Parsed<T> = Result<T, &'static str>;
@@ -511,16 +352,6 @@ mod tests {
         check(&"[".repeat(100_000), "line 1, column 989: nested too deeply");
         assert!(parse("\"\\u12").is_err());
         assert!(parse("\"\\ué€1\"").is_err());
-    }
-
-    #[test]
-    fn writes_scalars_as_python_does() {
-        let text = |json: &str| parse(json).unwrap().to_text();
-        assert_eq!(text("1e16"), "1e+16");
-        assert_eq!(text("1.5e-7"), "1.5e-07");
-        assert_eq!(text("100000.0"), "100000.0");
-        assert_eq!(text("true"), "True");
-        assert_eq!(text("-0.0"), "-0.0");
     }
 
     #[test]

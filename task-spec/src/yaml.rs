@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use regex::Regex;
-use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
-use crate::pyjson::{Map, Value};
+use crate::value::{Map, Value};
 
 /// Levels that PyYAML composes before it runs into Python's recursion limit, measured with gym-anything's
 /// command line on Python 3.11. (Brackets and braces end at 255 levels already, in the parser.)
@@ -23,29 +23,46 @@ const MAX_VALUES: usize = 1_000_000;
 
 const STANDARD: &str = "tag:yaml.org,2002:";
 
-/// Why a text is no YAML.
+/// Why a text is not YAML.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum YamlError {
     /// The syntax is wrong.
-    #[error("{0}")]
-    Syntax(String),
+    #[error("{message}")]
+    Syntax {
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong and where, in a few words.
+        message: String,
+    },
     /// The document means nothing that Python has a value for.
     #[error("{0}")]
     Meaning(String),
 }
 
+impl YamlError {
+    /// The line, from 1, where it is known.
+    pub fn line(&self) -> Option<usize> {
+        match self {
+            Self::Syntax { line, .. } => Some(*line),
+            Self::Meaning(_) => None,
+        }
+    }
+}
+
 /// Parses a text that holds at most one document; none is `null`.
 pub fn parse(text: &str) -> Result<Value, YamlError> {
-    if let Some(character) = text.chars().find(|&character| !printable(character)) {
+    if let Some((at, character)) = text.char_indices().find(|&(_, character)| !printable(character)) {
         let code = u32::from(character);
-        return Err(YamlError::Syntax(format!("the character U+{code:04X} is not allowed in YAML")));
+        let line = 1 + text.get(..at).unwrap_or_default().matches('\n').count();
+        let message = format!("the character U+{code:04X} is not allowed in YAML");
+        return Err(YamlError::Syntax { line, message });
     }
-    if starts_with_an_end(text) {
-        return Err(YamlError::Syntax("'...' before any document".to_owned()));
+    if let Some(line) = end_before_any_document(text) {
+        return Err(YamlError::Syntax { line, message: "'...' before any document".to_owned() });
     }
     let mut composer = Composer::default();
     let mut root = composer.document(text);
-    if matches!(root, Err(YamlError::Syntax(_)))
+    if matches!(root, Err(YamlError::Syntax { .. }))
         && let Some(text) = with_stand_ins(text)
     {
         composer = Composer::default();
@@ -71,12 +88,13 @@ fn with_stand_ins(text: &str) -> Option<String> {
     (other != rest).then_some(other)
 }
 
-/// Whether the first line that says anything ends a document.
-fn starts_with_an_end(text: &str) -> bool {
-    let mut lines =
-        text.lines().filter(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'));
-    let rest = lines.next().and_then(|line| line.strip_prefix("..."));
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']))
+/// The line, from 1, that ends a document before any content.
+fn end_before_any_document(text: &str) -> Option<usize> {
+    let mut lines = text.lines().zip(1..);
+    let (line, number) =
+        lines.find(|(line, _)| !line.trim().is_empty() && !line.trim_start().starts_with('#'))?;
+    let rest = line.strip_prefix("...")?;
+    (rest.is_empty() || rest.starts_with([' ', '\t'])).then_some(number)
 }
 
 /// What PyYAML's reader lets through.
@@ -85,6 +103,10 @@ fn printable(character: char) -> bool {
         character,
         '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}'
     )
+}
+
+fn syntax(error: &ScanError) -> YamlError {
+    YamlError::Syntax { line: error.marker().line(), message: error.to_string() }
 }
 
 fn meaning<T>(message: impl Into<String>) -> Result<T, YamlError> {
@@ -122,7 +144,7 @@ impl Composer {
         let mut parser = Parser::new_from_str(text);
         let mut documents = 0;
         while let Some(event) = parser.next_event() {
-            let (event, _span) = event.map_err(|error| YamlError::Syntax(error.to_string()))?;
+            let (event, _span) = event.map_err(|error| syntax(&error))?;
             match event {
                 Event::StreamEnd => break,
                 Event::DocumentStart(_) => documents += 1,
@@ -452,7 +474,7 @@ mod tests {
     fn check(text: &str, expect: &str) {
         let found = match parse(text) {
             Ok(value) => show(&value),
-            Err(YamlError::Syntax(_)) => "syntax".to_owned(),
+            Err(YamlError::Syntax { .. }) => "syntax".to_owned(),
             Err(YamlError::Meaning(_)) => "meaning".to_owned(),
         };
         assert_eq!(found, expect, "{text:.60}");

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use task_spec::pyjson::Value;
+use task_spec::value::Value;
 
 use super::subject::CHECKLIST;
 use super::{Lint, Subject, Warning};

@@ -4,7 +4,7 @@
 //! and after 180 on Android, and goes on as if it had come to its end.
 
 use memchr::memmem;
-use task_spec::pyjson::Value;
+use task_spec::value::Value;
 
 use super::subject::Hook;
 use super::{Lint, Subject, Warning, script};

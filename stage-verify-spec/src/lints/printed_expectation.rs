@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
-use task_spec::pyjson::Value;
+use task_spec::value::Value;
 
 use super::{Lint, Subject, Warning, script};
 

@@ -3,10 +3,13 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use task_spec::pyjson::{self, JsonError, Value};
+use task_spec::files::read_regular;
+use task_spec::pyjson::{self, JsonError};
 use task_spec::python::Module;
 use task_spec::python::ast::{Stmt, StmtFunctionDef};
-use task_spec::verify::{CheckedEnvironment, CheckedTask, Listing, read_file, scripts};
+use task_spec::spec::{NamedVerifier, VerifierRef};
+use task_spec::value::Value;
+use task_spec::verify::{CheckedEnvironment, CheckedTask, Listing, scripts};
 
 /// The file that holds a task's checklist, as a rule.
 pub(crate) const CHECKLIST: &str = "vlm_checklist.json";
@@ -141,9 +144,10 @@ impl<'a> Subject<'a> {
     /// The verifier, where the task has one of its own that parses.
     pub(crate) fn verifier(&self) -> Option<Verifier<'a>> {
         let module = self.task.verifier.as_ref()?;
-        let reference = reference(self.spec()?.get("success")?.get("spec")?)?;
-        let (file, function) = reference.split_once("::")?;
-        Some(Verifier { file, function, module })
+        match NamedVerifier::of(self.spec()?).reference()? {
+            VerifierRef::File { file, function } => Some(Verifier { file, function, module }),
+            VerifierRef::Module { .. } => None,
+        }
     }
 
     /// Names of the files in the task's folder, sorted; none where it cannot be listed.
@@ -159,7 +163,7 @@ impl<'a> Subject<'a> {
     /// The text of a file in the task's folder; nothing where it cannot be read, is very long or no UTF-8.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         let read = || {
-            let bytes = read_file(&self.folder().join(name), MAX_FILE_BYTES).ok()?;
+            let bytes = read_regular(&self.folder().join(name), MAX_FILE_BYTES).ok()?;
             String::from_utf8(bytes).ok()
         };
         self.texts.get(self.folder.position(name)?)?.get_or_init(read).as_deref()
@@ -185,15 +189,4 @@ impl<'a> Verifier<'a> {
 pub(crate) fn has_ending(name: &str, ending: &str) -> bool {
     let stem = name.strip_suffix(ending).and_then(|stem| stem.strip_suffix('.'));
     stem.is_some_and(|stem| !stem.is_empty() && !stem.ends_with('/'))
-}
-
-/// The reference to a program in a `success.spec`, which may also be one part of several.
-fn reference(spec: &Value) -> Option<&str> {
-    let keys = ["program", "target"];
-    let inner = keys.iter().filter_map(|key| spec.get(key)).find(|value| value.truthy());
-    match (spec, inner) {
-        (Value::String(reference), _) | (_, Some(Value::String(reference))) => Some(reference),
-        (_, Some(inner)) => keys.iter().filter_map(|key| inner.get(key)).find_map(Value::as_str),
-        _ => None,
-    }
 }

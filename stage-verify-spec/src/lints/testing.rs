@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
-use task_spec::verify::{Interpreter, TaskSpec, check_environment, check_task};
+use task_spec::verify::{Interpreter, SpecFile, check_environment, check_task};
 use tempfile::TempDir;
 
 use super::{Lint, Subject, Warning};
@@ -68,7 +68,7 @@ impl Task {
 
     fn check(&self, lint: &Lint) -> Vec<Warning> {
         let environment = check_environment(self.environment.path());
-        let spec = TaskSpec::at(self.folder().join("task.json"));
+        let spec = SpecFile::at(self.folder().join("task.json"));
         let task = check_task(&spec, &environment, &Interpreter::none()).expect("a check");
         (lint.check)(&Subject::new(&spec.folder, &task, &environment))
     }

@@ -1,6 +1,6 @@
 //! A difficulty that nothing downstream knows.
 
-use task_spec::pyjson::Value;
+use task_spec::value::Value;
 
 use super::{Lint, Subject, Warning};
 

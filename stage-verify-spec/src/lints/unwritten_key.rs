@@ -5,10 +5,10 @@
 
 use std::collections::BTreeSet;
 
+use task_spec::files::read_regular;
 use task_spec::python::ast::statement_visitor::{self, StatementVisitor};
 use task_spec::python::ast::visitor::{Visitor, walk_stmt};
 use task_spec::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
-use task_spec::verify::read_file;
 
 use super::subject::{Hook, Verifier, has_ending};
 use super::{Lint, Subject, Warning, walk_deeper};
@@ -124,7 +124,7 @@ fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
         || ["scripts", "utils"].iter().any(|folder| {
             let entries = fs_err::read_dir(subject.environment().root.join(folder)).into_iter().flatten();
             entries.filter_map(Result::ok).any(|entry| {
-                let bytes = read_file(&entry.path(), MAX_SCRIPT_BYTES).unwrap_or_default();
+                let bytes = read_regular(&entry.path(), MAX_SCRIPT_BYTES).unwrap_or_default();
                 String::from_utf8_lossy(&bytes).contains(key)
             })
         })

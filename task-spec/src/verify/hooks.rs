@@ -6,9 +6,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use super::files::{exists, pure};
+use super::findings::{Findings, IssueCode};
 use super::listing::Listing;
+use super::paths::{exists, pure};
 use super::shape::Mount;
+use crate::value::Value;
 
 /// A mount, and the folders of the host that its source means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,13 +55,34 @@ pub fn scripts(command: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The scripts that a command names and that are nowhere, sorted.
-pub(super) fn missing_scripts(command: &str, places: Places<'_>) -> BTreeSet<String> {
+/// Reports the scripts of a hook that are missing.
+pub(super) fn check_hook(findings: &mut Findings, hook: &str, command: &Value, places: Places<'_>) {
+    let path = places.task.map_or(places.environment, Listing::folder);
+    match command {
+        Value::String(command) => {
+            let missing: Vec<_> = missing_scripts(command, places).into_iter().collect();
+            if !missing.is_empty() {
+                let message = format!("{hook} references missing script(s): {}", missing.join(", "));
+                findings.add(IssueCode::MissingHookReference, message, path);
+                findings.missing_scripts.push((hook.to_owned(), missing));
+            }
+        }
+        // The original ends with a traceback.
+        other if other.truthy() => {
+            let message = format!("the hook {hook} is {}; give it a command as text", other.kind());
+            findings.add(IssueCode::ValidationError, message, path);
+        }
+        _ => {}
+    }
+}
+
+/// The scripts that a command names and that are missing, sorted.
+fn missing_scripts(command: &str, places: Places<'_>) -> BTreeSet<String> {
     scripts(command).filter(|script| find_script(script, places).is_none()).collect()
 }
 
 /// The file that a script of a hook is on the host.
-pub(super) fn find_script(script: &str, places: Places<'_>) -> Option<PathBuf> {
+fn find_script(script: &str, places: Places<'_>) -> Option<PathBuf> {
     if let Some(mounted) = find_mounted(script, places) {
         return Some(mounted);
     }

@@ -390,7 +390,7 @@ fn find_program(name: &str) -> Option<PathBuf> {
 }
 
 fn is_script(path: &Path) -> bool {
-    super::files::read_start(path, 2).is_ok_and(|start| start == b"#!")
+    crate::files::read_start(path, 2).is_ok_and(|start| start == b"#!")
 }
 
 fn cache_folder() -> Option<PathBuf> {

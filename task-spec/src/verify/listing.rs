@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::files::{exists, may_exist};
+use super::paths::{exists, may_exist};
 
 /// A folder and the names in it. Whether something is there is asked of the system only where the names do not
 /// say: that is asked several times for every task.

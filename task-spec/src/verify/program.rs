@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::files::{ReadError, exists, pure, read_regular};
 use super::interpreter::{AskError, Interpreter, Located};
+use super::paths::{exists, pure};
+use crate::files::{FileError, read_regular};
 use crate::python::ast::{Expr, Stmt, StmtImportFrom};
 use crate::python::{self, MAX_BYTES, Module};
+use crate::spec::VerifierRef;
 
 /// What is wrong with a program verifier.
 #[derive(Debug, thiserror::Error)]
@@ -47,25 +49,29 @@ pub(super) fn check_program(
     interpreter: &Interpreter,
     parsed: &mut Option<Module>,
 ) -> Result<(), ProgramError> {
-    if let Some((file, function)) = reference.split_once("::") {
-        let module = parse_file(file, roots.task, interpreter)?;
-        let module = parsed.insert(module);
-        if !module.functions().contains(function) {
-            return invalid(format!("{file} has no function '{function}'; define it, or name another one"));
+    match VerifierRef::parse(reference) {
+        Some(VerifierRef::File { file, function }) => {
+            let module = parsed.insert(parse_file(file, roots.task, interpreter)?);
+            if !module.functions().contains(function) {
+                return invalid(format!(
+                    "{file} has no function '{function}'; define it, or name another one"
+                ));
+            }
+            check_imports(module.imports(), roots, interpreter)
         }
-        return check_imports(module.imports(), roots, interpreter);
+        Some(VerifierRef::Module { module, function }) => check_module(module, function, interpreter),
+        None => invalid(format!(
+            "'{reference}' is not a reference to a verifier; use verifier.py::function or \
+             package.module:function"
+        )),
     }
-    if let Some((module, attribute)) = reference.split_once(':') {
-        return check_module(module, attribute, interpreter);
-    }
-    invalid(format!("'{reference}' is no reference; use verifier.py::function or package.module:function"))
 }
 
 fn parse_file(file: &str, task: &Path, interpreter: &Interpreter) -> Result<Module, ProgramError> {
     let path = task.join(pure(file));
     let source = match read_regular(&path, MAX_BYTES) {
         Ok(source) => source,
-        Err(ReadError::Io(ErrorKind::NotFound)) => {
+        Err(FileError::Io(ErrorKind::NotFound)) => {
             return invalid(format!(
                 "the verifier '{file}' is not in the task folder; add it, or name another one"
             ));

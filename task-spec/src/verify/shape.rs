@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use crate::pyjson::{Map, Value};
+use crate::value::{Map, Value};
 
 /// Levels of lists and objects that gym-anything's checks can copy before they run into Python's recursion
 /// limit, measured with its command line on Python 3.11.
@@ -26,7 +26,7 @@ pub(super) type Invalid = String;
 
 /// What the checks need of an environment's spec.
 #[derive(Clone, Debug, Default)]
-pub(super) struct EnvironmentSpec {
+pub(super) struct EnvironmentShape {
     pub id: Option<String>,
     pub mounts: Vec<Mount>,
     /// Names and commands.
@@ -42,12 +42,10 @@ pub(super) struct Mount {
 
 /// What the checks need of a task's spec.
 #[derive(Clone, Debug)]
-pub(super) struct TaskSpec {
+pub(super) struct TaskShape {
     pub pre_task: Value,
     pub post_task: Value,
     pub mode: Mode,
-    /// What is under `success.spec`.
-    pub success: Value,
 }
 
 /// How a task is judged.
@@ -65,7 +63,7 @@ pub(super) fn id(spec: &Value) -> Option<String> {
 }
 
 /// Checks a task's spec.
-pub(super) fn task(spec: &Value) -> Result<TaskSpec, Invalid> {
+pub(super) fn task(spec: &Value) -> Result<TaskShape, Invalid> {
     let spec = object(spec, "the spec")?;
     let empty = Map::default();
     let init = ["init_script", "init_pyautogui", "timeout_sec", "max_steps", "reward_type", "reward_shaping"];
@@ -76,12 +74,7 @@ pub(super) fn task(spec: &Value) -> Result<TaskSpec, Invalid> {
     let mode = mode(success.get("mode"))?;
     check_levels(spec)?;
     let value = |map: &Map, key| map.get(key).cloned().unwrap_or(Value::Null);
-    Ok(TaskSpec {
-        pre_task: value(hooks, "pre_task"),
-        post_task: value(hooks, "post_task"),
-        mode,
-        success: value(success, "spec"),
-    })
+    Ok(TaskShape { pre_task: value(hooks, "pre_task"), post_task: value(hooks, "post_task"), mode })
 }
 
 fn mode(mode: Option<&Value>) -> Result<Mode, Invalid> {
@@ -96,7 +89,7 @@ fn mode(mode: Option<&Value>) -> Result<Mode, Invalid> {
 }
 
 /// Checks an environment's spec, and takes what its preset gives it.
-pub(super) fn environment(spec: &Value) -> Result<EnvironmentSpec, Invalid> {
+pub(super) fn environment(spec: &Value) -> Result<EnvironmentShape, Invalid> {
     let own = object(spec, "the spec")?;
     let spec = match own.get("base").filter(|base| base.truthy()) {
         Some(base) => Cow::Owned(merge(preset(base)?, own)?),
@@ -122,7 +115,7 @@ pub(super) fn environment(spec: &Value) -> Result<EnvironmentSpec, Invalid> {
         return Err(format!("runner is {}; use one of {}", name(runner), RUNNERS.join(", ")));
     }
     check_levels(&spec)?;
-    Ok(EnvironmentSpec {
+    Ok(EnvironmentShape {
         id: spec.get("id").and_then(Value::as_str).map(str::to_owned),
         mounts,
         hooks: hooks(&spec)?,

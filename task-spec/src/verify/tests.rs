@@ -8,6 +8,10 @@ use fs_err as fs;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
+use std::path::Path;
+
+use common::record::Severity;
+
 use super::*;
 
 /// How long a Python may take that is expected to answer.

@@ -8,7 +8,7 @@ use std::process::Command;
 use fs_err as fs;
 use regex::Regex;
 use task_spec::fixtures::Fixtures;
-use task_spec::verify::{self, Code, Interpreter, TaskSpec};
+use task_spec::verify::{self, Interpreter, IssueCode, SpecFile};
 use task_spec::{python, shell};
 
 const NOTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../notes");
@@ -198,7 +198,7 @@ fn the_example_passes_every_check_of_its_spec() {
     fs::write(root.path().join("env.json"), LABSTOCK).unwrap();
 
     let environment = verify::check_environment(root.path());
-    let spec = TaskSpec::at(task.join("task.json"));
+    let spec = SpecFile::at(task.join("task.json"));
     let checked = verify::check_task(&spec, &environment, &Interpreter::none()).unwrap();
     assert!(environment.findings.issues.is_empty(), "{:?}", environment.findings.issues);
     assert!(checked.findings.issues.is_empty(), "{:?}", checked.findings.issues);
@@ -206,7 +206,8 @@ fn the_example_passes_every_check_of_its_spec() {
 
 #[test]
 fn issues_that_are_named_exist() {
-    let known = [Code::ParseError, Code::ValidationError, Code::InvalidProgramVerifier].map(Code::as_str);
+    let known = [IssueCode::ParseError, IssueCode::ValidationError, IssueCode::InvalidProgramVerifier]
+        .map(IssueCode::as_str);
     let code = Regex::new(r"`([a-z]+(?:_[a-z]+)*_(?:error|verifier|reference))`").unwrap();
     for page in pages() {
         for found in code.captures_iter(&page.prose()) {
