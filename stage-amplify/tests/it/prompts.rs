@@ -32,7 +32,7 @@ fn a_dry_run_writes_the_prompts_and_sends_nothing() {
 fn sizes_of_sections_are_shown() {
     let place = Place::new();
     let ran = place.run(&["--dry-run"]);
-    let sections = ["What makes a task worth having", "The environment `demo_env`", "Form of the answer"];
+    let sections = ["What makes a good task", "The environment `demo_env`", "Answer format"];
     assert!(sections.iter().all(|section| ran.stderr.contains(section)), "{}", ran.stderr);
 }
 

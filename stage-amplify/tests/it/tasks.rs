@@ -37,7 +37,7 @@ fn verdict(task: &str, message: &str) -> String {
 /// A server that mends every verifier.
 fn surgeon() -> Server {
     Server::start(|asked| {
-        let name = asked.prompt.rsplit_once("Mend `").unwrap().1.split_once('`').unwrap().0;
+        let name = asked.prompt.rsplit_once("Repair `").unwrap().1.split_once('`').unwrap().0;
         let verifier = format!(
             "def verify_{name}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"mended\"}}\n"
         );
