@@ -91,13 +91,17 @@ impl Workspace {
 
     /// Adds a task with this spec and this verifier to the environment.
     pub fn add_task(&self, name: &str, spec: &Value, verifier: &str) {
-        self.write_task_file(name, "task.json", &spec.to_string());
-        self.write_task_file(name, "verifier.py", verifier);
+        self.write_task_file(name, "task.json", &spec.to_string()).write_task_file(
+            name,
+            "verifier.py",
+            verifier,
+        );
     }
 
-    /// Writes a file of a task.
-    pub fn write_task_file(&self, task: &str, name: &str, content: &str) {
+    /// Writes a file of a task. Returns the workspace, for the task's next file.
+    pub fn write_task_file(&self, task: &str, name: &str, content: &str) -> &Self {
         self.write(self.task_dir(task).join(name), content);
+        self
     }
 
     /// Writes a file of the environment.

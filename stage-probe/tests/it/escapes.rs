@@ -12,8 +12,9 @@ use std::process::Command;
 
 use fs_err as fs;
 use serde_json::json;
+use testkit::{Ran, names_in};
 
-use crate::bench::{Bench, Ended, PROGRAM, confines, is_running, names_in, run};
+use crate::world::{PROGRAM, World, confines, is_running};
 
 /// What every attempt is put into.
 const FRAME: &str = r#"
@@ -50,50 +51,50 @@ const NOBODY: u32 = 65534;
 
 #[test]
 fn no_verifier_escapes_from_a_probe_run_by_this_user() {
-    let bench = Bench::new();
-    if confines(bench.command(Path::new(PROGRAM))) {
-        check_escapes(&bench, |bench| bench.command(Path::new(PROGRAM)));
+    let world = World::new();
+    if confines(world.command(PROGRAM)) {
+        check_escapes(&world, |world| world.command(PROGRAM));
     }
 }
 
 #[test]
 fn no_verifier_escapes_from_a_probe_run_by_nobody() {
-    let bench = Bench::new();
-    let Some(program) = program_for_nobody(&bench) else { return };
-    let command = |bench: &Bench| {
-        let mut command = bench.command(&program);
+    let world = World::new();
+    let Some(program) = program_for_nobody(&world) else { return };
+    let command = |world: &World| {
+        let mut command = world.command(&program);
         command.uid(NOBODY).gid(NOBODY).env("PATH", "/usr/bin:/bin");
         command
     };
-    if confines(command(&bench)) {
-        check_escapes(&bench, command);
+    if confines(command(&world)) {
+        check_escapes(&world, command);
     }
 }
 
 #[test]
 fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
-    let bench = Bench::new();
-    bench.task("one", "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n");
+    let world = World::new();
+    world.task("one", "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n");
     // In a user namespace that may have none within.
     let script = r#"echo 0 > /proc/sys/user/max_user_namespaces && echo ready >&2 && exec "$@""#;
     let probe = |arguments: &[&str]| {
         let mut command = Command::new("unshare");
-        command.args(["-U", "-r", "sh", "-c", script, "sh", PROGRAM]).arg(bench.env()).args(arguments);
-        run(command, "")
+        command.args(["-U", "-r", "sh", "-c", script, "sh", PROGRAM]).arg(world.env_dir()).args(arguments);
+        Ran::of(&mut command, "")
     };
     let refused = probe(&[]);
     if !refused.stderr.starts_with("ready") {
         eprintln!("skipped: cannot take user namespaces away: {}", refused.stderr);
         return;
     }
-    assert_eq!((refused.code, refused.records.len()), (Some(2), 0));
+    assert_eq!((refused.status, refused.records().len()), (Some(2), 0));
     assert!(refused.stderr.contains("verifiers cannot be confined on this machine"), "{}", refused.stderr);
     let asked = probe(&["--unsafe"]);
     assert!(asked.stderr.contains("verifiers are run unconfined"), "{}", asked.stderr);
 }
 
 /// A copy of the program that `nobody` may start.
-fn program_for_nobody(bench: &Bench) -> Option<PathBuf> {
+fn program_for_nobody(world: &World) -> Option<PathBuf> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can become somebody else");
         return None;
@@ -102,13 +103,13 @@ fn program_for_nobody(bench: &Bench) -> Option<PathBuf> {
         eprintln!("skipped: there is no /usr/bin/python3, which anybody may run");
         return None;
     }
-    let program = bench.path().join("stage-probe");
+    let program = world.path("stage-probe");
     fs::copy(PROGRAM, &program).unwrap();
-    fs::set_permissions(bench.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    fs::set_permissions(world.root(), std::fs::Permissions::from_mode(0o755)).unwrap();
     Some(program)
 }
 
-fn check_escapes(bench: &Bench, command: impl Fn(&Bench) -> Command) {
+fn check_escapes(world: &World, command: impl Fn(&World) -> Command) {
     let outside = tempfile::tempdir().unwrap();
     // Anybody may write here, so that only the sandbox keeps a verifier from it.
     fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
@@ -128,11 +129,14 @@ fn check_escapes(bench: &Bench, command: impl Fn(&Bench) -> Command) {
 
     let attempts = attempts();
     for (name, source) in &attempts {
-        bench.task_with(name, &format!("{source}{FRAME}"), &metadata);
+        world.task_with(name, &format!("{source}{FRAME}"), &metadata);
     }
-    let mut command = command(bench);
-    command.arg(bench.env()).args(["--repeat", "1", "--timeout", "2"]).env("ANTHROPIC_API_KEY", "sk-ant-x");
-    let ended = run(command, "");
+    let mut command = command(world);
+    command
+        .arg(world.env_dir())
+        .args(["--repeat", "1", "--timeout", "2"])
+        .env("ANTHROPIC_API_KEY", "sk-ant-x");
+    let ended = Ran::of(&mut command, "");
 
     check_records(&ended, &attempts.iter().map(|(name, _)| name.clone()).collect());
     tcp.set_nonblocking(true).unwrap();
@@ -147,16 +151,17 @@ fn check_escapes(bench: &Bench, command: impl Fn(&Bench) -> Command) {
     }
     assert_eq!(names_in(outside.path()), ["listening", "secret"]);
     for (name, _) in &attempts {
-        assert_eq!(names_in(&bench.task_dir(name)), ["task.json", "verifier.py"], "{name}");
+        assert_eq!(names_in(&world.task_dir(name)), ["task.json", "verifier.py"], "{name}");
     }
     assert!(!is_running(&marker), "a verifier left a process behind");
 }
 
 /// One record a task, each of its own task, and none that passes.
-fn check_records(ended: &Ended, tasks: &BTreeSet<String>) {
-    let named: Vec<&str> = ended.records.iter().map(|record| record["task"].as_str().unwrap()).collect();
+fn check_records(ended: &Ran, tasks: &BTreeSet<String>) {
+    let records = ended.records();
+    let named: Vec<&str> = records.iter().map(|record| record["task"].as_str().unwrap()).collect();
     assert_eq!(named, tasks.iter().map(String::as_str).collect::<Vec<_>>(), "{}", ended.stderr);
-    for record in &ended.records {
+    for record in &records {
         assert_eq!(record["record"], "probe", "{record}");
         let states = record["states"].as_array().unwrap();
         assert_eq!(states.len(), 4, "{record}");

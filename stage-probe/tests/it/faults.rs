@@ -5,7 +5,7 @@ use std::fmt::Write;
 use insta::{assert_json_snapshot, assert_snapshot};
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, codes, outcomes};
+use crate::world::{World, codes, outcomes};
 
 /// Reads the result, as verifiers do.
 const READ: &str = r#"
@@ -51,10 +51,10 @@ fn fixtures() -> Value {
 }
 
 fn probe(verifier: &str) -> Value {
-    let bench = Bench::new();
-    bench.task("merge", &format!("{READ}{verifier}"));
-    bench.file("merge", "fixtures.json", &fixtures().to_string());
-    bench.probe_one(&[])
+    let world = World::new();
+    world.task("merge", &format!("{READ}{verifier}"));
+    world.write_task_file("merge", "fixtures.json", &fixtures().to_string());
+    world.probe_one(&[])
 }
 
 /// Checks which issues a verifier has, by code.
@@ -76,11 +76,15 @@ fn a_sound_verifier_has_no_issue() {
 
 #[test]
 fn fixtures_without_a_golden_state_show_no_pass() {
-    let bench = Bench::new();
+    let world = World::new();
     let mut fixtures = fixtures();
     fixtures["golden"] = json!([]);
-    bench.task("merge", &format!("{READ}{SOUND}")).file("merge", "fixtures.json", &fixtures.to_string());
-    let record = bench.probe_one(&[]);
+    world.task("merge", &format!("{READ}{SOUND}")).write_task_file(
+        "merge",
+        "fixtures.json",
+        &fixtures.to_string(),
+    );
+    let record = world.probe_one(&[]);
     assert_eq!(codes(&record), ["no_fixtures"]);
     assert_eq!((&record["issues"][0]["severity"], &record["ok"]), (&json!("warning"), &json!(true)));
 }
@@ -177,14 +181,14 @@ fn answers_of_another_shape() {
         r#"{"passed": False, "score": 10**40}"#,
         r#"{"passed": False, "score": [0]}"#,
     ];
-    let bench = Bench::new();
+    let world = World::new();
     for (number, answer) in answers.iter().enumerate() {
         let verifier = format!("def verify(traj, env_info, task_info):\n    return {answer}\n");
-        bench.task(&format!("answer_{number:02}"), &verifier);
+        world.task(&format!("answer_{number:02}"), &verifier);
     }
-    let ended = bench.probe(&["--repeat", "1"]);
+    let ended = world.probe(&["--repeat", "1"]);
     let mut seen = String::new();
-    for (record, answer) in ended.records.iter().zip(answers) {
+    for (record, answer) in ended.records().iter().zip(answers) {
         assert_eq!(codes(record)[0], "bad_answer", "{answer}");
         let state = &record["states"][0];
         writeln!(seen, "{answer:<42} {} {}", state["outcome"], state["detail"]).unwrap();
@@ -194,12 +198,12 @@ fn answers_of_another_shape() {
 
 #[test]
 fn numbers_of_any_kind_are_scores() {
-    let bench = Bench::new();
-    bench.task(
+    let world = World::new();
+    world.task(
         "whole",
         "class N(float): pass\ndef verify(a, b, c):\n    return {'passed': False, 'score': N(0.0)}",
     );
-    assert_eq!(codes(&bench.probe_one(&[])), ["no_fixtures"]);
+    assert_eq!(codes(&world.probe_one(&[])), ["no_fixtures"]);
 }
 
 #[test]
@@ -212,13 +216,13 @@ fn a_verifier_of_moods_is_flaky() {
 
 #[test]
 fn what_ends_a_run_early() {
-    let bench = Bench::new();
+    let world = World::new();
     let body = |line: &str| format!("import os, sys, time\ndef verify(a, b, c):\n    {line}\n");
-    bench.task("a_exit", &body("sys.exit(0)"));
-    bench.task("b_leave", &body("os._exit(0)"));
-    bench.task("c_crash", &body("os.abort()"));
-    bench.task("d_missing", "import a_package_that_nobody_has\n");
-    bench.task(
+    world.task("a_exit", &body("sys.exit(0)"));
+    world.task("b_leave", &body("os._exit(0)"));
+    world.task("c_crash", &body("os.abort()"));
+    world.task("d_missing", "import a_package_that_nobody_has\n");
+    world.task(
         "d_missing_2",
         &body(
             r#"
@@ -230,15 +234,15 @@ fn what_ends_a_run_early() {
 "#,
         ),
     );
-    bench.task("e_syntax", "def verify(:\n");
-    bench.task("f_no_function", "def check(a, b, c):\n    pass\n");
-    bench.task(
+    world.task("e_syntax", "def verify(:\n");
+    world.task("f_no_function", "def check(a, b, c):\n    pass\n");
+    world.task(
         "g_network",
         "import socket\ndef verify(a, b, c):\n    socket.create_connection(('127.0.0.1', 1))\n",
     );
-    let ended = bench.probe(&["--repeat", "1"]);
+    let ended = world.probe(&["--repeat", "1"]);
     let mut seen = String::new();
-    for record in &ended.records {
+    for record in &ended.records() {
         let state = record["states"].get(0).unwrap_or(&Value::Null);
         // Which signal an abort ends with differs.
         let detail = state["detail"].as_str().filter(|detail| !detail.starts_with("SIG")).unwrap_or_default();
@@ -249,20 +253,20 @@ fn what_ends_a_run_early() {
 
 #[test]
 fn a_verifier_that_takes_too_long_is_ended() {
-    let bench = Bench::new();
-    bench.task("slow", "import time\ndef verify(a, b, c):\n    time.sleep(100)\n");
-    let record = bench.probe_one(&["--repeat", "1", "--timeout", "1"]);
+    let world = World::new();
+    world.task("slow", "import time\ndef verify(a, b, c):\n    time.sleep(100)\n");
+    let record = world.probe_one(&["--repeat", "1", "--timeout", "1"]);
     assert_eq!(codes(&record), ["timeout", "no_fixtures"], "{record:#}");
     assert!(outcomes(&record).iter().all(|(_, outcome)| *outcome == "error"));
 }
 
 #[test]
 fn a_source_that_is_too_much_for_the_compiler_is_bad() {
-    let bench = Bench::new();
-    bench.task("deep", &format!("x = {}1\n", "-".repeat(200_000)));
-    let ended = bench.probe(&[]);
-    assert_eq!(ended.records[0]["record"], "probe");
-    assert_eq!(ended.records[0]["ok"], false);
+    let world = World::new();
+    world.task("deep", &format!("x = {}1\n", "-".repeat(200_000)));
+    let ended = world.probe(&[]);
+    assert_eq!(ended.records()[0]["record"], "probe");
+    assert_eq!(ended.records()[0]["ok"], false);
 }
 
 #[test]
@@ -281,16 +285,16 @@ def verify(traj, env_info, task_info):
     assert answer["parsed"] == parse_vlm_json(answer["response"]) == {}
     assert extract_boolean(answer, "done") is False
     assert task_info["task_id"] == "look@1" and task_info["metadata"] == {"limit": 3}
-    assert task_info["task_spec"]["env_id"] == "demo@1"
+    assert task_info["task_spec"]["env_id"] == "demo_env@1"
     assert env_info["exec_capture"]("ls") == ""
     assert os.path.exists(os.path.join(os.path.dirname(__file__), "..", "..", "utils", "shared.py"))
     return {"passed": False, "score": THRESHOLD, "feedback": "found all"}
 "#;
-    let bench = Bench::new();
-    bench.task_with("look", verifier, &json!({ "limit": 3 }));
-    fs_err::create_dir(bench.env().join("utils")).unwrap();
-    fs_err::write(bench.env().join("utils/shared.py"), "THRESHOLD = 0\n").unwrap();
-    let record = bench.probe_one(&[]);
+    let world = World::new();
+    world.task_with("look", verifier, &json!({ "limit": 3 }));
+    fs_err::create_dir(world.env_dir().join("utils")).unwrap();
+    fs_err::write(world.env_dir().join("utils/shared.py"), "THRESHOLD = 0\n").unwrap();
+    let record = world.probe_one(&[]);
     assert_eq!(codes(&record), ["no_fixtures"], "{record:#}");
     assert!(outcomes(&record).iter().all(|(_, outcome)| *outcome == "fail"));
 }

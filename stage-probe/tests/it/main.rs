@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
 
-mod bench;
 mod escapes;
 mod faults;
 mod interrupted;
 mod stream;
 mod untouched;
+mod world;

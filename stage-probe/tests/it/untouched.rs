@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::bench::Bench;
+use crate::world::World;
 
 /// Says what it was given.
 const ECHO: &str = r#"
@@ -20,9 +20,9 @@ def verify(traj, env_info, task_info):
 
 /// Checks what the script writes; nothing where it is not told.
 fn check(script: &str, expected: Option<&Value>) {
-    let bench = Bench::new();
-    bench.task("echo", ECHO).file("echo", "export_result.sh", script);
-    let record = bench.probe_one(&["--repeat", "1"]);
+    let world = World::new();
+    world.task("echo", ECHO).write_task_file("echo", "export_result.sh", script);
+    let record = world.probe_one(&["--repeat", "1"]);
     let states = record["states"].as_array().unwrap();
     let untouched = states.iter().find(|state| state["state"] == "untouched");
     let found = untouched.map(|state| serde_json::from_str(state["detail"].as_str().unwrap()).unwrap());
