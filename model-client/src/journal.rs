@@ -2,7 +2,7 @@
 //!
 //! An answer is appended as one line and synced before anything is done with it, so what was paid for
 //! survives a crash, a full disk and a `kill -9`. A request that is found here is never sent again. Texts
-//! stay on disk: in memory there is only where each answer lies.
+//! stay on disk; memory holds only the position of each answer.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -14,47 +14,47 @@ use fs_err::{File, OpenOptions};
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::Answer;
+use crate::answer::ModelAnswer;
 
-/// An open journal. Any number of threads may use it; one process at a time (the run directory's lock sees
-/// to that).
+/// An open journal. Any number of threads may use it, but one process at a time, which the lock of the run
+/// directory ensures.
 pub struct Journal {
     path: PathBuf,
     file: File,
     state: Mutex<State>,
-    /// The length of the file that is known to be on disk. Held while syncing, so that one sync serves all
-    /// who wait for it.
+    /// The length of the file that is known to be on disk. Locked while syncing, so that one sync serves all
+    /// threads that wait for it.
     synced: Mutex<u64>,
     damage: Vec<Damage>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Where the answer to each request lies.
-    index: HashMap<String, Place>,
+    /// The position of the answer to each request.
+    index: HashMap<String, LineRange>,
     /// The end of the last whole line.
     end: u64,
 }
 
-/// Where a line lies in a journal.
+/// The position of a line in a journal.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
+pub(crate) struct LineRange {
     offset: u64,
     length: usize,
 }
 
-/// Something that was wrong with a journal when it was opened.
+/// Damage found in a journal when it was opened.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Damage {
-    /// The last line was incomplete, and was cut off.
-    #[error("{}:{line}: cut off an incomplete last line", path.display())]
+    /// The last line was incomplete and was removed.
+    #[error("{}:{line}: removed an incomplete last line", path.display())]
     Torn {
         /// The journal.
         path: PathBuf,
         /// The number of the line, from 1.
         line: usize,
     },
-    /// A line is no answer, and is passed over.
+    /// A line is not an answer and is skipped.
     #[error("{}:{line}: not an answer: {reason}", path.display())]
     BadLine {
         /// The journal.
@@ -66,7 +66,7 @@ pub enum Damage {
     },
 }
 
-/// What is needed of a line to find it again; the text is not kept.
+/// The fields that an answer is found by; the text is not kept.
 #[derive(Deserialize)]
 pub(crate) struct Head {
     pub(crate) label: String,
@@ -79,14 +79,14 @@ pub(crate) struct Head {
 }
 
 impl Journal {
-    /// Opens the journal at `path`, creating it where there is none. An incomplete last line, as a crash
-    /// leaves it, is cut off.
+    /// Opens the journal at `path`, creating it if it does not exist. An incomplete last line, as a crash
+    /// leaves it, is removed.
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let mut state = State::default();
-        let scan = scan(path, &mut BufReader::new(&file), |head, place| {
+        let scan = scan(path, &mut BufReader::new(&file), |head, range| {
             if !head.request.is_empty() {
-                state.index.insert(head.request, place);
+                state.index.insert(head.request, range);
             }
         })?;
         state.end = scan.end;
@@ -97,11 +97,11 @@ impl Journal {
             state: Mutex::new(state),
             damage: scan.damage,
         };
-        journal.mend(&scan.tail)?;
+        journal.repair(&scan.tail)?;
         Ok(journal)
     }
 
-    /// What was wrong with the journal when it was opened.
+    /// The damage found when the journal was opened.
     pub fn damage(&self) -> &[Damage] {
         &self.damage
     }
@@ -111,43 +111,43 @@ impl Journal {
         self.state().index.len()
     }
 
-    /// Whether there is no answer yet.
+    /// Whether the journal has no answer yet.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// The answer to this request, if there is one.
-    pub fn get(&self, request: &str) -> io::Result<Option<Answer>> {
-        let place = self.state().index.get(request).copied();
-        place.map(|place| read_at(&self.path, &self.file, place)).transpose()
+    pub fn get(&self, request: &str) -> io::Result<Option<ModelAnswer>> {
+        let range = self.state().index.get(request).copied();
+        range.map(|range| read_at(&self.path, &self.file, range)).transpose()
     }
 
-    /// Appends an answer and waits until it is on disk. After an error there is nothing of it in the file
-    /// that could be taken for an answer.
-    pub fn append(&self, answer: &Answer) -> io::Result<()> {
+    /// Appends an answer and waits until it is on disk. After an error, the file contains nothing of it that
+    /// could be taken for an answer.
+    pub fn append(&self, answer: &ModelAnswer) -> io::Result<()> {
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         let end = self.write(&answer.request, &line)?;
         self.sync(end)
     }
 
-    /// Writes a whole line, or nothing, and tells where the file then ends.
+    /// Writes a whole line, or nothing, and returns the new end of the file.
     fn write(&self, request: &str, line: &[u8]) -> io::Result<u64> {
         let mut state = self.state();
         let offset = state.end;
         if let Err(error) = (&self.file).write_all(line) {
-            // The disk is full, say: part of the line may be there. If it cannot be taken back either, the
-            // next `open` does it.
+            // The disk may be full, and part of the line written. If truncating fails as well, the next
+            // `open` repairs it.
             drop(self.file.set_len(offset));
             return Err(error);
         }
         state.end = offset + line.len() as u64;
-        state.index.insert(request.to_owned(), Place { offset, length: line.len() });
+        state.index.insert(request.to_owned(), LineRange { offset, length: line.len() });
         Ok(state.end)
     }
 
-    /// Waits until the file is on disk up to `end`. Who comes while another syncs waits, and then finds
-    /// its own line synced or syncs for all who came meanwhile.
+    /// Waits until the file is on disk up to `end`. A thread that comes while another one syncs waits, and
+    /// then either finds its line synced or syncs for all threads that came meanwhile.
     fn sync(&self, end: u64) -> io::Result<()> {
         let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
         if *synced < end {
@@ -158,8 +158,8 @@ impl Journal {
         Ok(())
     }
 
-    /// Cuts off an incomplete last line; completes one that lacks nothing but its line feed.
-    fn mend(&self, tail: &Tail) -> io::Result<()> {
+    /// Removes an incomplete last line; completes one that lacks only its line feed.
+    fn repair(&self, tail: &Tail) -> io::Result<()> {
         match tail {
             Tail::Whole => return Ok(()),
             Tail::NoLineFeed => (&self.file).write_all(b"\n")?,
@@ -179,7 +179,7 @@ impl Journal {
 /// How a journal ends.
 enum Tail {
     Whole,
-    /// The last line is an answer, but for its line feed: somebody edited the file.
+    /// The last line is an answer without a line feed: the file was edited.
     NoLineFeed,
     Torn,
 }
@@ -191,8 +191,8 @@ struct Scan {
     damage: Vec<Damage>,
 }
 
-/// Reads a journal from its beginning, and tells of each answer and its place.
-fn scan(path: &Path, input: &mut impl BufRead, mut found: impl FnMut(Head, Place)) -> io::Result<Scan> {
+/// Reads a journal from its start and calls `found` with each answer and its position.
+fn scan(path: &Path, input: &mut impl BufRead, mut found: impl FnMut(Head, LineRange)) -> io::Result<Scan> {
     let mut scan = Scan { end: 0, tail: Tail::Whole, damage: Vec::new() };
     let mut line = Vec::new();
     for number in 1.. {
@@ -201,10 +201,10 @@ fn scan(path: &Path, input: &mut impl BufRead, mut found: impl FnMut(Head, Place
             break;
         }
         let whole = line.ends_with(b"\n");
-        let place = Place { offset: scan.end, length: line.len() };
+        let range = LineRange { offset: scan.end, length: line.len() };
         match serde_json::from_slice::<Head>(&line) {
             Ok(head) => {
-                found(head, place);
+                found(head, range);
                 scan.tail = if whole { Tail::Whole } else { Tail::NoLineFeed };
             }
             Err(_) if !whole => {
@@ -224,37 +224,37 @@ fn scan(path: &Path, input: &mut impl BufRead, mut found: impl FnMut(Head, Place
     Ok(scan)
 }
 
-fn read_at(path: &Path, file: &File, place: Place) -> io::Result<Answer> {
-    let mut line = vec![0; place.length];
-    file.file().read_exact_at(&mut line, place.offset)?;
+fn read_at(path: &Path, file: &File, range: LineRange) -> io::Result<ModelAnswer> {
+    let mut line = vec![0; range.length];
+    file.file().read_exact_at(&mut line, range.offset)?;
     serde_json::from_slice(&line).map_err(|error| {
-        let at = format!("{}: the answer at byte {}: {error}", path.display(), place.offset);
+        let at = format!("{}: the answer at byte {}: {error}", path.display(), range.offset);
         io::Error::new(io::ErrorKind::InvalidData, at)
     })
 }
 
-/// A journal that is only read, with its answers found by label and sample number.
+/// A read-only journal whose answers are found by label and sample number.
 pub(crate) struct ByLabel {
     path: PathBuf,
     file: File,
-    places: HashMap<(String, u32), Place>,
+    ranges: HashMap<(String, u32), LineRange>,
 }
 
 impl ByLabel {
-    /// Opens the journal at `path`, which must be there. Lines that are no answers are passed over.
+    /// Opens the journal at `path`, which must exist. Lines that are not answers are skipped.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
-        let mut places = HashMap::new();
-        scan(path, &mut BufReader::new(&file), |head, place| {
-            places.insert((head.label, head.sample), place);
+        let mut ranges = HashMap::new();
+        scan(path, &mut BufReader::new(&file), |head, range| {
+            ranges.insert((head.label, head.sample), range);
         })?;
-        Ok(Self { path: path.to_owned(), file, places })
+        Ok(Self { path: path.to_owned(), file, ranges })
     }
 
     /// The last answer with this label and sample number.
-    pub(crate) fn get(&self, label: &str, sample: u32) -> io::Result<Option<Answer>> {
-        let place = self.places.get(&(label.to_owned(), sample)).copied();
-        place.map(|place| read_at(&self.path, &self.file, place)).transpose()
+    pub(crate) fn get(&self, label: &str, sample: u32) -> io::Result<Option<ModelAnswer>> {
+        let range = self.ranges.get(&(label.to_owned(), sample)).copied();
+        range.map(|range| read_at(&self.path, &self.file, range)).transpose()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -1,68 +1,99 @@
-//! Whose turn it is: how many calls may be out, what they may cost, and whether the run goes on at all.
+//! Limits what all calls of a run do together: how many are in flight, what they may cost, and when the run
+//! ends.
 //!
-//! All calls of a run share one [`Flow`]. A call enters, which may take a while, and leaves with what
-//! became of it.
+//! All calls of a run share one [`Limiter`]. A call waits for a [`Permit`], and reports its result to it.
 
 use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::Shared;
-use super::client::{AskError, Limit, Totals};
-use super::settings::Settings;
 use common::record::Usage;
 
-/// A prompt cache forgets what was not used for so long.
+use crate::error::{AskError, Limit};
+use crate::request::Prefix;
+use crate::settings::CallSettings;
+
+/// A prompt cache drops what was not used for this long.
 const CACHE_LIFE: Duration = Duration::from_mins(5);
-/// A call that succeeds allows so much of another one; one that is turned away, or not answered in time,
-/// takes `BACK_OFF`. So the number of calls in flight settles where a fifth of them fares like that, and a
-/// burst of refusals halves it.
-const ADVANCE: f64 = 0.125;
-const BACK_OFF: f64 = 0.5;
+/// A successful call widens the window by this much; one that is rejected for overload, or times out, narrows
+/// it by `NARROWING`. So the window settles where a fifth of the calls fail like that, and a burst of
+/// rejections halves it.
+const WIDENING: f64 = 0.125;
+const NARROWING: f64 = 0.5;
+
+/// The counts and the cost of a run so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Totals {
+    /// Answers that came from the model.
+    pub answers: u64,
+    /// Answers that were in the journal.
+    pub journalled: u64,
+    /// Calls in flight.
+    pub in_flight: u32,
+    /// Calls that broke off after the provider may have started to charge for them.
+    pub lost: u64,
+    /// Failed calls in a row.
+    pub failures: u32,
+    /// Tokens of the answers that came from the model.
+    pub usage: Usage,
+    /// What they cost, in US dollars, as far as prices are known.
+    pub spent: f64,
+    /// The most that calls of unknown usage may have cost on top of that, in US dollars.
+    pub lost_at_most: f64,
+    /// Whether a server ever responded.
+    pub(crate) reached: bool,
+}
+
+impl Totals {
+    /// The most that may have been spent, in US dollars.
+    pub fn committed(&self) -> f64 {
+        self.spent + self.lost_at_most
+    }
+}
 
 /// What all calls of a run share.
-pub(super) struct Flow {
-    /// The most calls that may be out, whatever the server puts up with.
+pub(crate) struct Limiter {
+    /// The maximum number of calls in flight, whatever the server accepts.
     workers: f64,
-    /// The most that may be spent, in US dollars.
+    /// The maximum that may be spent, in US dollars.
     max_cost: Option<f64>,
     deadline: Option<Instant>,
-    /// How long calls wait, at most, for the first one to warm the cache.
+    /// The longest wait for the first call to warm the cache.
     warm_up: Duration,
     state: Mutex<State>,
-    /// Something changed for those who wait to enter.
+    /// Something changed for the calls that wait for a permit.
     room: Condvar,
-    /// A cache got warm.
+    /// A cache was warmed.
     warmed: Condvar,
     /// The run has ended.
     ended: Condvar,
 }
 
 struct State {
-    /// How many calls may be out. Its fraction counts.
+    /// The current limit of calls in flight. Changes by fractions.
     window: f64,
     in_flight: u32,
-    /// What the calls in flight cost at worst, of those that have money reserved.
+    /// The worst-case cost of the calls in flight that hold a reservation.
     reserved: f64,
-    /// How many these are.
+    /// The number of reservations.
     reservations: u32,
     totals: Totals,
-    /// What is known of the cache for each shared beginning, by its id.
+    /// The state of the provider's cache for each prefix, by its id.
     caches: HashMap<u64, Cache>,
     end: Option<AskError>,
 }
 
-/// What is known of the vendor's cache for a shared beginning.
+/// The state of the provider's cache for a prefix.
 #[derive(Clone, Copy)]
 enum Cache {
-    /// A call is out that will fill it; since then.
+    /// A call in flight will fill it; the start of that call.
     Filling(Instant),
-    /// It was used then.
+    /// It is filled; its last use.
     Warm(Instant),
 }
 
 impl Cache {
-    /// Whether another call should wait for the one that is out.
+    /// Whether another call should wait for the one in flight.
     fn is_filling(self, warm_up: Duration) -> bool {
         matches!(self, Self::Filling(since) if since.elapsed() < warm_up)
     }
@@ -80,24 +111,24 @@ impl State {
 
     fn release(&mut self, worst: f64) {
         self.reservations -= 1;
-        // Sums of fractions do not come out even.
+        // Rounding errors would leave a rest.
         self.reserved = if self.reservations == 0 { 0.0 } else { self.reserved - worst };
     }
 }
 
-/// A call's place among those in flight. Leaves when dropped.
-pub(super) struct Turn<'a> {
-    flow: &'a Flow,
-    /// What the call costs at worst, in US dollars.
+/// The right to have one call in flight. Returned when dropped.
+pub(crate) struct Permit<'a> {
+    limiter: &'a Limiter,
+    /// The worst-case cost of the call, in US dollars.
     worst: f64,
     /// Whether that much is reserved.
     reserved: bool,
-    /// The beginning whose cache this call fills.
+    /// The prefix whose cache this call fills.
     fills: Option<u64>,
 }
 
-impl Flow {
-    pub(super) fn new(settings: &Settings) -> Self {
+impl Limiter {
+    pub(crate) fn new(settings: &CallSettings) -> Self {
         let workers = f64::from(u32::try_from(settings.workers.max(1)).unwrap_or(u32::MAX));
         Self {
             workers,
@@ -119,21 +150,21 @@ impl Flow {
         }
     }
 
-    /// Waits until another call may go out: one that costs so much at worst, and whose beginning is worth
-    /// caching if it is given.
-    pub(super) fn enter(&self, worst: f64, cached: Option<&Shared>) -> Result<Turn<'_>, AskError> {
+    /// Waits for a permit for a call with this worst-case cost, and with this prefix if the provider caches
+    /// it.
+    pub(crate) fn acquire(&self, worst: f64, cached: Option<&Prefix>) -> Result<Permit<'_>, AskError> {
         let mut state = self.state();
         loop {
             self.check(&mut state)?;
-            let cache = cached.and_then(|shared| state.caches.get(&shared.id()).copied());
+            let cache = cached.and_then(|prefix| state.caches.get(&prefix.id()).copied());
             if cache.is_some_and(|cache| cache.is_filling(self.warm_up)) {
-                // It may have been woken to take a place that another call can use.
+                // This call may have been woken for a permit that another one can use.
                 self.room.notify_one();
                 state = self.wait(&self.warmed, state, self.warm_up);
                 continue;
             }
             if self.has_room(&mut state, worst)? {
-                let fills = cached.filter(|_| cache.is_none_or(Cache::is_cold)).map(Shared::id);
+                let fills = cached.filter(|_| cache.is_none_or(Cache::is_cold)).map(Prefix::id);
                 return Ok(self.admit(&mut state, worst, fills));
             }
             state = self.wait(&self.room, state, Duration::MAX);
@@ -144,7 +175,7 @@ impl Flow {
         Ok(f64::from(state.in_flight) < state.window.floor() && self.can_afford(state, worst)?)
     }
 
-    /// Whether another call that costs so much at worst fits under the ceiling.
+    /// Whether another call with this worst-case cost fits under the cost limit.
     fn can_afford(&self, state: &mut State, worst: f64) -> Result<bool, AskError> {
         let Some(max) = self.max_cost else { return Ok(true) };
         let spent = state.totals.committed();
@@ -152,23 +183,23 @@ impl Flow {
             return Ok(true);
         }
         if state.reservations > 0 {
-            // What is out may turn out cheaper than the worst.
+            // The calls in flight may turn out cheaper than their worst case.
             return Ok(false);
         }
         Err(self.end_with(state, AskError::Limit(Limit::Cost { max, spent, next: worst })))
     }
 
-    fn admit(&self, state: &mut State, worst: f64, fills: Option<u64>) -> Turn<'_> {
+    fn admit(&self, state: &mut State, worst: f64, fills: Option<u64>) -> Permit<'_> {
         state.in_flight += 1;
         state.reserve(worst);
-        if let Some(shared) = fills {
-            state.caches.insert(shared, Cache::Filling(Instant::now()));
+        if let Some(prefix) = fills {
+            state.caches.insert(prefix, Cache::Filling(Instant::now()));
         }
-        Turn { flow: self, worst, reserved: true, fills }
+        Permit { limiter: self, worst, reserved: true, fills }
     }
 
-    /// Sleeps so long, unless the run ends.
-    pub(super) fn pause(&self, duration: Duration) -> Result<(), AskError> {
+    /// Sleeps for this long, unless the run ends.
+    pub(crate) fn pause(&self, duration: Duration) -> Result<(), AskError> {
         let mut state = self.state();
         let wake = Instant::now().checked_add(duration);
         loop {
@@ -184,9 +215,9 @@ impl Flow {
         }
     }
 
-    /// Ends the run: no further call goes out, those that are out are waited for. The first reason counts,
-    /// and is returned.
-    pub(super) fn end(&self, reason: AskError) -> AskError {
+    /// Ends the run: no further call is started, those in flight may finish. The first reason counts and is
+    /// returned.
+    pub(crate) fn end(&self, reason: AskError) -> AskError {
         self.end_with(&mut self.state(), reason)
     }
 
@@ -199,16 +230,16 @@ impl Flow {
     }
 
     /// Why the run has ended, if it has.
-    pub(super) fn ended(&self) -> Option<AskError> {
+    pub(crate) fn ended(&self) -> Option<AskError> {
         self.state().end.clone()
     }
 
-    pub(super) fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> Totals {
         let state = self.state();
         Totals { in_flight: state.in_flight, ..state.totals }
     }
 
-    pub(super) fn count(&self, change: impl FnOnce(&mut Totals)) {
+    pub(crate) fn count(&self, change: impl FnOnce(&mut Totals)) {
         change(&mut self.state().totals);
     }
 
@@ -222,19 +253,19 @@ impl Flow {
         Ok(())
     }
 
-    /// Waits for news, no longer than `limit` or the deadline.
+    /// Waits for a signal, no longer than `limit` or the deadline.
     fn wait<'a>(
         &self,
-        news: &Condvar,
+        signal: &Condvar,
         state: MutexGuard<'a, State>,
         limit: Duration,
     ) -> MutexGuard<'a, State> {
         let deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let limit = deadline.map_or(limit, |deadline| deadline.min(limit));
         if limit == Duration::MAX {
-            return news.wait(state).unwrap_or_else(PoisonError::into_inner);
+            return signal.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        let (state, _) = news.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
+        let (state, _) = signal.wait_timeout(state, limit).unwrap_or_else(PoisonError::into_inner);
         state
     }
 
@@ -242,52 +273,52 @@ impl Flow {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Wakes as many of those who wait to enter as may now enter. Where money is counted, those who wait
-    /// differ in what they need, so all of them have to look.
-    fn wake(&self, places: usize) {
+    /// Wakes calls that wait for one of this many free permits. With a cost limit, waiting calls differ in
+    /// what they need, so all of them have to check.
+    fn wake(&self, permits: usize) {
         if self.max_cost.is_some() {
             self.room.notify_all();
         } else {
-            (0..places).for_each(|_| self.room.notify_one());
+            (0..permits).for_each(|_| self.room.notify_one());
         }
     }
 }
 
-impl Turn<'_> {
-    /// The answer begins to come: the vendor's cache now holds the shared beginning.
-    pub(super) fn begun(&mut self) {
-        if let Some(shared) = self.fills.take() {
-            let mut state = self.flow.state();
-            state.caches.insert(shared, Cache::Warm(Instant::now()));
-            self.flow.warmed.notify_all();
+impl Permit<'_> {
+    /// The answer starts to arrive: the provider's cache now holds the prefix.
+    pub(crate) fn started(&mut self) {
+        if let Some(prefix) = self.fills.take() {
+            let mut state = self.limiter.state();
+            state.caches.insert(prefix, Cache::Warm(Instant::now()));
+            self.limiter.warmed.notify_all();
         }
     }
 
-    /// The server has too much to do: fewer calls shall be out. The turn is kept for another try.
-    pub(super) fn narrow(&mut self) {
-        let mut state = self.flow.state();
-        state.window = (state.window - BACK_OFF).max(1.0);
+    /// The server is overloaded: fewer calls may be in flight. The permit is kept for another attempt.
+    pub(crate) fn narrow(&mut self) {
+        let mut state = self.limiter.state();
+        state.window = (state.window - NARROWING).max(1.0);
     }
 
-    /// The call broke off after the server may have begun to charge for it: what was reserved is spent. The
-    /// turn is kept.
-    pub(super) fn lost(&mut self) {
-        let mut state = self.flow.state();
+    /// The call broke off after the provider may have started to charge for it: what was reserved is spent.
+    /// The permit is kept.
+    pub(crate) fn lost(&mut self) {
+        let mut state = self.limiter.state();
         state.totals.lost += 1;
         state.totals.lost_at_most += self.worst;
         self.release(&mut state);
     }
 
-    /// Waits until another try can be afforded.
-    pub(super) fn reserve_again(&mut self) -> Result<(), AskError> {
-        let mut state = self.flow.state();
+    /// Waits until another attempt can be afforded.
+    pub(crate) fn reserve_again(&mut self) -> Result<(), AskError> {
+        let mut state = self.limiter.state();
         while !self.reserved {
-            self.flow.check(&mut state)?;
-            if self.flow.can_afford(&mut state, self.worst)? {
+            self.limiter.check(&mut state)?;
+            if self.limiter.can_afford(&mut state, self.worst)? {
                 state.reserve(self.worst);
                 self.reserved = true;
             } else {
-                state = self.flow.wait(&self.flow.room, state, Duration::MAX);
+                state = self.limiter.wait(&self.limiter.room, state, Duration::MAX);
             }
         }
         Ok(())
@@ -296,15 +327,15 @@ impl Turn<'_> {
     fn release(&mut self, state: &mut State) {
         if std::mem::take(&mut self.reserved) {
             state.release(self.worst);
-            self.flow.wake(0);
+            self.limiter.wake(0);
         }
     }
 
-    /// The answer came, and cost so much in US dollars, or at most the worst where that is not known.
-    pub(super) fn answered(mut self, usage: Usage, cost: Option<f64>, cached: Option<&Shared>) {
-        self.begun();
-        let mut state = self.flow.state();
-        if let Some(Cache::Warm(used)) = cached.and_then(|shared| state.caches.get_mut(&shared.id())) {
+    /// The answer arrived. `cost` is in US dollars; where it is unknown, the worst case counts.
+    pub(crate) fn answered(mut self, usage: Usage, cost: Option<f64>, cached: Option<&Prefix>) {
+        self.started();
+        let mut state = self.limiter.state();
+        if let Some(Cache::Warm(used)) = cached.and_then(|prefix| state.caches.get_mut(&prefix.id())) {
             *used = Instant::now();
         }
         state.totals.answers += 1;
@@ -314,25 +345,25 @@ impl Turn<'_> {
             None => state.totals.lost_at_most += self.worst,
         }
         let before = state.window.floor();
-        state.window = (state.window + ADVANCE).min(self.flow.workers);
+        state.window = (state.window + WIDENING).min(self.limiter.workers);
         if state.window.floor() > before {
-            self.flow.wake(1);
+            self.limiter.wake(1);
         }
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        let flow = self.flow;
-        let mut state = flow.state();
+        let limiter = self.limiter;
+        let mut state = limiter.state();
         state.in_flight -= 1;
         self.release(&mut state);
-        if let Some(shared) = self.fills.take() {
-            state.caches.remove(&shared);
-            self.flow.warmed.notify_all();
+        if let Some(prefix) = self.fills.take() {
+            state.caches.remove(&prefix);
+            self.limiter.warmed.notify_all();
         }
         drop(state);
-        flow.wake(1);
+        limiter.wake(1);
     }
 }
 
@@ -342,59 +373,59 @@ mod tests {
 
     const WARM_UP: Duration = Duration::from_secs(30);
 
-    /// Whether a call enters at once, and whether it then fills the cache that this is known of.
-    fn enters(known: Option<Cache>) -> Option<bool> {
-        // The deadline ends what would wait.
-        let flow = Flow::new(&Settings {
+    /// Whether a call gets a permit at once, and if so, whether it fills the cache that has this state.
+    fn fills_cache(known: Option<Cache>) -> Option<bool> {
+        // The deadline ends a call that would wait.
+        let limiter = Limiter::new(&CallSettings {
             deadline: Some(Duration::from_millis(500)),
             warm_up: WARM_UP,
-            ..Settings::default()
+            ..CallSettings::default()
         });
-        let shared = Shared::from("beginning");
-        flow.state().caches.extend(known.map(|cache| (shared.id(), cache)));
-        flow.enter(0.0, Some(&shared)).ok().map(|turn| turn.fills.is_some())
+        let prefix = Prefix::from("prefix");
+        limiter.state().caches.extend(known.map(|cache| (prefix.id(), cache)));
+        limiter.acquire(0.0, Some(&prefix)).ok().map(|permit| permit.fills.is_some())
     }
 
     #[test]
-    fn calls_wait_for_a_cache_that_is_being_filled_but_not_for_ever() {
+    fn calls_wait_for_a_cache_that_is_being_filled_but_not_indefinitely() {
         let ago = |age: Duration| Instant::now().checked_sub(age).unwrap();
-        assert_eq!(enters(None), Some(true));
-        assert_eq!(enters(Some(Cache::Filling(Instant::now()))), None);
-        assert_eq!(enters(Some(Cache::Filling(ago(WARM_UP)))), Some(false));
-        assert_eq!(enters(Some(Cache::Warm(Instant::now()))), Some(false));
-        assert_eq!(enters(Some(Cache::Warm(ago(CACHE_LIFE)))), Some(true));
+        assert_eq!(fills_cache(None), Some(true));
+        assert_eq!(fills_cache(Some(Cache::Filling(Instant::now()))), None);
+        assert_eq!(fills_cache(Some(Cache::Filling(ago(WARM_UP)))), Some(false));
+        assert_eq!(fills_cache(Some(Cache::Warm(Instant::now()))), Some(false));
+        assert_eq!(fills_cache(Some(Cache::Warm(ago(CACHE_LIFE)))), Some(true));
     }
 
     #[test]
-    fn refusals_narrow_the_window_and_answers_widen_it() {
-        let flow = Flow::new(&Settings::default());
-        let mut turn = flow.enter(0.0, None).unwrap();
-        (0..8).for_each(|_| turn.narrow());
-        assert!((flow.state().window - 4.0).abs() < 1e-9);
-        (0..100).for_each(|_| turn.narrow());
-        assert!((flow.state().window - 1.0).abs() < 1e-9, "one call can always go out");
-        drop(turn);
+    fn overload_narrows_the_window_and_answers_widen_it() {
+        let limiter = Limiter::new(&CallSettings::default());
+        let mut permit = limiter.acquire(0.0, None).unwrap();
+        (0..8).for_each(|_| permit.narrow());
+        assert!((limiter.state().window - 4.0).abs() < 1e-9);
+        (0..100).for_each(|_| permit.narrow());
+        assert!((limiter.state().window - 1.0).abs() < 1e-9, "one call is always allowed");
+        drop(permit);
         for _ in 0..100 {
-            flow.enter(0.0, None).unwrap().answered(Usage::default(), None, None);
+            limiter.acquire(0.0, None).unwrap().answered(Usage::default(), None, None);
         }
-        assert!((flow.state().window - 8.0).abs() < 1e-9);
-        assert_eq!(flow.totals().in_flight, 0);
+        assert!((limiter.state().window - 8.0).abs() < 1e-9);
+        assert_eq!(limiter.totals().in_flight, 0);
     }
 
     #[test]
-    fn what_was_reserved_is_given_back_or_spent() {
-        let flow = Flow::new(&Settings { max_cost: Some(10.0), ..Settings::default() });
-        let mut first = flow.enter(6.0, None).unwrap();
+    fn a_reservation_is_released_or_spent() {
+        let limiter = Limiter::new(&CallSettings { max_cost: Some(10.0), ..CallSettings::default() });
+        let mut first = limiter.acquire(6.0, None).unwrap();
         first.lost();
-        assert!((flow.totals().committed() - 6.0).abs() < 1e-9);
+        assert!((limiter.totals().committed() - 6.0).abs() < 1e-9);
         assert!(matches!(first.reserve_again(), Err(AskError::Limit(Limit::Cost { .. }))));
         drop(first);
-        assert!(flow.state().reserved.abs() < 1e-9);
+        assert!(limiter.state().reserved.abs() < 1e-9);
 
-        let flow = Flow::new(&Settings { max_cost: Some(10.0), ..Settings::default() });
-        flow.enter(6.0, None).unwrap().answered(Usage::default(), Some(1.0), None);
-        flow.enter(6.0, None).unwrap().answered(Usage::default(), None, None);
-        assert!((flow.totals().committed() - 7.0).abs() < 1e-9);
-        assert!(flow.enter(6.0, None).is_err());
+        let limiter = Limiter::new(&CallSettings { max_cost: Some(10.0), ..CallSettings::default() });
+        limiter.acquire(6.0, None).unwrap().answered(Usage::default(), Some(1.0), None);
+        limiter.acquire(6.0, None).unwrap().answered(Usage::default(), None, None);
+        assert!((limiter.totals().committed() - 7.0).abs() < 1e-9);
+        assert!(limiter.acquire(6.0, None).is_err());
     }
 }

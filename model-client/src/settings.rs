@@ -1,33 +1,32 @@
-//! What a person may want to set about asking.
+//! What can be set about calls.
 
 use std::time::Duration;
 
-/// What a person may want to set.
+/// Limits of the calls of a run.
 #[derive(Clone, Debug)]
-pub struct Settings {
-    /// The most calls in flight.
+pub struct CallSettings {
+    /// The maximum number of calls in flight.
     pub workers: usize,
-    /// The most that this run may spend, in US dollars.
+    /// The maximum that this run may spend, in US dollars.
     pub max_cost: Option<f64>,
-    /// When to begin no further call, counted from the start.
+    /// Stop starting calls after this long, counted from the start of the run.
     pub deadline: Option<Duration>,
-    /// How long calls that begin alike wait, at most, for the first of them to be answered: from then on the
-    /// vendor's cache serves the others. A model that thinks for minutes before its first word is not waited
-    /// for.
+    /// How long calls with the same prefix wait for the first of them to start its answer, which warms the
+    /// provider's cache for the others. Limited, as a model may think for minutes before its first word.
     pub warm_up: Duration,
-    /// How often a call is tried that breaks off, before it is given up.
+    /// The number of attempts at a call that breaks off, before it fails.
     pub attempts: u32,
-    /// How long a call is tried that the server turns away for having too much to do, before it is given up.
+    /// How long a call is retried that an overloaded server rejects, before it fails.
     pub patience: Duration,
-    /// The wait before the second try, where the server names none. It doubles from try to try.
+    /// The wait before the second attempt, where the server names none. It doubles with each attempt.
     pub backoff: Duration,
     /// How long to wait for a server.
     pub timeouts: Timeouts,
-    /// The run stops when so many calls in a row were given up.
+    /// The run stops after this many failed calls in a row.
     pub max_failures: u32,
 }
 
-impl Default for Settings {
+impl Default for CallSettings {
     fn default() -> Self {
         Self {
             workers: 8,
@@ -48,11 +47,11 @@ impl Default for Settings {
 pub struct Timeouts {
     /// For a connection.
     pub connect: Duration,
-    /// For the beginning of a response. Models that think say nothing meanwhile.
+    /// For the start of a response. A model may think silently until then.
     pub first_byte: Duration,
-    /// For the next piece of a response; before its beginning, too.
+    /// For the next piece of a response; before its start, too.
     pub idle: Duration,
-    /// For the end of the response, from the beginning of the call.
+    /// For the end of the response, from the start of the call.
     pub total: Duration,
 }
 

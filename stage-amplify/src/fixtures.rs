@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use common::record::{Files, Record};
-use model_client::{Answer, Shared};
+use model_client::{ModelAnswer, Prefix};
 use serde_json::json;
 use task_spec::fixtures::{FILE_NAME, Fixtures};
 
@@ -19,7 +19,7 @@ const HIDDEN: [&str; 4] = ["verifier.py", "fixtures.json", "setup_task.sh", "set
 
 /// A task that gets fixtures: its files, with those in it. Also when that fails, the task goes on as it is,
 /// and the failure beside it.
-pub(crate) fn make(task: &Files, maker: &Maker<'_>, shared: &Shared) -> Result<Vec<Record>, Missing> {
+pub(crate) fn make(task: &Files, maker: &Maker<'_>, shared: &Prefix) -> Result<Vec<Record>, Missing> {
     if task.files.contains_key(FILE_NAME) {
         return Ok(vec![Record::Files(task.clone())]);
     }
@@ -35,7 +35,7 @@ pub(crate) fn make(task: &Files, maker: &Maker<'_>, shared: &Shared) -> Result<V
     }
 }
 
-fn ask(task: &Files, maker: &Maker<'_>, shared: &Shared) -> Result<(String, Earlier), Missing> {
+fn ask(task: &Files, maker: &Maker<'_>, shared: &Prefix) -> Result<(String, Earlier), Missing> {
     let name = task.task.clone().unwrap_or_default();
     let shown = task_files::shown(&task.files, &HIDDEN);
     let ask = |problems: &[String]| {
@@ -51,7 +51,7 @@ fn ask(task: &Files, maker: &Maker<'_>, shared: &Shared) -> Result<(String, Earl
 }
 
 /// The fixtures in an answer, or what is wrong with it, in words for the model.
-fn judge(answer: &Answer) -> Result<String, Vec<String>> {
+fn judge(answer: &ModelAnswer) -> Result<String, Vec<String>> {
     let files: BTreeMap<String, String> = answer::parse(&answer.text, answer.stop).files;
     let wrong = |why: String| Err(vec![why]);
     let Some(text) = files.get(FILE_NAME) else { return wrong(format!("there was no {FILE_NAME} in it")) };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use common::environment::TaskName;
 use common::record::{Problem, Spec};
-use model_client::Answer;
+use model_client::ModelAnswer;
 
 /// The name of the file that is not asked for, as it is there.
 const README: &str = "README.md";
@@ -20,7 +20,7 @@ pub(crate) struct Judged {
 
 /// The files in an answer, with the README they were written from; or what keeps them from being published,
 /// in words for the model.
-pub(crate) fn files(answer: &Answer, spec: &Spec) -> Result<Judged, Vec<String>> {
+pub(crate) fn files(answer: &ModelAnswer, spec: &Spec) -> Result<Judged, Vec<String>> {
     let mut found = answer::parse(&answer.text, answer.stop);
     found.files.insert(README.to_owned(), format!("{}\n", spec.readme.trim_end()));
     let judged = found.judge(TaskName::new(&spec.task).as_ref());

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use common::record::{Failure, Files, Plan, Spec, Usage};
-use model_client::{Answer, AskError, Client, Request, Shared};
+use model_client::{AskError, Client, ModelAnswer, Prefix, Request};
 use serde_json::json;
 
 use crate::judge;
@@ -20,9 +20,9 @@ const FILES_TOKENS: u64 = 64_000;
 pub(crate) struct Job {
     pub(crate) row: Plan,
     /// What the calls for READMEs begin with; none if the README is given.
-    pub(crate) readme_prompt: Option<Shared>,
+    pub(crate) readme_prompt: Option<Prefix>,
     /// What the calls for files begin with; none if no files are wanted.
-    pub(crate) files_prompt: Option<Shared>,
+    pub(crate) files_prompt: Option<Prefix>,
     /// The README, where it is given.
     pub(crate) spec: Option<Spec>,
     /// How many READMEs were asked for already, what they took, and what was wrong with the last one.
@@ -112,7 +112,7 @@ impl Maker<'_> {
         Ok(())
     }
 
-    fn readme(&self, shared: &Shared, row: &Plan, earlier: &mut Earlier) -> Result<Spec, Missing> {
+    fn readme(&self, shared: &Prefix, row: &Plan, earlier: &mut Earlier) -> Result<Spec, Missing> {
         let line = as_line(row).map_err(Missing::Broken)?;
         let ask = |problems: &[String]| {
             self.templates
@@ -134,7 +134,7 @@ impl Maker<'_> {
         })
     }
 
-    fn files(&self, shared: &Shared, spec: &Spec) -> Result<Files, Missing> {
+    fn files(&self, shared: &Prefix, spec: &Spec) -> Result<Files, Missing> {
         let ask = |problems: &[String]| {
             let readme = &spec.readme;
             self.templates
@@ -163,16 +163,16 @@ impl Maker<'_> {
     pub(crate) fn ask_until<T>(
         &self,
         (label, tokens): (&str, u64),
-        shared: &Shared,
+        shared: &Prefix,
         earlier: &mut Earlier,
         own: &impl Fn(&[String]) -> Result<String>,
-        judge: impl Fn(&Answer) -> Result<T, Vec<String>>,
-    ) -> Result<(T, Answer), Missing> {
+        judge: impl Fn(&ModelAnswer) -> Result<T, Vec<String>>,
+    ) -> Result<(T, ModelAnswer), Missing> {
         while earlier.attempts < self.max_candidates {
             let request = Request {
                 label: label.to_owned(),
-                shared: shared.clone(),
-                own: own(&earlier.problems).map_err(Missing::Broken)?,
+                prefix: shared.clone(),
+                suffix: own(&earlier.problems).map_err(Missing::Broken)?,
                 max_output_tokens: Some(tokens),
                 sample: earlier.attempts,
             };
@@ -204,7 +204,7 @@ impl Missing {
 
     fn from(error: AskError, before: u32) -> Self {
         match error {
-            AskError::GaveUp { code, message, attempts } => Self::failed(Failure {
+            AskError::GaveUp { code, message, attempts, .. } => Self::failed(Failure {
                 stage: "amplify".to_owned(),
                 code: code.to_owned(),
                 message,

@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use common::environment::TaskName;
 use common::jsonl::{Line, ManifestFile, RawLine};
 use common::record::{Kind, Plan, Record, Spec};
-use model_client::Shared;
+use model_client::Prefix;
 
 use crate::duplicates::Seen;
 use crate::incoming;
@@ -18,8 +18,8 @@ use crate::work;
 
 /// What the calls for some rows begin with.
 struct Prompts {
-    readme: Shared,
-    files: Option<Shared>,
+    readme: Prefix,
+    files: Option<Prefix>,
 }
 
 /// What the workers are given, in the order in which it goes out.
@@ -110,7 +110,7 @@ impl Run<'_> {
     /// A job for each README that comes in, as it comes; where none came, for those of the run directory.
     fn spec_items(
         &self,
-        prompts: Vec<(usize, Shared)>,
+        prompts: Vec<(usize, Prefix)>,
     ) -> Result<impl Iterator<Item = Item> + Send + 'static> {
         let ui = self.ui.clone();
         let env = self.settings.environment.name.clone();

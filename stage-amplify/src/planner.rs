@@ -7,7 +7,7 @@ use common::record::StopReason;
 use common::record::{Failure, Plan, Record};
 use common::ui::Ui;
 use fs_err as fs;
-use model_client::{Client, Request, Shared};
+use model_client::{Client, Prefix, Request};
 use serde_json::{Value, json};
 
 use crate::profile::Quota;
@@ -34,7 +34,7 @@ struct Planner<'a> {
     templates: &'a Templates,
     ui: &'a Ui,
     /// What the calls have in common.
-    shared: Shared,
+    shared: Prefix,
     /// The number of the first row that is asked for.
     first: usize,
     /// The environment's name, for the rows.
@@ -117,8 +117,8 @@ impl Planner<'_> {
     fn request(&self, next: usize, own: String, sample: u32) -> Request {
         Request {
             label: format!("plan/{next}"),
-            shared: self.shared.clone(),
-            own,
+            prefix: self.shared.clone(),
+            suffix: own,
             max_output_tokens: Some(TOKENS),
             sample,
         }

@@ -13,7 +13,7 @@ use fs_err as fs;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
-use model_client::Shared;
+use model_client::Prefix;
 use serde::Serialize;
 
 /// The built-in templates.
@@ -138,7 +138,7 @@ impl Kept {
     }
 
     /// The prompt of this pass for the rows from number `first` on: the one that was kept, else `rendered`.
-    pub(crate) fn prompt(&self, pass: &str, first: usize, rendered: String) -> Result<Shared> {
+    pub(crate) fn prompt(&self, pass: &str, first: usize, rendered: String) -> Result<Prefix> {
         let path = self.dir.join(format!("{pass}.{first}.md"));
         if !self.fresh && path.exists() {
             let kept = fs::read_to_string(&path).context("cannot read a prompt of an earlier run")?;

@@ -10,7 +10,7 @@ use common::publish::write_file_atomic;
 use common::record::{Failure, Files, Issue, Outcome, Probe, Record, Severity, SpecKind, Verdict};
 use common::run_dir::RunDir;
 use fs_err as fs;
-use model_client::{Answer, Shared};
+use model_client::{ModelAnswer, Prefix};
 use serde_json::json;
 
 use crate::judge::rejections;
@@ -117,7 +117,7 @@ impl FaultyTask {
     }
 
     /// Asks for it to be mended.
-    pub(crate) fn mend(&self, maker: &Maker<'_>, shared: &Shared) -> Result<Vec<Record>, Missing> {
+    pub(crate) fn mend(&self, maker: &Maker<'_>, shared: &Prefix) -> Result<Vec<Record>, Missing> {
         let shown = task_files::shown(&self.files, &[]);
         let ask = |problems: &[String]| {
             let context = json!({
@@ -143,7 +143,7 @@ impl FaultyTask {
     }
 
     /// The task's files with those of the answer in their place.
-    fn judge(&self, answer: &Answer) -> Result<BTreeMap<String, String>, Vec<String>> {
+    fn judge(&self, answer: &ModelAnswer) -> Result<BTreeMap<String, String>, Vec<String>> {
         let parsed = answer::parse(&answer.text, answer.stop);
         if !parsed.is_sound() {
             return Err(rejections(&parsed.problems));

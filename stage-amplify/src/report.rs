@@ -6,7 +6,7 @@ use common::publish::write_file_atomic;
 use common::record::Plan;
 use common::ui::Ui;
 use fs_err as fs;
-use model_client::{Client, Estimate, Table};
+use model_client::{Client, Estimate, ModelTable};
 use serde_json::json;
 
 use crate::incoming;
@@ -69,7 +69,7 @@ pub(crate) fn dry_run(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
 
 /// Tells what the passes take of the model, as if none of it had been done yet.
 pub(crate) fn estimate(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<ExitStatus> {
-    let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
+    let table = settings.prices.as_deref().map_or_else(ModelTable::built_in, ModelTable::with)?;
     let facts = model_client::facts(&settings.model, &table)?;
     ensure!(
         facts.price.is_some(),
@@ -112,18 +112,18 @@ struct Prompt {
 }
 
 impl Prompt {
-    fn estimated(&self, count: u64) -> model_client::Pass {
+    fn estimated(&self, count: u64) -> model_client::PassSize {
         let (calls, output_tokens) = match self.does {
             Pass::Plan => {
                 (count.div_ceil(ROWS_PER_CALL as u64), self.output_tokens * count.min(ROWS_PER_CALL as u64))
             }
             _ => (count, self.output_tokens),
         };
-        model_client::Pass {
+        model_client::PassSize {
             name: self.pass.to_owned(),
             calls,
-            shared_bytes: self.shared.len() as u64,
-            own_bytes: self.own.len() as u64 + self.more_own,
+            prefix_bytes: self.shared.len() as u64,
+            suffix_bytes: self.own.len() as u64 + self.more_own,
             output_tokens,
         }
     }

@@ -1,14 +1,14 @@
 //! The passes, one after the other.
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::record::{Failure, Record};
 use common::stage::Output;
 use common::ui::Ui;
-use model_client::journal::Journal;
+use model_client::Journal;
 use model_client::pool::Pool;
-use model_client::{AskError, Client, Table};
+use model_client::{AskError, Client, ModelTable};
 
 use crate::incoming;
 use crate::maker::{Maker, Missing};
@@ -58,12 +58,10 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
 
 /// The exit status of a run that was stopped before its end.
 fn status_of(error: anyhow::Error, ui: &Ui) -> Result<ExitStatus> {
-    let status = match error.downcast_ref::<AskError>() {
-        Some(AskError::Limit(_)) => ExitStatus::Limit,
-        Some(AskError::Interrupted) => ExitStatus::Interrupted,
-        _ => return Err(error),
-    };
-    ui.warn(format_args!("{error:#}; the same command goes on where this run ended"));
+    let Some(ask) = error.downcast_ref::<AskError>() else { return Err(error) };
+    let hint = ask.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+    let Some(status) = ask.exit_status() else { return Err(anyhow!("{error:#}{hint}")) };
+    ui.warn(format_args!("{error:#}{hint}; run the same command again to resume"));
     Ok(status)
 }
 
@@ -76,13 +74,19 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
     interrupt.listen({
         let ui = ui.clone();
         move |urgency| match urgency {
-            Urgency::Drain => ui.warn("interrupted; waiting for the calls that are out, again to drop them"),
-            Urgency::Stop => ui.warn("dropping the calls that are out"),
+            Urgency::Drain => {
+                ui.warn("interrupted; waiting for in-flight calls; press Ctrl-C again to abort");
+            }
+            Urgency::Stop => ui.warn("aborting in-flight calls"),
         }
     });
-    let table = settings.prices.as_deref().map_or_else(Table::built_in, Table::with)?;
+    let table = settings.prices.as_deref().map_or_else(ModelTable::built_in, ModelTable::with)?;
     let model =
-        model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())?;
+        model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())
+            .map_err(|error| match error.hint() {
+            Some(hint) => anyhow!("{error}; {hint}"),
+            None => error.into(),
+        })?;
     Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
 }
 

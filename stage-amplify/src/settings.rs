@@ -43,7 +43,7 @@ pub(crate) struct Settings {
     pub(crate) rounds: usize,
     pub(crate) prices: Option<PathBuf>,
     /// Limits of the calls.
-    pub(crate) calls: model_client::Settings,
+    pub(crate) calls: model_client::CallSettings,
     pub(crate) estimate: bool,
     pub(crate) examples_root: Option<PathBuf>,
     pub(crate) seed: u64,
@@ -76,7 +76,7 @@ impl Settings {
             bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
         }
         let passes = passes(&args.passes)?;
-        let calls = model_client::Settings {
+        let calls = model_client::CallSettings {
             workers: args.num_workers,
             max_cost: args.max_cost,
             deadline: args.deadline_sec.map(Duration::from_secs),
@@ -87,7 +87,7 @@ impl Settings {
                 total: Duration::from_secs(args.call_timeout_sec),
                 ..Timeouts::default()
             },
-            ..model_client::Settings::default()
+            ..model_client::CallSettings::default()
         };
         let workspace = args.stage.workspace()?;
         let environment = workspace.environment(&args.env_dir)?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use common::environment::TaskName;
 use common::record::{Failure, Files, Kind, Record, Task, TaskStatus};
-use model_client::Shared;
+use model_client::Prefix;
 
 use crate::fixtures;
 use crate::incoming;
@@ -114,7 +114,7 @@ impl Run<'_> {
         })
     }
 
-    fn prompt(&self, pass: &str) -> Result<Shared> {
+    fn prompt(&self, pass: &str) -> Result<Prefix> {
         let rows = incoming::plan_rows(self.settings, self.ui)?;
         let seeds = incoming::seed_names(self.settings, self.ui)?;
         let data = PromptData::gather(self.settings, &seeds, &rows, self.ui)?;

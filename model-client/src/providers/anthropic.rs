@@ -1,23 +1,23 @@
 //! Anthropic Messages, version 2023-06-01: <https://platform.claude.com/docs/en/api/messages>.
 
+use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
-use super::body::{OWN, SHARED};
-use super::{Draft, Format, count, error_in_stream, join, merge, text_at};
-use crate::table::Facts;
-use crate::{CallError, Request};
-use common::record::StopReason;
-use common::record::Usage;
+use super::body::{PREFIX, SUFFIX};
+use super::format::{Draft, Format, count, error_in_stream, join, merge, text_at};
+use crate::facts::ModelFacts;
+use crate::model::CallError;
+use crate::request::Request;
 
-pub(crate) struct Anthropic;
+pub(super) struct Anthropic;
 
-const VENDOR: &str = "Anthropic";
-/// `max_tokens` must be there; what models have had for longest, where nothing is known.
+const PROVIDER: &str = "Anthropic";
+/// `max_tokens` is required; the lowest limit of any model, where the limit is unknown.
 const MAX_TOKENS: u64 = 8192;
 
 impl Format for Anthropic {
-    fn vendor(&self) -> &'static str {
-        VENDOR
+    fn provider(&self) -> &'static str {
+        PROVIDER
     }
 
     fn url(&self, base: &str, _model: &str) -> String {
@@ -32,20 +32,20 @@ impl Format for Anthropic {
         &[("anthropic-version", "2023-06-01")]
     }
 
-    fn body(&self, model: &str, request: &Request, facts: &Facts) -> Map<String, Value> {
+    fn body(&self, model: &str, request: &Request, facts: &ModelFacts) -> Map<String, Value> {
         let max_tokens = facts.output_limit(request.max_output_tokens).unwrap_or(MAX_TOKENS);
         let mut content = Vec::new();
-        if !request.shared.is_empty() {
-            content.push(json!({"type": "text", "text": SHARED, "cache_control": {"type": "ephemeral"}}));
+        if !request.prefix.is_empty() {
+            content.push(json!({"type": "text", "text": PREFIX, "cache_control": {"type": "ephemeral"}}));
         }
-        content.push(json!({"type": "text", "text": OWN}));
+        content.push(json!({"type": "text", "text": SUFFIX}));
         let mut body = Map::from_iter([
             ("model".to_owned(), model.into()),
             ("max_tokens".to_owned(), max_tokens.into()),
             ("stream".to_owned(), true.into()),
         ]);
         merge(&mut body, &facts.request);
-        // A budget that leaves nothing for the answer is refused.
+        // The API rejects a budget that leaves no tokens for the answer.
         if body.get("thinking").is_some_and(|thinking| count(thinking, "/budget_tokens") >= max_tokens) {
             body.remove("thinking");
         }
@@ -67,7 +67,7 @@ impl Format for Anthropic {
             }
             "message" => take_in_message(event, draft),
             "error" => return Err(error(&event["error"])),
-            // `ping`, `content_block_stop`, `message_stop`, and what is yet to be invented.
+            // `ping`, `content_block_stop`, `message_stop`, and future events.
             _ => {}
         }
         Ok(())
@@ -92,8 +92,8 @@ fn stop(reason: &str) -> StopReason {
     }
 }
 
-/// Counts are cumulative, and later events may leave out what has not changed. `input_tokens` is without
-/// what the cache had or got; `output_tokens` has the reasoning in it.
+/// Counts are cumulative, and later events may omit unchanged ones. `input_tokens` excludes what was read from
+/// or written to the cache; `output_tokens` includes the reasoning.
 fn usage(new: &Value, old: Usage) -> Usage {
     let or = |pointer: &str, old: u64| new.pointer(pointer).and_then(Value::as_u64).unwrap_or(old);
     let written = or("/cache_creation_input_tokens", old.cache_write_5m + old.cache_write_1h);
@@ -122,5 +122,5 @@ fn error(error: &Value) -> CallError {
         "overloaded_error" => 529,
         _ => 500,
     };
-    error_in_stream(VENDOR, status, error)
+    error_in_stream(PROVIDER, status, error)
 }

@@ -1,72 +1,66 @@
-//! The body of a request, of which the shared beginning is kept once for all calls.
+//! The body of a request. Its prefix is kept once for all calls.
 
 use std::io::Read;
 
 use serde_json::{Map, Value};
 
-use crate::{Request, Shared};
 use common::fingerprint;
 
-/// Stands for the shared beginning in the template of a body. No text of a template has a NUL in it, and
-/// JSON spells that out.
-pub(super) const SHARED: &str = "\0shared\0";
-/// Stands for a request's own text.
-pub(super) const OWN: &str = "\0own\0";
+use crate::request::{Prefix, Request, json_escape};
 
-const SHARED_IN_JSON: &str = r"\u0000shared\u0000";
-const OWN_IN_JSON: &str = r"\u0000own\u0000";
+/// Stands for the prefix in the template of a body. Other texts of a template contain no NUL, which JSON
+/// escapes.
+pub(super) const PREFIX: &str = "\0prefix\0";
+/// Stands for the suffix.
+pub(super) const SUFFIX: &str = "\0suffix\0";
 
-/// A JSON text in five pieces: `head`, the shared beginning, `middle`, the request's own text, `tail`.
-pub(crate) struct Body {
+const PREFIX_IN_JSON: &str = r"\u0000prefix\u0000";
+const SUFFIX_IN_JSON: &str = r"\u0000suffix\u0000";
+
+/// A JSON text in five pieces: `head`, the prefix, `middle`, the suffix, `tail`.
+pub(super) struct Body {
     head: String,
-    shared: Shared,
+    prefix: Prefix,
     middle: String,
-    own: String,
+    suffix: String,
     tail: String,
 }
 
 impl Body {
-    /// The body made of a template and the texts of a request.
-    pub(crate) fn new(template: Map<String, Value>, request: &Request) -> Self {
+    /// The body from a template and the texts of a request.
+    pub(super) fn new(template: Map<String, Value>, request: &Request) -> Self {
         let template = Value::Object(template).to_string();
-        let (head, rest) = template.split_once(SHARED_IN_JSON).unwrap_or(("", &template));
-        let (middle, tail) = rest.split_once(OWN_IN_JSON).unwrap_or((rest, ""));
+        let (head, rest) = template.split_once(PREFIX_IN_JSON).unwrap_or(("", &template));
+        let (middle, tail) = rest.split_once(SUFFIX_IN_JSON).unwrap_or((rest, ""));
         Self {
             head: head.to_owned(),
-            shared: request.shared.clone(),
+            prefix: request.prefix.clone(),
             middle: middle.to_owned(),
-            own: json_text(&request.own),
+            suffix: json_escape(&request.suffix),
             tail: tail.to_owned(),
         }
     }
 
     fn pieces(&self) -> [&str; 5] {
-        [&self.head, self.shared.json(), &self.middle, &self.own, &self.tail]
+        [&self.head, self.prefix.json(), &self.middle, &self.suffix, &self.tail]
     }
 
     /// Its length in bytes.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.pieces().iter().map(|piece| piece.len()).sum()
     }
 
-    /// Reads it from the beginning.
-    pub(crate) fn reader(&self) -> impl Read {
-        let [head, shared, middle, own, tail] = self.pieces().map(str::as_bytes);
-        head.chain(shared).chain(middle).chain(own).chain(tail)
+    /// Reads it from its start.
+    pub(super) fn reader(&self) -> impl Read {
+        let [head, prefix, middle, suffix, tail] = self.pieces().map(str::as_bytes);
+        head.chain(prefix).chain(middle).chain(suffix).chain(tail)
     }
 
-    /// The SHA-256 of what is asked of whom, as 64 hexadecimal digits.
-    pub(crate) fn fingerprint(&self, asked: &str, sample: u32) -> String {
+    /// The SHA-256 of the body, its sample number and its `recipient`, as 64 hexadecimal digits.
+    pub(super) fn fingerprint(&self, recipient: &str, sample: u32) -> String {
         let body = self.pieces().concat();
-        fingerprint::sha256_hex(format!("{asked}\n{body}\n{sample}").as_bytes())
+        fingerprint::sha256_hex(format!("{recipient}\n{body}\n{sample}").as_bytes())
     }
-}
-
-/// `text` as it stands between the quotes of a JSON string.
-pub(crate) fn json_text(text: &str) -> String {
-    let mut quoted = Value::from(text).to_string();
-    quoted.pop();
-    quoted.split_off(1)
 }
 
 #[cfg(test)]
@@ -78,15 +72,15 @@ mod tests {
     }
 
     #[test]
-    fn texts_go_where_the_template_has_its_holes() {
+    fn texts_replace_their_placeholders() {
         let request = Request {
             label: "x".to_owned(),
-            shared: "say \"hi\"\n\u{1}".into(),
-            own: "é\0\\".to_owned(),
+            prefix: "say \"hi\"\n\u{1}".into(),
+            suffix: "é\0\\".to_owned(),
             max_output_tokens: None,
             sample: 0,
         };
-        let template = serde_json::json!({"a": [{"t": SHARED}, {"t": OWN}], "both": 1});
+        let template = serde_json::json!({"a": [{"t": PREFIX}, {"t": SUFFIX}], "both": 1});
         let Value::Object(template) = template else { unreachable!() };
         let body = Body::new(template, &request);
         let parsed: Value = serde_json::from_str(&text(&body)).unwrap();
@@ -98,12 +92,12 @@ mod tests {
     fn the_sample_makes_another_fingerprint() {
         let request = Request {
             label: "x".to_owned(),
-            shared: "a".into(),
-            own: "b".to_owned(),
+            prefix: "a".into(),
+            suffix: "b".to_owned(),
             max_output_tokens: None,
             sample: 0,
         };
-        let template = || Map::from_iter([("t".to_owned(), Value::from(format!("{SHARED}{OWN}")))]);
+        let template = || Map::from_iter([("t".to_owned(), Value::from(format!("{PREFIX}{SUFFIX}")))]);
         let body = Body::new(template(), &request);
         assert_eq!(text(&body), r#"{"t":"ab"}"#);
         assert_ne!(body.fingerprint("m", 0), body.fingerprint("m", 1));

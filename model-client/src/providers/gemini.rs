@@ -1,21 +1,21 @@
 //! Gemini, v1beta: <https://ai.google.dev/api/generate-content>.
 
+use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
-use super::body::{OWN, SHARED};
-use super::{Draft, Format, count, error_in_stream, join, merge, text_at};
-use crate::table::Facts;
-use crate::{CallError, Request};
-use common::record::StopReason;
-use common::record::Usage;
+use super::body::{PREFIX, SUFFIX};
+use super::format::{Draft, Format, count, error_in_stream, join, merge, text_at};
+use crate::facts::ModelFacts;
+use crate::model::CallError;
+use crate::request::Request;
 
-pub(crate) struct Gemini;
+pub(super) struct Gemini;
 
-const VENDOR: &str = "Gemini";
+const PROVIDER: &str = "Gemini";
 
 impl Format for Gemini {
-    fn vendor(&self) -> &'static str {
-        VENDOR
+    fn provider(&self) -> &'static str {
+        PROVIDER
     }
 
     fn url(&self, base: &str, model: &str) -> String {
@@ -26,13 +26,13 @@ impl Format for Gemini {
         ("x-goog-api-key", key.to_owned())
     }
 
-    fn body(&self, _model: &str, request: &Request, facts: &Facts) -> Map<String, Value> {
+    fn body(&self, _model: &str, request: &Request, facts: &ModelFacts) -> Map<String, Value> {
         let mut body = Map::new();
         if let Some(limit) = facts.output_limit(request.max_output_tokens) {
             body.insert("generationConfig".to_owned(), json!({"maxOutputTokens": limit}));
         }
         merge(&mut body, &facts.request);
-        let parts = json!([{"text": SHARED}, {"text": OWN}]);
+        let parts = json!([{"text": PREFIX}, {"text": SUFFIX}]);
         body.insert("contents".to_owned(), json!([{"role": "user", "parts": parts}]));
         body
     }
@@ -40,7 +40,7 @@ impl Format for Gemini {
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {
         if let Some(error) = event.get("error") {
             let status = u16::try_from(count(error, "/code")).unwrap_or(500);
-            return Err(error_in_stream(VENDOR, status, error));
+            return Err(error_in_stream(PROVIDER, status, error));
         }
         if let Some(model) = text_at(event, "/modelVersion") {
             model.clone_into(&mut draft.model);
@@ -70,7 +70,7 @@ fn stop(reason: &str) -> StopReason {
     }
 }
 
-/// `promptTokenCount` has what the cache served in it; reasoning comes on top of `candidatesTokenCount`.
+/// `promptTokenCount` includes what was read from the cache; `candidatesTokenCount` excludes the reasoning.
 fn usage(metadata: &Value) -> Usage {
     let input = count(metadata, "/promptTokenCount") + count(metadata, "/toolUsePromptTokenCount");
     let cached = count(metadata, "/cachedContentTokenCount").min(input);

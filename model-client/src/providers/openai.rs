@@ -1,25 +1,25 @@
-//! Chat completions as OpenAI has them, and many other servers after it:
+//! Chat completions of OpenAI and compatible servers:
 //! <https://developers.openai.com/api/reference/resources/chat>. Servers differ, so every detail is optional.
 
+use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
-use super::body::{OWN, SHARED};
-use super::{Draft, Format, count, error_in_stream, merge, text_at};
-use crate::table::Facts;
-use crate::{CallError, Request};
-use common::record::StopReason;
-use common::record::Usage;
+use super::body::{PREFIX, SUFFIX};
+use super::format::{Draft, Format, count, error_in_stream, merge, text_at};
+use crate::facts::ModelFacts;
+use crate::model::CallError;
+use crate::request::Request;
 
-pub(crate) struct OpenAi;
+pub(super) struct OpenAi;
 
-const VENDOR: &str = "the model's server";
+const PROVIDER: &str = "the model's server";
 
 impl Format for OpenAi {
-    fn vendor(&self) -> &'static str {
-        VENDOR
+    fn provider(&self) -> &'static str {
+        PROVIDER
     }
 
-    /// A base address that has a path is complete, as clients of this format take it.
+    /// A base URL with a path is complete, as in other clients of this format.
     fn url(&self, base: &str, _model: &str) -> String {
         let base = base.trim_end_matches('/');
         let host = base.split_once("://").map_or(base, |(_, host)| host);
@@ -31,7 +31,7 @@ impl Format for OpenAi {
         ("authorization", format!("Bearer {key}"))
     }
 
-    fn body(&self, model: &str, request: &Request, facts: &Facts) -> Map<String, Value> {
+    fn body(&self, model: &str, request: &Request, facts: &ModelFacts) -> Map<String, Value> {
         let mut body = Map::from_iter([
             ("model".to_owned(), model.into()),
             ("stream".to_owned(), true.into()),
@@ -41,19 +41,19 @@ impl Format for OpenAi {
             body.insert("max_completion_tokens".to_owned(), limit.into());
         }
         merge(&mut body, &facts.request);
-        let message = json!({"role": "user", "content": format!("{SHARED}{OWN}")});
+        let message = json!({"role": "user", "content": format!("{PREFIX}{SUFFIX}")});
         body.insert("messages".to_owned(), json!([message]));
         body
     }
 
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {
         if let Some(error) = event.get("error").filter(|error| !error.is_null()) {
-            return Err(error_in_stream(VENDOR, status(error), error));
+            return Err(error_in_stream(PROVIDER, status(error), error));
         }
         if let Some(model) = text_at(event, "/model") {
             model.clone_into(&mut draft.model);
         }
-        // The parts of a stream are in `delta`, an answer that was not streamed is in `message`.
+        // The parts of a stream are in `delta`; an answer that was not streamed is in `message`.
         for part in ["/choices/0/delta", "/choices/0/message"] {
             draft.text += text_at(event, &format!("{part}/content")).unwrap_or_default();
             if text_at(event, &format!("{part}/refusal")).is_some_and(|refusal| !refusal.is_empty()) {
@@ -79,7 +79,7 @@ fn stop(reason: &str) -> StopReason {
     }
 }
 
-/// Details are part of the counts above them.
+/// Details are included in the counts above them.
 fn usage(counts: &Value) -> Usage {
     let input = count(counts, "/prompt_tokens");
     let read = count(counts, "/prompt_tokens_details/cached_tokens").min(input);
@@ -96,7 +96,7 @@ fn usage(counts: &Value) -> Usage {
     }
 }
 
-/// The status that an error in a stream stands for, where it says so.
+/// The status that an error in a stream stands for, as far as it says.
 fn status(error: &Value) -> u16 {
     let number = u16::try_from(count(error, "/code")).unwrap_or(0);
     match text_at(error, "/type").or_else(|| text_at(error, "/code")).unwrap_or_default() {

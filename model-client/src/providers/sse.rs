@@ -1,13 +1,13 @@
-//! Server-sent events: what a streamed answer is made of.
+//! Server-sent events, the pieces of a streamed answer.
 
 use std::io::{self, BufRead, Read};
 
-/// The longest event that is believed to be one.
+/// The maximum length of an event, in bytes.
 const MAX_EVENT: u64 = 8 << 20;
 
-/// The next event's data; `None` at the end. Names, ids and comments are passed over: the data of every
-/// vendor says what it is.
-pub(crate) fn next_event(input: &mut impl BufRead) -> io::Result<Option<String>> {
+/// The next event's data; `None` at the end. Names, ids and comments are ignored, as the data of every
+/// provider identifies its kind.
+pub(super) fn next_event(input: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut data = Vec::new();
     let mut line = Vec::new();
     loop {
@@ -43,10 +43,10 @@ mod tests {
     }
 
     #[test]
-    fn events_are_told_apart() {
+    fn events_are_split() {
         assert_eq!(events(b"event: x\ndata: one\n\n: ping\n\ndata:two\r\nid: 7\r\n\r\n"), ["one", "two"]);
         assert_eq!(events(b"data: a\ndata: b\n\n"), ["a\nb"]);
-        // The last one may lack its blank line.
+        // The last event may lack its blank line.
         assert_eq!(events(b"data: last\n"), ["last"]);
         assert_eq!(events(b"data: last"), ["last"]);
         assert_eq!(events(b"\n\n\ndata\nretry: 3\n\n"), [""; 0]);
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_without_end_is_refused() {
+    fn an_event_without_end_is_rejected() {
         let mut endless = io::BufReader::new(io::repeat(b'x'));
         assert_eq!(next_event(&mut endless).unwrap_err().kind(), io::ErrorKind::InvalidData);
         let mut lines = io::BufReader::new(io::Read::chain(&b"data: "[..], io::repeat(b'y')));

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use common::record::StopReason;
-use model_client::Answer;
-use model_client::journal::{Damage, Journal};
+use model_client::{Damage, Journal, ModelAnswer};
 use tempfile::TempDir;
 
-fn answer(request: &str, text: &str) -> Answer {
-    Answer {
+fn answer(request: &str, text: &str) -> ModelAnswer {
+    ModelAnswer {
         label: format!("readme/{request}"),
         request: request.to_owned(),
         model: "m-1".to_owned(),

@@ -157,7 +157,7 @@ fn an_interrupted_run_keeps_what_is_out_and_begins_nothing_new() {
     let interrupt = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
     assert!(interrupt.success());
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
-    assert!(said.any(|line| line.contains("waiting for the calls that are out")));
+    assert!(said.any(|line| line.contains("waiting for in-flight calls")));
     door.open();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(place.read("answers.jsonl").lines().count(), 5);

@@ -1,8 +1,7 @@
 //! A key goes to the server and nowhere else.
 
 use common::interrupt::Interrupt;
-use model_client::journal::Journal;
-use model_client::{AskError, Client, Fault, NameError, Table};
+use model_client::{AskError, Client, Fault, Journal, ModelError, ModelTable};
 use serde_json::json;
 use testkit::{Answer as Said, Play, Server};
 
@@ -48,7 +47,7 @@ fn a_key_that_is_no_secret_does_not_damage_answers() {
     for key in ["k", "test", "dummy"] {
         let env =
             |variable: &str| Some(if variable.ends_with("_KEY") { key.to_owned() } else { server.url() });
-        let table = Table::built_in().unwrap();
+        let table = ModelTable::built_in().unwrap();
         let model = model_client::from_name("gemini-3-pro-preview", &table, &settings(), &env).unwrap();
         let reply = model.ask(&request("a"), &mut || ()).unwrap();
         assert_eq!(reply.text, "a test of the dummy key, as they say");
@@ -60,10 +59,13 @@ fn a_missing_key_is_told_before_anything_is_sent() {
     let server = Server::start(|_| Play::Answer(Said::new("ok")));
     let check = |name: &str, set: &[&str], expect: Option<&str>| {
         let env = |variable: &str| set.contains(&variable).then(|| server.url());
-        let model = model_client::from_name(name, &Table::built_in().unwrap(), &settings(), &env).unwrap();
+        let model =
+            model_client::from_name(name, &ModelTable::built_in().unwrap(), &settings(), &env).unwrap();
         let asked = server.log().len();
         let error = model.ask(&request("a"), &mut || ()).err();
-        assert_eq!(error.as_ref().map(|error| error.message.as_str()), expect, "{name} {set:?}");
+        let found =
+            error.as_ref().map(|error| format!("{error}: {}", error.hint.as_deref().unwrap_or_default()));
+        assert_eq!(found.as_deref(), expect, "{name} {set:?}");
         assert!(error.is_none_or(|error| error.fault == Fault::Permanent));
         assert_eq!(server.log().len() - asked, usize::from(expect.is_none()));
     };
@@ -84,11 +86,13 @@ fn no_key_is_needed_for_what_is_in_the_journal() {
     let journal = Journal::open(&fixture.journal).unwrap();
     let offline = "gemini-3-pro-preview";
     let model =
-        model_client::from_name(offline, &Table::built_in().unwrap(), &settings(), &|_| None).unwrap();
+        model_client::from_name(offline, &ModelTable::built_in().unwrap(), &settings(), &|_| None).unwrap();
     let client = Client::new(model, journal, settings(), &Interrupt::new());
     assert_eq!(client.ask(&request("a")).unwrap(), answer);
     let error = client.ask(&request("b")).unwrap_err();
-    assert_eq!(error, AskError::Stopped("no key for gemini-3-pro-preview: set GEMINI_API_KEY".to_owned()));
+    let AskError::Stopped { message, hint } = error else { panic!("{error:?}") };
+    assert_eq!(message, "no key for gemini-3-pro-preview");
+    assert_eq!(hint.as_deref(), Some("set GEMINI_API_KEY"));
 }
 
 #[test]
@@ -97,7 +101,8 @@ fn a_redirect_does_not_take_the_key_elsewhere() {
     let url = thief.url();
     let server = Server::start(move |_| Play::Status(307, vec![("location", url.clone())], String::new()));
     let error = Fixture::new(&server, "gemini-3-pro-preview").ask("a").unwrap_err();
-    assert_eq!(error.to_string(), "Gemini answered 307: nothing; check the base URL");
+    assert_eq!(error.to_string(), "Gemini answered 307: nothing");
+    assert_eq!(error.hint(), Some("check the base URL"));
     assert!(error.ends_run());
     assert!(thief.log().is_empty());
 }
@@ -105,13 +110,13 @@ fn a_redirect_does_not_take_the_key_elsewhere() {
 #[test]
 fn names_that_would_bend_the_address_are_refused() {
     for name in ["gemini-../../x", "gemini-x?y", "gemini:", "openai:a b", "openai:a\r\nb", "gpt-5", ""] {
-        let found = model_client::from_name(name, &Table::built_in().unwrap(), &settings(), &|_| {
+        let found = model_client::from_name(name, &ModelTable::built_in().unwrap(), &settings(), &|_| {
             Some("k".to_owned())
         });
         if name == "gemini-../../x" {
             assert!(found.is_ok(), "a slash is part of some names, and the server decides");
         } else {
-            assert!(matches!(found, Err(NameError::Unknown(_))), "{name:?}");
+            assert!(matches!(found, Err(ModelError::Unknown(_))), "{name:?}");
         }
     }
 }

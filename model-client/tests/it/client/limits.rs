@@ -5,21 +5,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use model_client::{AskError, Limit, Request, Settings, Shared};
+use model_client::{AskError, CallSettings, Limit, Prefix, Request};
 use testkit::{Answer as Said, Play, Server};
 
 use super::{Fixture, request, settings};
 
 /// A beginning that every vendor caches.
-fn long_shared() -> Shared {
-    Shared::from("All of them are told this. ".repeat(2000))
+fn long_prefix() -> Prefix {
+    Prefix::from("All of them are told this. ".repeat(2000))
 }
 
-fn ask_all(fixture: &Fixture, tasks: usize, shared: &Shared) -> Vec<Result<String, AskError>> {
+fn ask_all(fixture: &Fixture, tasks: usize, prefix: &Prefix) -> Vec<Result<String, AskError>> {
     thread::scope(|scope| {
         let threads: Vec<_> = (0..tasks)
             .map(|task| {
-                let request = Request { shared: shared.clone(), ..request(&task.to_string()) };
+                let request = Request { prefix: prefix.clone(), ..request(&task.to_string()) };
                 scope.spawn(move || fixture.client.ask(&request).map(|answer| answer.text))
             })
             .collect();
@@ -32,8 +32,8 @@ fn no_more_calls_are_out_than_workers() {
     let server = Server::start(|_| {
         Play::Answer(Said::new("ok").taking(Duration::from_millis(30), Duration::from_millis(60)))
     });
-    let fixture = Fixture::with(&server, "openai:x", Settings { workers: 4, ..settings() });
-    let answers = ask_all(&fixture, 16, &Shared::from("short"));
+    let fixture = Fixture::with(&server, "openai:x", CallSettings { workers: 4, ..settings() });
+    let answers = ask_all(&fixture, 16, &Prefix::from("short"));
     assert!(answers.iter().all(Result::is_ok));
     assert!(server.most_at_once() <= 4, "{}", server.most_at_once());
 }
@@ -42,8 +42,8 @@ fn no_more_calls_are_out_than_workers() {
 fn the_first_call_goes_alone_until_its_answer_begins() {
     let first = Duration::from_millis(100);
     let server = Server::start(move |_| Play::Answer(Said::new("ok").taking(first, Duration::from_secs(2))));
-    let fixture = Fixture::with(&server, "claude-sonnet-4-6", Settings { workers: 8, ..settings() });
-    let answers = ask_all(&fixture, 8, &long_shared());
+    let fixture = Fixture::with(&server, "claude-sonnet-4-6", CallSettings { workers: 8, ..settings() });
+    let answers = ask_all(&fixture, 8, &long_prefix());
     assert!(answers.iter().all(Result::is_ok));
     let log = server.log();
     let (leader, others) = log.split_first().unwrap();
@@ -61,9 +61,9 @@ fn nobody_has_to_wait_for_the_first_call() {
         all_are_there.wait();
         Play::Answer(Said::new("ok"))
     });
-    let at_once = Settings { workers: 4, warm_up: Duration::ZERO, ..settings() };
+    let at_once = CallSettings { workers: 4, warm_up: Duration::ZERO, ..settings() };
     let fixture = Fixture::with(&server, "claude-sonnet-4-6", at_once);
-    assert!(ask_all(&fixture, 4, &long_shared()).iter().all(Result::is_ok));
+    assert!(ask_all(&fixture, 4, &long_prefix()).iter().all(Result::is_ok));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn when_the_first_call_fails_another_takes_its_place() {
         _ => Play::Answer(Said::new("ok")),
     });
     let fixture = Fixture::with(&server, "claude-sonnet-4-6", settings());
-    let answers = ask_all(&fixture, 4, &long_shared());
+    let answers = ask_all(&fixture, 4, &long_prefix());
     assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 3);
 }
 
@@ -90,8 +90,8 @@ fn a_server_that_puts_up_with_few_is_asked_by_few() {
         AT_ONCE.fetch_sub(1, Ordering::SeqCst);
         Play::Answer(Said::new("ok"))
     });
-    let fixture = Fixture::with(&server, "openai:x", Settings { workers: 32, ..settings() });
-    let answers = ask_all(&fixture, 200, &Shared::from("short"));
+    let fixture = Fixture::with(&server, "openai:x", CallSettings { workers: 32, ..settings() });
+    let answers = ask_all(&fixture, 200, &Prefix::from("short"));
     assert!(answers.iter().all(Result::is_ok));
     assert_eq!(fixture.client.totals().answers, 200);
 }
@@ -103,7 +103,7 @@ fn money_is_a_hard_ceiling_even_with_many_calls_out() {
         Play::Answer(Said::new("x".repeat(4000)).taking(Duration::ZERO, Duration::from_millis(20)))
     });
     let max_cost = 0.2;
-    let settings = Settings { workers: 16, max_cost: Some(max_cost), ..settings() };
+    let settings = CallSettings { workers: 16, max_cost: Some(max_cost), ..settings() };
     let fixture = Fixture::with(&server, "gemini-3-pro-preview", settings);
     let answers: Vec<_> = thread::scope(|scope| {
         let threads: Vec<_> = (0..40)
@@ -133,7 +133,7 @@ fn calls_that_break_off_count_against_the_ceiling_at_their_worst() {
         let answer = Said::new("x".repeat(4000));
         if asked.number.is_multiple_of(3) { Play::Cut(answer) } else { Play::Answer(answer) }
     });
-    let settings = Settings { workers: 16, max_cost: Some(0.5), ..settings() };
+    let settings = CallSettings { workers: 16, max_cost: Some(0.5), ..settings() };
     let fixture = Fixture::with(&server, "gemini-3-pro-preview", settings);
     let answered = thread::scope(|scope| {
         let client = &fixture.client;
@@ -154,19 +154,19 @@ fn calls_that_break_off_count_against_the_ceiling_at_their_worst() {
 
 #[test]
 fn a_price_that_is_not_known_is_an_error_only_where_money_was_asked_about() {
-    let table = model_client::Table::built_in().unwrap();
-    let named = |settings: &Settings| {
+    let table = model_client::ModelTable::built_in().unwrap();
+    let named = |settings: &CallSettings| {
         model_client::from_name("claude-next", &table, settings, &|_| Some("k".to_owned())).map(|_| ())
     };
     assert!(named(&settings()).is_ok());
-    let error = named(&Settings { max_cost: Some(1.0), ..settings() }).unwrap_err();
-    assert!(error.to_string().starts_with("no price is known for claude-next"), "{error}");
+    let error = named(&CallSettings { max_cost: Some(1.0), ..settings() }).unwrap_err();
+    assert_eq!(error.to_string(), "the price of claude-next is unknown");
 }
 
 #[test]
 fn the_deadline_stops_the_run() {
     let server = Server::start(|_| Play::Status(503, Vec::new(), String::new()));
-    let settings = Settings { deadline: Some(Duration::from_millis(200)), ..settings() };
+    let settings = CallSettings { deadline: Some(Duration::from_millis(200)), ..settings() };
     let fixture = Fixture::with(&server, "openai:x", settings);
     assert_eq!(fixture.ask("a").unwrap_err(), AskError::Limit(Limit::Deadline));
     assert_eq!(fixture.ask("b").unwrap_err(), AskError::Limit(Limit::Deadline));
@@ -177,7 +177,7 @@ fn the_first_interrupt_lets_calls_finish_and_begins_no_other() {
     let server = Server::start(|_| {
         Play::Answer(Said::new("ok").taking(Duration::from_millis(100), Duration::from_secs(2)))
     });
-    let fixture = Fixture::with(&server, "openai:x", Settings { workers: 2, ..settings() });
+    let fixture = Fixture::with(&server, "openai:x", CallSettings { workers: 2, ..settings() });
     thread::scope(|scope| {
         let asked: Vec<_> = (0..6)
             .map(|task| {

@@ -9,11 +9,14 @@ mod wire;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use common::interrupt::Interrupt;
-use model_client::journal::Journal;
-use model_client::{Answer, AskError, Client, Model, Request, Settings, Shared, Table, Timeouts};
+use model_client::{
+    AskError, CallSettings, Client, Journal, Model, ModelAnswer, ModelTable, Prefix, Request, Timeouts,
+};
 use tempfile::TempDir;
 use testkit::Server;
 
@@ -24,26 +27,43 @@ const CANARY: &str = "sk-canary-5fd1ab";
 fn request(task: &str) -> Request {
     Request {
         label: format!("readme/{task}"),
-        shared: Shared::from("What all of them are told.\n"),
-        own: format!("Write {task}."),
+        prefix: Prefix::from("What all of them are told.\n"),
+        suffix: format!("Write {task}."),
         max_output_tokens: None,
         sample: 0,
     }
 }
 
+/// Does `work` for all tasks, on this many threads.
+fn on_threads(threads: usize, tasks: usize, work: impl Fn(&str) + Sync) {
+    let next = AtomicUsize::new(0);
+    let work_on_next = || {
+        let task = next.fetch_add(1, Ordering::SeqCst);
+        if task < tasks {
+            work(&format!("task_{task}"));
+        }
+        task < tasks
+    };
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| while work_on_next() {});
+        }
+    });
+}
+
 /// Settings for servers that are near, on machines that may have much else to do.
-fn settings() -> Settings {
+fn settings() -> CallSettings {
     let long = Duration::from_mins(1);
-    Settings {
+    CallSettings {
         backoff: Duration::from_millis(1),
         timeouts: Timeouts { connect: long, first_byte: long, idle: long, total: long },
-        ..Settings::default()
+        ..CallSettings::default()
     }
 }
 
 /// The same, but a server that says nothing for so long is given up.
-fn impatient(idle: Duration) -> Settings {
-    Settings { timeouts: Timeouts { first_byte: idle, idle, ..settings().timeouts }, ..settings() }
+fn impatient(idle: Duration) -> CallSettings {
+    CallSettings { timeouts: Timeouts { first_byte: idle, idle, ..settings().timeouts }, ..settings() }
 }
 
 /// A client of a loopback server, with its journal.
@@ -59,7 +79,7 @@ impl Fixture {
         Self::with(server, model, settings())
     }
 
-    fn with(server: &Server, model: &str, settings: Settings) -> Self {
+    fn with(server: &Server, model: &str, settings: CallSettings) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let journal = dir.path().join("answers.jsonl");
         let interrupt = Interrupt::new();
@@ -67,7 +87,7 @@ impl Fixture {
         Self { _dir: dir, journal, interrupt, client }
     }
 
-    fn ask(&self, task: &str) -> Result<Answer, AskError> {
+    fn ask(&self, task: &str) -> Result<ModelAnswer, AskError> {
         self.client.ask(&request(task))
     }
 
@@ -77,15 +97,15 @@ impl Fixture {
 }
 
 /// The model of this name, at this server.
-fn model_at(url: &str, name: &str, settings: &Settings) -> Arc<dyn Model> {
+fn model_at(url: &str, name: &str, settings: &CallSettings) -> Arc<dyn Model> {
     let env = |variable: &str| {
         let value = if variable.ends_with("_API_KEY") { CANARY } else { url };
         Some(value.to_owned())
     };
-    model_client::from_name(name, &Table::built_in().unwrap(), settings, &env).unwrap()
+    model_client::from_name(name, &ModelTable::built_in().unwrap(), settings, &env).unwrap()
 }
 
-fn client(url: &str, model: &str, journal: &Path, settings: Settings, interrupt: &Interrupt) -> Client {
+fn client(url: &str, model: &str, journal: &Path, settings: CallSettings, interrupt: &Interrupt) -> Client {
     let model = model_at(url, model, &settings);
     Client::new(model, Journal::open(journal).unwrap(), settings, interrupt)
 }

@@ -6,14 +6,11 @@ use std::process::{Child, Command};
 use std::time::Duration;
 
 use common::interrupt::Interrupt;
-use crossbeam_channel::unbounded;
-use model_client::journal::Journal;
-use model_client::pool::Pool;
-use model_client::{AskError, Settings};
+use model_client::{AskError, CallSettings, Journal};
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::{Answer as Said, Play, Server};
 
-use super::{client, request, settings};
+use super::{client, on_threads, request, settings};
 
 const TASKS: usize = 40;
 const WORKERS: usize = 4;
@@ -36,12 +33,9 @@ fn asker(server: &Server, journal: &Path) -> Child {
 fn ask_all() {
     let journal = PathBuf::from(std::env::var_os("JOURNAL").unwrap());
     let interrupt = Interrupt::on_signals().unwrap();
-    let settings = Settings { workers: WORKERS, ..settings() };
+    let settings = CallSettings { workers: WORKERS, ..settings() };
     let client = client(&std::env::var("URL").unwrap(), "claude-sonnet-4-6", &journal, settings, &interrupt);
-    let (sender, jobs) = unbounded();
-    (0..TASKS).for_each(|task| sender.send(format!("task_{task}")).unwrap());
-    drop(sender);
-    Pool::new(WORKERS).unwrap().run(&jobs, |task: String| match client.ask(&request(&task)) {
+    on_threads(WORKERS, TASKS, |task| match client.ask(&request(task)) {
         Ok(_) | Err(AskError::Interrupted) => {}
         Err(error) => panic!("{error}"),
     });

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use common::interrupt::Interrupt;
 use common::record::StopReason;
-use model_client::journal::Journal;
-use model_client::{AskError, Client, Model, NameError, Settings, Table};
+use model_client::{AskError, CallSettings, Client, Journal, Model, ModelError, ModelTable};
 
 use super::request;
 
@@ -16,8 +15,8 @@ const ANSWERS: &str = r#"{"label":"readme/a","text":"one"}
 {"label":"readme/b","text":"new"}
 "#;
 
-fn from_name(name: &str) -> Result<Arc<dyn Model>, NameError> {
-    model_client::from_name(name, &Table::built_in().unwrap(), &Settings::default(), &|_| None)
+fn from_name(name: &str) -> Result<Arc<dyn Model>, ModelError> {
+    model_client::from_name(name, &ModelTable::built_in().unwrap(), &CallSettings::default(), &|_| None)
 }
 
 fn client(dir: &Path) -> Client {
@@ -25,7 +24,7 @@ fn client(dir: &Path) -> Client {
     fs_err::write(&answers, ANSWERS).unwrap();
     let model = from_name(&format!("replay:{}", answers.display())).unwrap();
     let journal = Journal::open(&dir.join("answers.jsonl")).unwrap();
-    Client::new(model, journal, Settings::default(), &Interrupt::new())
+    Client::new(model, journal, CallSettings::default(), &Interrupt::new())
 }
 
 #[test]
@@ -48,7 +47,7 @@ fn an_answer_that_is_not_there_fails_that_call_alone() {
     let client = client(dir.path());
     let error = client.ask(&request("c")).unwrap_err();
     assert!(!error.ends_run());
-    let AskError::GaveUp { code, message, attempts } = error else { panic!("{error}") };
+    let AskError::GaveUp { code, message, attempts, .. } = error else { panic!("{error}") };
     assert_eq!((code, attempts), ("no_such_answer", 1));
     assert!(
         message.ends_with(r#"hand-written.jsonl has no answer labelled "readme/c", sample 0"#),
@@ -72,6 +71,6 @@ fn replayed_answers_are_journalled_and_not_asked_for_again() {
 #[test]
 fn a_missing_file_and_an_unknown_name_are_told() {
     let missing = from_name("replay:/no/such/answers.jsonl");
-    assert!(matches!(missing, Err(NameError::Replay(_))));
-    assert!(matches!(from_name("hal-9000"), Err(NameError::Unknown(_))));
+    assert!(matches!(missing, Err(ModelError::Replay(_))));
+    assert!(matches!(from_name("hal-9000"), Err(ModelError::Unknown(_))));
 }

@@ -2,7 +2,7 @@
 
 use common::record::StopReason;
 use common::record::Usage;
-use model_client::{Answer, Table};
+use model_client::{ModelAnswer, ModelTable};
 use serde_json::Value;
 use testkit::{Answer as Said, End, Play, Server};
 
@@ -11,7 +11,7 @@ use super::{Fixture, request};
 const MODELS: [&str; 3] = ["claude-sonnet-4-6", "gemini-3-pro-preview", "openai:gpt-5.1"];
 
 /// What a model makes of being asked for a task by a server that plays this.
-fn ask(model: &str, play: Play) -> (Answer, Value) {
+fn ask(model: &str, play: Play) -> (ModelAnswer, Value) {
     let server = Server::start(move |_| play.clone());
     let answer = Fixture::new(&server, model).ask("x").unwrap();
     (answer, server.log().remove(0).asked.body)
@@ -110,14 +110,27 @@ fn a_table_of_ones_own_comes_first() {
     let file = dir.path().join("prices.json");
     let own = r#"{"models":[{"name":"claude-sonnet-4-6","price":{"base":{"input":1,"output":2}}}]}"#;
     fs_err::write(&file, own).unwrap();
-    let table = Table::with(&file).unwrap();
+    let table = ModelTable::with(&file).unwrap();
     let facts = model_client::facts("claude-sonnet-4-6", &table).unwrap();
     let usage = Usage { uncached_input: 1_000_000, output_visible: 1_000_000, ..Usage::default() };
     assert!((facts.price.unwrap().cost(&usage) - 3.0).abs() < 1e-9);
     assert_eq!(facts.max_output_tokens, Some(64_000), "what it leaves out is taken from the built-in table");
     fs_err::write(&file, r#"{"models":[{"price":3}]}"#).unwrap();
-    let error = Table::with(&file).unwrap_err();
-    assert!(error.to_string().ends_with("prices.json is no table of prices"), "{error}");
+    let error = ModelTable::with(&file).unwrap_err();
+    assert!(error.to_string().ends_with("prices.json is not a valid table of prices"), "{error}");
+}
+
+#[test]
+fn fingerprints_do_not_change() {
+    // The journals of earlier versions have them.
+    let server = Server::start(|_| Play::Answer(Said::new("ok")));
+    for (model, expect) in [
+        ("claude-next", "168571705b6b3188151ca3043cb84045447b73bf4f3467aca9c0b7ffced6d031"),
+        ("gemini-next", "877ead4220d051d2278b6df0207d151b404629c622a3699eb2f5d9d9204009f7"),
+        ("openai:next", "76058c0b3e18fd1543b065bcf4d318f1d89347d86be9b0d2ea9fced2792b5f9a"),
+    ] {
+        assert_eq!(Fixture::new(&server, model).ask("x").unwrap().request, expect, "{model}");
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! How long a server asks to be left alone, in every spelling that vendors have for it.
+//! How long a server asks to wait, in every form that providers use.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use jiff::fmt::rfc2822;
+use jiff::{Span, SpanRelativeTo, Timestamp};
 use serde_json::Value;
 
 /// The wait that a response asks for: in its headers, in its error, or in the words of its message.
@@ -14,15 +16,18 @@ pub(super) fn wait(
         .and_then(|text| number(&text, 0.001))
         .or_else(|| header("retry-after").and_then(|text| retry_after(&text)))
         .or_else(|| from_details(error))
-        .or_else(|| from_words(message))
+        .or_else(|| from_message(message))
 }
 
 /// `Retry-After`: seconds, or a date.
 fn retry_after(text: &str) -> Option<Duration> {
-    number(text, 1.0).or_else(|| {
-        let date = httpdate::parse_http_date(text.trim()).ok()?;
-        Some(date.duration_since(SystemTime::now()).unwrap_or_default())
-    })
+    number(text, 1.0).or_else(|| until(text.trim()))
+}
+
+/// The time until a date. A date in the past is no wait.
+fn until(date: &str) -> Option<Duration> {
+    let date = rfc2822::parse(date).ok()?.timestamp();
+    Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())
 }
 
 /// Google's error details: `RetryInfo`, or the reset of a quota.
@@ -33,7 +38,7 @@ fn from_details(error: &Value) -> Option<Duration> {
 }
 
 /// `Please retry in 26.66s.`, `Please try again in 6m0s.`
-fn from_words(message: &str) -> Option<Duration> {
+fn from_message(message: &str) -> Option<Duration> {
     let rest = ["retry in ", "try again in "].iter().find_map(|words| message.split_once(words))?.1;
     let word = rest.split_whitespace().next()?;
     duration(word.trim_end_matches(['.', ',', ';', '!']))
@@ -41,25 +46,9 @@ fn from_words(message: &str) -> Option<Duration> {
 
 /// `26.66s`, `10h17m5.7s`, `12ms`.
 fn duration(text: &str) -> Option<Duration> {
-    let mut rest = text;
-    let mut sum = Duration::ZERO;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let (value, after) = rest.split_at(digits);
-        let length = after.find(|c: char| c.is_ascii_digit()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(length);
-        let unit = match unit {
-            "d" => 86_400.0,
-            "h" => 3600.0,
-            "m" => 60.0,
-            "s" => 1.0,
-            "ms" => 0.001,
-            _ => return None,
-        };
-        sum = sum.checked_add(number(value, unit)?)?;
-        rest = after;
-    }
-    (!text.is_empty()).then_some(sum)
+    let span: Span = text.parse().ok()?;
+    let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()?;
+    Duration::try_from(duration).ok()
 }
 
 fn number(text: &str, unit: f64) -> Option<Duration> {
@@ -71,7 +60,7 @@ fn number(text: &str, unit: f64) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    /// The wait told by one header, or by an error.
+    /// Checks the wait given by one header, or by an error.
     fn check(header: (&str, &str), error: &str, expect: Option<f64>) {
         let error: Value = serde_json::from_str(error).unwrap();
         let message = error.get("message").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -80,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_is_read() {
+    fn every_form_is_read() {
         check(("retry-after", "7"), "{}", Some(7.0));
         check(("retry-after", " 1.5 "), "{}", Some(1.5));
         check(("retry-after-ms", "250"), "{}", Some(0.25));
@@ -88,12 +77,18 @@ mod tests {
         check(("", ""), r#"{"details":[{"@type":"Help"},{"retryDelay":"45.5s"}]}"#, Some(45.5));
         check(("", ""), r#"{"details":[{"metadata":{"quotaResetDelay":"10h17m5.5s"}}]}"#, Some(37_025.5));
         check(("", ""), r#"{"message":"Quota exceeded. Please retry in 26.5s."}"#, Some(26.5));
+        check(
+            ("", ""),
+            r#"{"message":"Quota exceeded. Please retry in 26.123456789s."}"#,
+            Some(26.123_456_789),
+        );
         check(("", ""), r#"{"message":"Rate limit reached. Please try again in 6m0s. See"}"#, Some(360.0));
         check(("", ""), r#"{"message":"Please try again in 12ms."}"#, Some(0.012));
+        check(("", ""), r#"{"message":"Please try again in 1m30s."}"#, Some(90.0));
     }
 
     #[test]
-    fn what_is_no_time_is_passed_over() {
+    fn other_text_is_ignored() {
         for text in ["-1", "soon", "", "NaN", "inf", "1e400"] {
             check(("retry-after", text), "{}", None);
         }
@@ -104,8 +99,9 @@ mod tests {
     }
 
     #[test]
-    fn a_date_to_come_is_a_wait() {
-        let later = httpdate::fmt_http_date(SystemTime::now() + Duration::from_mins(1));
+    fn a_date_in_the_future_is_a_wait() {
+        let later = Timestamp::now() + Duration::from_mins(1);
+        let later = rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&later).unwrap();
         let found = retry_after(&later).unwrap();
         assert!(found > Duration::from_secs(50) && found <= Duration::from_mins(1), "{found:?}");
     }

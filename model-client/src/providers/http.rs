@@ -1,79 +1,54 @@
-//! A model behind HTTP: one request, one streamed answer, and limits on all that may go wrong between.
+//! A model behind HTTP: one request, one streamed answer, and limits on both.
 
 use std::io::{self, BufReader, Read};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use ureq::http::{HeaderValue, Response, header};
-use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Body as ResponseBody, SendBody, Timeout};
 
-use super::providers::{Body, Draft, Format, Refusal, quote, sse};
-use super::table::Facts;
-use super::{CallError, Fault, Model, Reply, Request, Settings, Timeouts};
+use super::agent::{BUFFER, agent, allow_connections};
+use super::body::Body;
+use super::format::{Draft, Format};
+use super::key::{self, Key};
+use super::refusal::{Refusal, quote};
+use super::sse;
+use crate::facts::ModelFacts;
+use crate::model::{CallError, Fault, Model, Reply};
+use crate::request::Request;
+use crate::settings::{CallSettings, Timeouts};
 
-/// Small buffers: an agent with hundreds of calls in flight has a pair for each.
-const BUFFER: usize = 16 * 1024;
-/// A whole answer, events and all. A hundred times what a model can say.
+/// The maximum length of a response, in bytes: a hundred times the longest answer of a model.
 const MAX_ANSWER: u64 = 64 << 20;
-/// The text of an answer, in bytes.
+/// The maximum length of the text of an answer, in bytes.
 const MAX_TEXT: usize = 8 << 20;
-/// What is read of a response that is no answer.
+/// The part of an error response that is read, in bytes.
 const MAX_REFUSAL: u64 = 64 << 10;
-/// The shortest key that is struck out of messages, and of answers, which are not to be damaged.
-const KEY_IN_MESSAGE: usize = 6;
-const KEY_IN_ANSWER: usize = 12;
-/// Files that a process has open beside its connections.
-const OTHER_FILES: u64 = 128;
-/// Events that are read after the one that says why the answer ended: usage may follow, and a connection
-/// that is read to its end can be used again.
+/// The number of events that are read after the one with the stop reason: usage may follow, and only a
+/// connection that is read to its end can be reused.
 const MAX_EVENTS_AFTER: u32 = 8;
 
 /// A model behind HTTP.
-pub(super) struct Http {
+pub(super) struct HttpModel {
     format: Box<dyn Format>,
     model: String,
     url: String,
     key: Key,
-    facts: Facts,
-    /// Taken away when everything is abandoned.
+    facts: ModelFacts,
+    /// `None` after an abort.
     agent: Mutex<Option<Agent>>,
     timeouts: Timeouts,
 }
 
-/// A key. It goes into one header and nowhere else.
-pub(super) enum Key {
-    Given(String),
-    NotNeeded,
-    /// The variable that should hold it does not.
-    Missing(&'static str),
-}
-
-impl Key {
-    pub(super) fn new(key: &str) -> Self {
-        Self::Given(key.trim().to_owned())
-    }
-
-    /// `text` without the key, in case a server gives it back. Keys shorter than `least` bytes are no secrets:
-    /// people give `x` or `test` to servers of their own, and such words may stand anywhere.
-    fn strike(&self, text: String, least: usize) -> String {
-        match self {
-            Self::Given(key) if key.len() >= least && text.contains(key) => text.replace(key, "[key]"),
-            _ => text,
-        }
-    }
-}
-
-impl Http {
+impl HttpModel {
     pub(super) fn new(
         format: Box<dyn Format>,
         model: &str,
         base: &str,
         key: Key,
-        facts: Facts,
-        settings: &Settings,
+        facts: ModelFacts,
+        settings: &CallSettings,
     ) -> Self {
         allow_connections(settings.workers);
         Self {
@@ -110,31 +85,31 @@ impl Http {
         call.send(SendBody::from_reader(&mut body.reader())).map_err(|error| self.broken(&error))
     }
 
-    /// What a response that is no answer means.
+    /// The error that a response other than 200 means.
     fn refused(&self, mut response: Response<ResponseBody>) -> CallError {
         let mut body = Vec::new();
-        // What cannot be read any more is missing from the message, no more.
+        // If the body breaks off, only the message suffers.
         drop(response.body_mut().as_reader().take(MAX_REFUSAL).read_to_end(&mut body));
         let header = |name: &str| Some(response.headers().get(name)?.to_str().ok()?.to_owned());
         let refusal = Refusal {
-            vendor: self.format.vendor(),
+            provider: self.format.provider(),
             status: response.status().as_u16(),
             header: &header,
             body: &String::from_utf8_lossy(&body),
         };
-        refusal.judge()
+        refusal.classify()
     }
 
-    fn read(&self, response: Response<ResponseBody>, begun: &mut dyn FnMut()) -> Result<Reply, CallError> {
+    fn read(&self, response: Response<ResponseBody>, started: &mut dyn FnMut()) -> Result<Reply, CallError> {
         let kind = content_type(&response);
         let mut input = BufReader::with_capacity(BUFFER, response.into_body().into_reader().take(MAX_ANSWER));
         let mut draft = Draft::default();
         let result = match kind {
-            Kind::Events => self.read_events(&mut input, &mut draft, begun),
+            Kind::Events => self.read_events(&mut input, &mut draft, started),
             Kind::Json => self.read_json(&mut input, &mut draft),
             Kind::Other(kind) => Err(self.wrong_kind(&mut input, &kind)),
         };
-        // What breaks after the last word of the answer does not matter any more.
+        // An error after the end of the answer does not matter.
         match (draft.stop, result) {
             (None, Err(error)) => Err(error),
             _ => draft.finish(&self.model).ok_or_else(|| self.cut_off("the stream ended")),
@@ -145,19 +120,20 @@ impl Http {
         &self,
         input: &mut impl io::BufRead,
         draft: &mut Draft,
-        begun: &mut dyn FnMut(),
+        started: &mut dyn FnMut(),
     ) -> Result<(), CallError> {
         let mut after = 0;
         while after < MAX_EVENTS_AFTER
             && let Some(data) = sse::next_event(input).map_err(|error| self.broken_stream(error))?
         {
-            begun();
+            started();
             after += u32::from(draft.stop.is_some());
             if data == "[DONE]" {
                 continue;
             }
-            let event = serde_json::from_str(&data)
-                .map_err(|error| self.cut_off(&format!("an event is no JSON ({error}): {}", quote(&data))))?;
+            let event = serde_json::from_str(&data).map_err(|error| {
+                self.cut_off(&format!("an event is not valid JSON ({error}): {}", quote(&data)))
+            })?;
             self.take_in(&event, draft)?;
         }
         Ok(())
@@ -167,8 +143,9 @@ impl Http {
     fn read_json(&self, input: &mut impl Read, draft: &mut Draft) -> Result<(), CallError> {
         let mut text = String::new();
         input.read_to_string(&mut text).map_err(|error| self.broken_stream(error))?;
-        let answer: Value = serde_json::from_str(&text)
-            .map_err(|error| self.cut_off(&format!("the answer is no JSON ({error}): {}", quote(&text))))?;
+        let answer: Value = serde_json::from_str(&text).map_err(|error| {
+            self.cut_off(&format!("the answer is not valid JSON ({error}): {}", quote(&text)))
+        })?;
         let events = match &answer {
             Value::Array(events) => events.as_slice(),
             event => std::slice::from_ref(event),
@@ -179,7 +156,7 @@ impl Http {
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {
         self.format.take_in(event, draft)?;
         if draft.text.len() > MAX_TEXT {
-            // Not to be rescued by a stop reason in the same event.
+            // A stop reason in the same event must not make it complete.
             draft.stop = None;
             return Err(self.cut_off("the answer has no end"));
         }
@@ -193,10 +170,10 @@ impl Http {
         self.cut_off(&format!("expected a stream of events, got {kind:?}: {text}"))
     }
 
-    /// The answer came to no end, after the server had begun to charge for it.
+    /// The answer is incomplete, after the server may have started to charge for it.
     fn cut_off(&self, what: &str) -> CallError {
-        let message = format!("{} gave no complete answer: {what}", self.format.vendor());
-        CallError { charged: true, ..CallError::new(Fault::Passing, "cut_off", message) }
+        let message = format!("{} gave no complete answer: {what}", self.format.provider());
+        CallError { charged: true, ..CallError::new(Fault::Transient, "cut_off", message) }
     }
 
     fn broken_stream(&self, error: io::Error) -> CallError {
@@ -209,10 +186,10 @@ impl Http {
         }
     }
 
-    /// No response came.
+    /// The error of a call without a response.
     fn broken(&self, error: &ureq::Error) -> CallError {
         use ureq::Error as E;
-        let vendor = self.format.vendor();
+        let provider = self.format.provider();
         let (fault, code, charged) = match error {
             E::HostNotFound | E::ConnectionFailed | E::Timeout(Timeout::Connect | Timeout::Resolve) => {
                 (Fault::Unreachable, "unreachable", false)
@@ -221,13 +198,13 @@ impl Http {
             E::Tls(_) | E::Rustls(_) | E::ConnectProxyFailed(_) => (Fault::Unreachable, "unreachable", false),
             E::Timeout(_) => (Fault::Slow, "cut_off", true),
             E::BadUri(_) | E::InvalidProxyUrl | E::Http(_) => (Fault::Permanent, "bad_address", false),
-            _ => (Fault::Passing, "cut_off", true),
+            _ => (Fault::Transient, "cut_off", true),
         };
         let what = match error {
             E::Timeout(timeout) => self.too_slow(*timeout),
             error => error.to_string(),
         };
-        let message = format!("cannot ask {vendor} at {}: {what}", host(&self.url));
+        let message = format!("cannot ask {provider} at {}: {what}", host(&self.url));
         CallError { charged, ..CallError::new(fault, code, message) }
     }
 
@@ -243,37 +220,40 @@ impl Http {
     }
 }
 
-impl Model for Http {
+impl Model for HttpModel {
     fn name(&self) -> &str {
         &self.model
     }
 
-    fn facts(&self) -> &Facts {
+    fn facts(&self) -> &ModelFacts {
         &self.facts
     }
 
     fn fingerprint(&self, request: &Request) -> String {
-        self.body(request).fingerprint(&format!("{} {}", self.format.vendor(), self.model), request.sample)
+        self.body(request).fingerprint(&format!("{} {}", self.format.provider(), self.model), request.sample)
     }
 
-    fn ask(&self, request: &Request, begun: &mut dyn FnMut()) -> Result<Reply, CallError> {
-        let started = Instant::now();
+    fn ask(&self, request: &Request, started: &mut dyn FnMut()) -> Result<Reply, CallError> {
+        let start = Instant::now();
         let agent = self.agent.lock().ok().and_then(|agent| agent.clone());
-        let agent = agent.ok_or_else(|| CallError::new(Fault::Hopeless, "abandoned", "abandoned"))?;
+        let agent = agent.ok_or_else(|| CallError::new(Fault::NonRetryable, "aborted", "aborted"))?;
         let result = self.send(&agent, &self.body(request)).and_then(|response| {
-            if response.status() == 200 { self.read(response, begun) } else { Err(self.refused(response)) }
+            if response.status() == 200 { self.read(response, started) } else { Err(self.refused(response)) }
         });
         match result {
             Ok(reply) => Ok(Reply {
-                text: self.key.strike(reply.text, KEY_IN_ANSWER),
-                seconds: (started.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
+                text: self.key.redact(reply.text, key::MIN_LENGTH_IN_ANSWER),
+                seconds: (start.elapsed().as_secs_f64() * 1000.0).round() / 1000.0,
                 ..reply
             }),
-            Err(error) => Err(CallError { message: self.key.strike(error.message, KEY_IN_MESSAGE), ..error }),
+            Err(error) => Err(CallError {
+                message: self.key.redact(error.message, key::MIN_LENGTH_IN_MESSAGE),
+                ..error
+            }),
         }
     }
 
-    fn abandon(&self) {
+    fn abort(&self) {
         let agent = self.agent.lock().ok().and_then(|mut agent| agent.take());
         if let Some(agent) = agent {
             agent.shutdown();
@@ -281,51 +261,14 @@ impl Model for Http {
     }
 }
 
-fn agent(settings: &Settings) -> Agent {
-    let Timeouts { connect, first_byte, idle, total } = settings.timeouts;
-    Agent::config_builder()
-        .http_status_as_error(false)
-        // A redirect would take the key to another server.
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("propose-amplify/", env!("CARGO_PKG_VERSION")))
-        .accept("text/event-stream, application/json")
-        // Packed streams come in lumps.
-        .accept_encoding("identity")
-        .timeout_resolve(Some(connect))
-        .timeout_connect(Some(connect))
-        .timeout_recv_response(Some(first_byte))
-        .timeout_per_read(Some(idle))
-        .timeout_global(Some(total))
-        .input_buffer_size(BUFFER)
-        .output_buffer_size(BUFFER)
-        .max_idle_connections(settings.workers)
-        .max_idle_connections_per_host(settings.workers)
-        .max_idle_age(Duration::from_secs(30))
-        // The system's certificates: companies have their own.
-        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
-        .build()
-        .new_agent()
-}
-
-/// Lets the process have so many connections open, as far as it may decide that.
-fn allow_connections(workers: usize) {
-    let limits = getrlimit(Resource::Nofile);
-    let wanted = (workers as u64).saturating_add(OTHER_FILES);
-    if limits.current.is_some_and(|current| current < wanted) {
-        let current = limits.maximum.map_or(wanted, |maximum| maximum.min(wanted));
-        // If it is refused, calls will fail with a message of their own.
-        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limits });
-    }
-}
-
+/// What a response says it is.
 enum Kind {
     Events,
     Json,
     Other(String),
 }
 
-/// What the response says it is. Servers that say nothing are believed to stream.
+/// The kind of a response. Servers that do not say are assumed to stream.
 fn content_type(response: &Response<ResponseBody>) -> Kind {
     match response.body().mime_type() {
         Some("text/event-stream") | None => Kind::Events,
@@ -347,14 +290,15 @@ fn is_refused(error: &io::Error) -> bool {
 }
 
 fn bad_key() -> CallError {
-    CallError::new(Fault::Permanent, "bad_key", "the key has characters in it that no key has")
+    CallError::new(Fault::Permanent, "bad_key", "the key contains invalid characters")
 }
 
 fn no_key(model: &str, variable: &str) -> CallError {
-    CallError::new(Fault::Permanent, "no_key", format!("no key for {model}: set {variable}"))
+    CallError::new(Fault::Permanent, "no_key", format!("no key for {model}"))
+        .with_hint(format!("set {variable}"))
 }
 
-/// The host in an address, without what may be secret about it.
+/// The host of a URL, without credentials.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();

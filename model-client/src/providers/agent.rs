@@ -1,0 +1,53 @@
+//! The HTTP agent that makes the calls of one model.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use ureq::Agent;
+use ureq::tls::{RootCerts, TlsConfig};
+
+use crate::settings::{CallSettings, Timeouts};
+
+/// Small buffers, as there is a pair for each of hundreds of calls in flight.
+pub(super) const BUFFER: usize = 16 * 1024;
+/// Files that a process has open beside its connections.
+const OTHER_FILES: u64 = 128;
+
+/// An agent for as many calls in flight as the settings allow.
+pub(super) fn agent(settings: &CallSettings) -> Agent {
+    let Timeouts { connect, first_byte, idle, total } = settings.timeouts;
+    Agent::config_builder()
+        .http_status_as_error(false)
+        // A redirect would send the key to another server.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("propose-amplify/", env!("CARGO_PKG_VERSION")))
+        .accept("text/event-stream, application/json")
+        // Compression delays the events of a stream.
+        .accept_encoding("identity")
+        .timeout_resolve(Some(connect))
+        .timeout_connect(Some(connect))
+        .timeout_recv_response(Some(first_byte))
+        .timeout_per_read(Some(idle))
+        .timeout_global(Some(total))
+        .input_buffer_size(BUFFER)
+        .output_buffer_size(BUFFER)
+        .max_idle_connections(settings.workers)
+        .max_idle_connections_per_host(settings.workers)
+        .max_idle_age(Duration::from_secs(30))
+        // The system's certificates, as companies have their own.
+        .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
+        .build()
+        .new_agent()
+}
+
+/// Raises the soft limit of open files so that this process can have a connection for each worker.
+pub(super) fn allow_connections(workers: usize) {
+    let limits = getrlimit(Resource::Nofile);
+    let wanted = (workers as u64).saturating_add(OTHER_FILES);
+    if limits.current.is_some_and(|current| current < wanted) {
+        let current = limits.maximum.map_or(wanted, |maximum| maximum.min(wanted));
+        // If this fails, calls fail with a message of their own.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: Some(current), ..limits });
+    }
+}

@@ -1,0 +1,106 @@
+//! A response that is an error instead of an answer.
+
+use common::text;
+use serde_json::Value;
+
+use super::retry_after;
+use crate::model::{CallError, Fault};
+
+/// The longest part of a response that is shown to people, in characters.
+const MAX_QUOTE: usize = 600;
+
+/// A response that is an error instead of an answer.
+pub(super) struct Refusal<'a> {
+    pub(super) provider: &'static str,
+    pub(super) status: u16,
+    /// Reads a header.
+    pub(super) header: &'a dyn Fn(&str) -> Option<String>,
+    pub(super) body: &'a str,
+}
+
+impl Refusal<'_> {
+    /// The error that the response means.
+    pub(super) fn classify(&self) -> CallError {
+        let json: Value = serde_json::from_str(self.body).unwrap_or_default();
+        // Gemini wraps the error in a list where a stream was asked for.
+        let json = json.get(0).unwrap_or(&json);
+        let error = json.get("error").unwrap_or(json);
+        let message = error_message(error).unwrap_or(self.body);
+        let (fault, code) = self.fault(error, message);
+        CallError {
+            fault,
+            code,
+            message: format!("{} answered {}: {}", self.provider, self.status, quote(message)),
+            hint: self.hint().map(str::to_owned),
+            wait: retry_after::wait(self.header, error, message),
+            charged: false,
+        }
+    }
+
+    fn hint(&self) -> Option<&'static str> {
+        match self.status {
+            401 | 403 => Some("check the key"),
+            402 => Some("check the account"),
+            404 => Some("check the model's name"),
+            301..=308 => Some("check the base URL"),
+            _ => None,
+        }
+    }
+
+    fn fault(&self, error: &Value, message: &str) -> (Fault, &'static str) {
+        match (self.header)("x-should-retry").as_deref() {
+            Some("true") => return (Fault::Transient, "server_error"),
+            Some("false") if self.status >= 500 => return (Fault::NonRetryable, "server_error"),
+            _ => {}
+        }
+        match self.status {
+            429 if is_spent(error, message) => (Fault::Permanent, "quota_spent"),
+            429 => (Fault::Overload, "rate_limited"),
+            503 | 529 => (Fault::Overload, "overloaded"),
+            408 | 409 | 425 | 500.. => (Fault::Transient, "server_error"),
+            // Seen to come without a reason, and to go away.
+            400 if message.contains("could not parse the JSON body") => (Fault::Transient, "server_error"),
+            413 => (Fault::NonRetryable, "request_too_large"),
+            _ => (Fault::Permanent, "refused"),
+        }
+    }
+}
+
+/// Text from a server as one short line, for people.
+pub(super) fn quote(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.is_empty() { "nothing".to_owned() } else { text::shorten(&line, MAX_QUOTE).into_owned() }
+}
+
+/// The provider's own words: `message`, or `error` itself where that is a text.
+fn error_message(error: &Value) -> Option<&str> {
+    error.get("message").unwrap_or(error).as_str()
+}
+
+/// Whether waiting does not help: the credit or the daily quota is spent, or the quota is zero.
+fn is_spent(error: &Value, message: &str) -> bool {
+    const SIGNS: [&str; 6] =
+        ["spend limit", "spending limit", "spending cap", "credit balance", "usage limits", "limit: 0,"];
+    let code = error.get("code").or_else(|| error.get("type")).and_then(Value::as_str).unwrap_or_default();
+    let message = message.to_ascii_lowercase();
+    matches!(code, "insufficient_quota" | "billing_error" | "billing_hard_limit_reached")
+        || SIGNS.iter().any(|sign| message.contains(sign))
+        || message.ends_with("limit: 0")
+        || violations(error).any(is_daily_or_zero)
+}
+
+/// The quotas that Google reports as violated.
+fn violations(error: &Value) -> impl Iterator<Item = &Value> {
+    error
+        .get("details")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|detail| detail.get("violations")?.as_array())
+        .flatten()
+}
+
+fn is_daily_or_zero(violation: &Value) -> bool {
+    let text = |name| violation.get(name).and_then(Value::as_str).unwrap_or_default();
+    text("quotaId").contains("PerDay") || text("quotaValue") == "0"
+}
