@@ -1,4 +1,4 @@
-//! Does the jobs, on whatever thread.
+//! Checks one work item. Any thread may do it.
 
 use std::path::Path;
 
@@ -8,22 +8,21 @@ use common::jsonl::RawLine;
 use common::record::{Record, Severity, SpecKind, Task, Verdict};
 use task_spec::verify::{Findings, Interpreter, SpecFile, check_task, missing_task_spec};
 
-use crate::args::Settings;
-use crate::jobs::{Environment, Job};
-use crate::lints::{Lint, Subject, chosen};
+use crate::lints::{Lint, Subject};
+use crate::work::{LazyEnvironment, WorkItem};
 
-/// What came of a job.
-pub(crate) enum Outcome {
+/// A work item after its check.
+pub(crate) enum CheckedItem {
     /// A line to pass on.
-    Pass(RawLine),
+    PassLine(RawLine),
     /// A record to pass on.
     PassTask(Box<Task>),
-    /// What was found in one spec.
-    Checked(Box<Checked>),
+    /// The findings of one spec.
+    Spec(Box<CheckedSpec>),
 }
 
-/// What was found in one spec, and where that belongs.
-pub(crate) struct Checked {
+/// The findings of one spec, and what the spec belongs to.
+pub(crate) struct CheckedSpec {
     /// Paths in it are as they were reached, which is how gym-anything writes them.
     pub findings: Findings,
     /// The environment's folder name.
@@ -34,8 +33,8 @@ pub(crate) struct Checked {
     pub ok: bool,
 }
 
-impl Checked {
-    /// The record of it, with the paths of records.
+impl CheckedSpec {
+    /// The `verdict` record. Its paths are relative to the workspace.
     pub(crate) fn record(&self, workspace: &Workspace) -> Record {
         let mut issues = self.findings.issues.clone();
         for issue in &mut issues {
@@ -53,48 +52,51 @@ impl Checked {
     }
 }
 
-/// Everything that is needed to check.
-pub(crate) struct Checks<'a> {
-    interpreter: &'a Interpreter,
-    lints: Vec<&'static Lint>,
-    strict: bool,
+/// Checks work items.
+pub(crate) struct Checker<'a> {
+    pub interpreter: &'a Interpreter,
+    pub lints: &'a [&'static Lint],
+    /// Whether a warning makes a verdict bad.
+    pub strict: bool,
 }
 
-impl<'a> Checks<'a> {
-    pub(crate) fn new(settings: &Settings, interpreter: &'a Interpreter) -> Self {
-        Self { interpreter, lints: chosen(&settings.lints), strict: settings.strict }
-    }
-
-    pub(crate) fn check(&self, job: Job) -> Result<Outcome> {
-        match job {
-            Job::Pass(line) => Ok(Outcome::Pass(line)),
-            Job::PassTask(task) => Ok(Outcome::PassTask(task)),
-            Job::Environment(environment) => {
+impl Checker<'_> {
+    /// Checks an item. Fails if the Python that knows the installed modules fails.
+    pub(crate) fn check(&self, item: WorkItem) -> Result<CheckedItem> {
+        match item {
+            WorkItem::PassLine(line) => Ok(CheckedItem::PassLine(line)),
+            WorkItem::PassTask(task) => Ok(CheckedItem::PassTask(task)),
+            WorkItem::Environment(environment) => {
                 let findings = environment.checked().findings.clone();
-                Ok(self.outcome(findings, &environment, None))
+                Ok(self.checked(findings, &environment, None))
             }
-            Job::Task { environment, spec } => self.check_task(&environment, &spec),
-            Job::NoSpec { environment, folder } => {
-                Ok(self.outcome(missing_task_spec(&folder), &environment, Some(&folder)))
+            WorkItem::Task { environment, spec } => self.check_task(&environment, &spec),
+            WorkItem::MissingSpec { environment, folder } => {
+                Ok(self.checked(missing_task_spec(&folder), &environment, Some(&folder)))
             }
         }
     }
 
-    fn check_task(&self, environment: &Environment, spec: &SpecFile) -> Result<Outcome> {
+    fn check_task(&self, environment: &LazyEnvironment, spec: &SpecFile) -> Result<CheckedItem> {
         let mut task = check_task(spec, environment.checked(), self.interpreter)?;
         if !self.lints.is_empty() {
             let subject = Subject::new(&spec.folder, &task, environment.checked());
-            let warnings: Vec<_> = self.lints.iter().flat_map(|lint| lint.warnings(&subject)).collect();
+            let warnings: Vec<_> = self.lints.iter().flat_map(|lint| lint.issues(&subject)).collect();
             task.findings.issues.extend(warnings);
         }
-        Ok(self.outcome(task.findings, environment, Some(spec.folder.folder())))
+        Ok(self.checked(task.findings, environment, Some(spec.folder.folder())))
     }
 
-    fn outcome(&self, findings: Findings, environment: &Environment, folder: Option<&Path>) -> Outcome {
-        let strictly_ok = findings.issues.iter().all(|issue| issue.severity != Severity::Warning);
-        let ok = findings.ok() && (strictly_ok || !self.strict);
+    fn checked(
+        &self,
+        findings: Findings,
+        environment: &LazyEnvironment,
+        folder: Option<&Path>,
+    ) -> CheckedItem {
+        let has_warnings = findings.issues.iter().any(|issue| issue.severity == Severity::Warning);
+        let ok = findings.ok() && !(self.strict && has_warnings);
         let task = folder.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         debug_assert_eq!(task.is_some(), findings.kind == SpecKind::Task, "tasks have a folder");
-        Outcome::Checked(Box::new(Checked { findings, env: environment.name(), task, ok }))
+        CheckedItem::Spec(Box::new(CheckedSpec { findings, env: environment.name(), task, ok }))
     }
 }

@@ -1,62 +1,64 @@
-//! A verifier that has no way to know what the agent did.
+//! A verifier that cannot know what the agent did.
 
 use task_spec::python::ast::ExprContext;
 
 use super::subject::Verifier;
-use super::{Lint, Subject, Warning, any_expression};
+use super::syntax_tree::any_expression;
+use super::{Lint, Subject, Warning};
 
-/// Modules by which a verifier may reach an environment without being given a way.
-const WAYS: [&str; 10] =
+/// Modules with which a verifier may reach the environment by itself.
+const NETWORK_MODULES: [&str; 10] =
     ["aiohttp", "docker", "ftplib", "http", "httpx", "importlib", "paramiko", "requests", "socket", "urllib"];
 
-/// The same, for commands that a verifier starts.
-const COMMANDS: [&str; 2] = ["os", "subprocess"];
+/// Modules with which a verifier may start commands.
+const COMMAND_MODULES: [&str; 2] = ["os", "subprocess"];
 
-/// What those have to start one.
-const STARTERS: [&str; 5] = ["system", "popen", "run", "Popen", "check_output"];
+/// Their functions that start one.
+const COMMAND_FUNCTIONS: [&str; 5] = ["system", "popen", "run", "Popen", "check_output"];
 
 pub(super) static LINT: Lint = Lint {
     name: "blind_verifier",
-    explanation: "the verifier looks neither at a result nor at the trajectory nor at a model's judgement",
+    explanation: "the verifier uses neither a result, nor the trajectory, nor a model's verdict",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let blind = subject.verifier().filter(is_blind);
-    let warning = |verifier: Verifier<'_>| {
-        let message = format!(
-            "{} uses neither its trajectory nor its env_info, so it cannot see what the agent did; read a result \
-             with env_info[\"copy_from_env\"]",
-            verifier.function
-        );
-        Warning::of_file(verifier.file, message)
-    };
-    blind.map(warning).into_iter().collect()
+    let Some(verifier) = subject.verifier().filter(is_blind) else { return Vec::new() };
+    let message = format!(
+        "{} uses neither its trajectory nor its env_info, so it cannot know what the agent did; read a result with \
+         env_info[\"copy_from_env\"]",
+        verifier.function
+    );
+    vec![Warning::of_file(verifier.file, message)]
 }
 
 fn is_blind(verifier: &Verifier<'_>) -> bool {
     let Some(entry) = verifier.entry().filter(|entry| !entry.parameters.is_empty()) else { return false };
+    // The trajectory and env_info.
     let given: Vec<_> = entry.parameters.iter().take(2).map(|parameter| parameter.name().as_str()).collect();
-    // `locals()` holds the parameters, too.
-    let is_given = |name: &str| name == "locals" || given.contains(&name);
     let uses_given = any_expression(&entry.body, |expression| {
         let name = expression.as_name_expr().filter(|name| name.ctx == ExprContext::Load);
-        name.is_some_and(|name| is_given(&name.id))
+        // `locals()` returns the parameters, too.
+        name.is_some_and(|name| name.id == *"locals" || given.contains(&name.id.as_str()))
     });
-    !uses_given && !has_way(verifier)
+    !uses_given && !may_reach_environment(verifier)
 }
 
-/// Whether the verifier may get at the environment in another way.
-fn has_way(verifier: &Verifier<'_>) -> bool {
+/// Whether the verifier may reach the environment by itself.
+fn may_reach_environment(verifier: &Verifier<'_>) -> bool {
+    imports_any(verifier, &NETWORK_MODULES)
+        || (imports_any(verifier, &COMMAND_MODULES) && starts_commands(verifier))
+}
+
+fn imports_any(verifier: &Verifier<'_>, modules: &[&str]) -> bool {
     let imports = verifier.module.imports();
-    let imports_any = |names: &[&str]| names.iter().any(|name| imports.contains(*name));
-    let starts_commands = || {
-        any_expression(verifier.module.body(), |expression| {
-            let method = expression.as_attribute_expr().map(|method| method.attr.as_str());
-            method.is_some_and(|method| STARTERS.contains(&method))
-        })
-    };
-    imports_any(&WAYS) || (imports_any(&COMMANDS) && starts_commands())
+    modules.iter().any(|module| imports.contains(*module))
+}
+
+fn starts_commands(verifier: &Verifier<'_>) -> bool {
+    any_expression(verifier.module.body(), |expression| {
+        expression.as_attribute_expr().is_some_and(|method| COMMAND_FUNCTIONS.contains(&method.attr.as_str()))
+    })
 }
 
 #[cfg(test)]

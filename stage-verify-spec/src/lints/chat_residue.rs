@@ -1,80 +1,91 @@
-//! What a model says to whoever asked it, left in a file that it wrote.
+//! Words of a model to its user, left in a file that the model wrote.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
 use super::subject::has_ending;
-use super::{Lint, Subject, Warning};
+use super::{Lint, Subject, Warning, compile};
 
 pub(super) static LINT: Lint = Lint {
     name: "chat_residue",
-    explanation: "a script, a verifier or a spec holds words of the answer that it was taken from",
+    explanation: "a script, a verifier or a spec contains words of the answer that it was taken from",
     check,
 };
 
-/// Where to look closer; plain words, which are found fast.
-static HINTS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
+/// Plain words, which are found fast: only lines with one of them are looked at closer.
+static HINTS: LazyLock<Regex> = LazyLock::new(|| {
+    compile(concat!(
         r"omitted for brevity|<file name=|# Wait, |# Hmm|# Oops|# Below is the content|# Content for C:",
         r"|(?:This|this file) is actually a PowerShell|PowerShell script saved|rest of the (?:code|script)",
     ))
-    .ok()
 });
 
-/// A line that is addressed to somebody: a note on the answer, a thought, or a part that was left out.
-static ADDRESSED: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
+/// A line that is addressed to a reader of the answer: a remark, a thought, or a part that was left out.
+static REMARK: LazyLock<Regex> = LazyLock::new(|| {
+    compile(concat!(
         r"^(?-u:\s)*(?:#+ ?)?<file name=",
         r"|^(?-u:\s)*# (?:Wait, [a-zI]|Hmm(?-u:\b)|Oops(?-u:\b))",
         r"|^# (?:Below is the content|Content for C:)",
         r"|^# .*(?:is actually a PowerShell|PowerShell script saved)",
         r"|^(?-u:\s)*(?:#|--) .*(?:omitted for brevity|rest of the (?:code|script) (?:is|remains|stays|as|here))",
     ))
-    .ok()
 });
 
-/// The longest part of a line that is shown, in characters.
-const SHOWN: usize = 60;
+#[cfg(test)]
+pub(super) static PATTERNS: [&LazyLock<Regex>; 2] = [&HINTS, &REMARK];
+
+/// Quotes in messages are cut to this many characters.
+const MAX_QUOTE_CHARS: usize = 60;
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let verifier = subject.verifier();
-    let in_scripts = subject.files().filter_map(|name| {
-        let is_script = ["sh", "ps1"].iter().any(|ending| has_ending(name, ending));
-        let is_broken_spec = subject.spec().is_none() && name.starts_with("task.");
-        (is_script || is_broken_spec).then(|| warning(name, subject.text(name)?)).flatten()
-    });
-    let in_verifier = verifier.and_then(|verifier| warning(verifier.file, verifier.module.source()));
-    in_scripts.chain(in_verifier).collect()
+    let mut warnings = Vec::new();
+    for name in subject.files().filter(|name| is_script(name) || is_broken_spec(subject, name)) {
+        warnings.extend(subject.text(name).and_then(|text| find(name, text)));
+    }
+    if let Some(verifier) = subject.verifier() {
+        warnings.extend(find(verifier.file, verifier.module.source()));
+    }
+    warnings
 }
 
-fn warning(file: &str, text: &str) -> Option<Warning> {
-    let (line, words) = fence(text).or_else(|| address(text))?;
-    let words = common::text::shorten(words.trim(), SHOWN);
-    Some(Warning::of_file(
-        file,
-        format!("line {line}: \"{words}\" is no part of the file; take it out, or mend it"),
-    ))
+fn is_script(name: &str) -> bool {
+    has_ending(name, "sh") || has_ending(name, "ps1")
 }
 
-/// A fence of Markdown as the first or the last line.
+fn is_broken_spec(subject: &Subject<'_>, name: &str) -> bool {
+    subject.spec().is_none() && name.starts_with("task.")
+}
+
+fn find(file: &str, text: &str) -> Option<Warning> {
+    let (line, words) = fence(text).or_else(|| remark(text))?;
+    let words = common::text::shorten(words.trim(), MAX_QUOTE_CHARS);
+    let message = format!("line {line}: \"{words}\" does not belong in the file; remove or fix it");
+    Some(Warning::of_file(file, message))
+}
+
+/// A Markdown fence in the first or the last line: the number of the line, and the line.
 fn fence(text: &str) -> Option<(usize, &str)> {
-    let is_fence = |line: &&str| line.trim_start().starts_with("```");
-    if let Some(first) = text.trim_start().lines().next().filter(is_fence) {
+    if let Some(first) = text.trim_start().lines().next().filter(|line| is_fence(line)) {
         return Some((1, first));
     }
-    let whole = text.trim_end();
-    whole.rsplit('\n').next().filter(is_fence).map(|last| (whole.split('\n').count(), last))
+    let text = text.trim_end();
+    let last = text.rsplit('\n').next().filter(|line| is_fence(line))?;
+    Some((text.split('\n').count(), last))
 }
 
-/// The first line that is addressed to somebody. Each line is looked at once.
-fn address(text: &str) -> Option<(usize, &str)> {
+fn is_fence(line: &str) -> bool {
+    line.trim_start().starts_with("```")
+}
+
+/// The first remark: the number of the line, and the line. Each line is looked at once.
+fn remark(text: &str) -> Option<(usize, &str)> {
     let mut from = 0;
-    while let Some(hint) = HINTS.as_ref()?.find_at(text, from) {
+    while let Some(hint) = HINTS.find_at(text, from) {
         let start = text.get(from..hint.start())?.rfind('\n').map_or(from, |end| from + end + 1);
         let end = text.get(hint.end()..)?.find('\n').map_or(text.len(), |length| hint.end() + length);
         let line = text.get(start..end)?;
-        if ADDRESSED.as_ref()?.is_match(line) {
+        if REMARK.is_match(line) {
             return Some((text.get(..hint.start())?.split('\n').count(), line));
         }
         from = end;
@@ -91,7 +102,7 @@ mod tests {
         let check = |text: &str, expect: Option<&str>| {
             let task = Task::new("t").file("setup_task.sh", text);
             let expect =
-                expect.map(|found| format!("line {found} is no part of the file; take it out, or mend it"));
+                expect.map(|found| format!("line {found} does not belong in the file; remove or fix it"));
             assert_eq!(task.warnings(&super::LINT), Vec::from_iter(expect), "{text:?}");
         };
         check("#!/bin/sh\necho a\n", None);

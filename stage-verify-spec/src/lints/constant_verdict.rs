@@ -1,4 +1,4 @@
-//! A verifier that says the same whatever it is given.
+//! A verifier that returns the same verdict on every path.
 
 use task_spec::python::ast::statement_visitor::{StatementVisitor, walk_stmt};
 use task_spec::python::ast::{Expr, Stmt, StmtFunctionDef, StmtReturn};
@@ -12,20 +12,21 @@ pub(super) static LINT: Lint = Lint {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let found = subject.verifier().and_then(|verifier| Some((verifier, verdict(verifier.entry()?)?)));
-    let warning = |(verifier, passed): (super::subject::Verifier<'_>, bool)| {
-        let verdict = if passed { "True" } else { "False" };
-        let message = format!(
-            "{} returns passed: {verdict} on every path; judge what the agent did, or remove the verifier",
-            verifier.function
-        );
-        Warning::of_file(verifier.file, message)
-    };
-    found.map(warning).into_iter().collect()
+    find(subject).into_iter().collect()
 }
 
-/// The verdict that every `return` of a function spells out, where they all spell out the same one.
-fn verdict(function: &StmtFunctionDef) -> Option<bool> {
+fn find(subject: &Subject<'_>) -> Option<Warning> {
+    let verifier = subject.verifier()?;
+    let verdict = if constant_verdict(verifier.entry()?)? { "True" } else { "False" };
+    let message = format!(
+        "{} returns passed: {verdict} on every path; check what the agent did, or remove the verifier",
+        verifier.function
+    );
+    Some(Warning::of_file(verifier.file, message))
+}
+
+/// The verdict that every `return` of a function gives as a literal, if it is always the same.
+fn constant_verdict(function: &StmtFunctionDef) -> Option<bool> {
     let mut returns = Returns::default();
     returns.visit_body(&function.body);
     let (first, rest) = returns.found.split_first()?;
@@ -36,11 +37,14 @@ fn verdict(function: &StmtFunctionDef) -> Option<bool> {
 /// The verdict of `return {"passed": True, …}`.
 fn literal_verdict(statement: &StmtReturn) -> Option<bool> {
     let dict = statement.value.as_ref()?.as_dict_expr()?;
-    let is_passed = |key: &Expr| key.as_string_literal_expr().is_some_and(|key| key.value == *"passed");
-    // A later `**other` or a repeated key may replace it.
     let mut items = dict.items.iter().skip_while(|item| !item.key.as_ref().is_some_and(is_passed));
     let verdict = items.next()?.value.as_boolean_literal_expr()?.value;
+    // A later `**other` or a repeated key may replace the value.
     items.all(|item| item.key.as_ref().is_some_and(|key| !is_passed(key))).then_some(verdict)
+}
+
+fn is_passed(key: &Expr) -> bool {
+    key.as_string_literal_expr().is_some_and(|key| key.value == *"passed")
 }
 
 /// Collects what a function returns, and not what functions inside it return.
@@ -70,7 +74,7 @@ mod tests {
                 Task::new("t").verifier(&format!("def verify_t(traj, env_info, task_info):\n{body}\n"));
             let expect = expect.map(|verdict| {
                 format!(
-                    "verify_t returns passed: {verdict} on every path; judge what the agent did, or remove \
+                    "verify_t returns passed: {verdict} on every path; check what the agent did, or remove \
                      the verifier"
                 )
             });

@@ -1,33 +1,35 @@
-//! A verifier that asks for a function that gym-anything does not give it.
+//! A verifier that calls a function which gym-anything does not provide.
 
 use task_spec::python::ast::visitor::Visitor;
 use task_spec::python::ast::{BoolOp, Expr};
 
-use super::{Lint, Subject, Warning, walk_deeper};
+use super::syntax_tree::walk_deeper;
+use super::{Lint, Subject, Warning};
 
 const NAME: &str = "exec_in_env";
 
 pub(super) static LINT: Lint = Lint {
     name: "exec_in_env",
-    explanation: "the verifier takes exec_in_env from env_info, which gym-anything does not put there",
+    explanation: "the verifier takes exec_in_env from env_info, which does not contain it",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    // Few verifiers hold the name at all.
-    let verifier = subject.verifier().filter(|verifier| verifier.module.source().contains(NAME));
-    let Some(verifier) = verifier else { return Vec::new() };
-    let mut search = Search::default();
-    search.visit_body(verifier.module.body());
-    let warning = |expression| {
-        let line = verifier.module.line(expression);
-        let message = format!("line {line}: env_info has no exec_in_env; use exec_capture or copy_from_env");
-        Warning::of_file(verifier.file, message)
-    };
-    search.first.map(warning).into_iter().collect()
+    find(subject).into_iter().collect()
 }
 
-/// Finds `env_info["exec_in_env"]` and `env_info.get("exec_in_env")` where nothing stands in for it.
+fn find(subject: &Subject<'_>) -> Option<Warning> {
+    // Few verifiers contain the name at all.
+    let verifier = subject.verifier().filter(|verifier| verifier.module.source().contains(NAME))?;
+    let mut search = Search::default();
+    search.visit_body(verifier.module.body());
+    let line = verifier.module.line(search.first?);
+    let message =
+        format!("line {line}: env_info does not contain exec_in_env; use exec_capture or copy_from_env");
+    Some(Warning::of_file(verifier.file, message))
+}
+
+/// Finds `env_info["exec_in_env"]` and `env_info.get("exec_in_env")`, unless there is an alternative.
 #[derive(Default)]
 struct Search<'a> {
     first: Option<&'a Expr>,
@@ -35,16 +37,24 @@ struct Search<'a> {
 
 impl<'a> Visitor<'a> for Search<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
-        match expression {
-            // `env_info.get("exec_in_env") or env_info.get("exec_capture")`
-            Expr::BoolOp(either) if either.op == BoolOp::Or && !either.values.iter().all(is_asked_for) => {}
-            _ if is_asked_for(expression) => drop(self.first.get_or_insert(expression)),
-            _ => walk_deeper(self, expression),
+        if has_alternative(expression) {
+            return;
+        }
+        if is_lookup(expression) {
+            self.first.get_or_insert(expression);
+        } else {
+            walk_deeper(self, expression);
         }
     }
 }
 
-fn is_asked_for(expression: &Expr) -> bool {
+/// `env_info.get("exec_in_env") or env_info.get("exec_capture")`
+fn has_alternative(expression: &Expr) -> bool {
+    let either = expression.as_bool_op_expr().filter(|either| either.op == BoolOp::Or);
+    either.is_some_and(|either| !either.values.iter().all(is_lookup))
+}
+
+fn is_lookup(expression: &Expr) -> bool {
     match expression {
         Expr::Subscript(subscript) => is_name(&subscript.slice),
         Expr::Call(call) => {

@@ -1,7 +1,7 @@
-//! A set-up script whose own waits are longer than it is given.
+//! A set-up script whose own waits exceed its timeout.
 //!
-//! gym-anything stops the pre_task hook after `hooks.pre_task_timeout` seconds (600 where nothing is said),
-//! and after 180 on Android, and goes on as if it had come to its end.
+//! gym-anything stops the pre_task hook after `hooks.pre_task_timeout` seconds (default 600), on Android after
+//! 180, and goes on as if the hook had finished.
 
 use memchr::memmem;
 use task_spec::value::Value;
@@ -9,121 +9,156 @@ use task_spec::value::Value;
 use super::subject::Hook;
 use super::{Lint, Subject, Warning, script};
 
-/// Seconds that a hook is given where the spec does not say. gym-anything, `specs.py`.
+/// The timeout of a hook in seconds, where the spec sets none. gym-anything, `specs.py`.
 const DEFAULT_SECONDS: f64 = 600.0;
 
-/// Seconds that a hook is given on Android. gym-anything, `env.py`.
+/// The timeout of a hook on Android, in seconds. gym-anything, `env.py`.
 const ANDROID_SECONDS: f64 = 180.0;
 
 pub(super) static LINT: Lint = Lint {
     name: "hook_timeout",
-    explanation: "the sleeps of the pre_task script may add up to more than its time-out",
+    explanation: "the sleeps of the pre_task script may add up to more than its timeout",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    check_hook(subject).into_iter().collect()
+    find(subject).into_iter().collect()
 }
 
-fn check_hook(subject: &Subject<'_>) -> Option<Warning> {
+fn find(subject: &Subject<'_>) -> Option<Warning> {
     let (name, text) = subject.setup_script()?;
-    let given = if subject.command(Hook::PreTask)?.contains("/sdcard/") {
-        ANDROID_SECONDS
-    } else {
-        let said = subject.spec()?.get("hooks")?.get("pre_task_timeout");
-        said.and_then(Value::as_f64).unwrap_or(DEFAULT_SECONDS)
-    };
-    // Most scripts wait a few seconds here and there, which can be seen without reading them line by line.
-    if !has_counted_loop(text) && seconds_named(text) <= given {
+    let timeout = timeout(subject)?;
+    // Most scripts sleep a few seconds here and there. That can be seen without reading them line by line.
+    if !has_counted_loop(text) && seconds_named(text) <= timeout {
         return None;
     }
     let needed = seconds_asleep(text);
-    (needed > given).then(|| {
-        let message = format!(
-            "its sleeps add up to {needed} seconds where every wait is in vain, and it is stopped after {given}; \
-             wait less, or raise hooks.pre_task_timeout"
-        );
-        Warning::of_file(name, message)
-    })
+    if needed <= timeout {
+        return None;
+    }
+    let message = format!(
+        "its sleeps add up to {needed} seconds if every wait runs to its end, but it is stopped after {timeout}; \
+         wait less, or raise hooks.pre_task_timeout"
+    );
+    Some(Warning::of_file(name, message))
 }
 
-/// Whether a script may hold a loop that goes round a known number of times.
+/// The timeout of the pre_task hook, in seconds.
+fn timeout(subject: &Subject<'_>) -> Option<f64> {
+    if subject.command(Hook::PreTask)?.contains("/sdcard/") {
+        return Some(ANDROID_SECONDS);
+    }
+    let timeout = subject.spec()?.get("hooks")?.get("pre_task_timeout");
+    Some(timeout.and_then(Value::as_f64).unwrap_or(DEFAULT_SECONDS))
+}
+
+/// Whether a script may contain a loop with a known number of rounds.
 fn has_counted_loop(text: &str) -> bool {
     text.contains("{1..") || text.contains("$(seq ")
 }
 
-/// The sum of what stands behind each `sleep`, in commands or not: more than a script without counted loops
-/// can sleep.
+/// The sum of the numbers after each `sleep`, in commands or elsewhere: an upper bound of what a script without
+/// counted loops can sleep.
 fn seconds_named(text: &str) -> f64 {
-    let ends_word = |end: char| end.is_whitespace() || end == ';';
-    let seconds = |at: usize| {
-        let after = text.get(at + "sleep".len()..)?.trim_start();
-        after.split(ends_word).next()?.parse::<f64>().ok()
-    };
-    memmem::find_iter(text.as_bytes(), "sleep").filter_map(seconds).map(|seconds| seconds.max(0.0)).sum()
+    memmem::find_iter(text.as_bytes(), "sleep").filter_map(|at| seconds_after(text, at)).sum()
 }
 
-/// A loop that is open.
-struct Loop {
-    /// How often it goes round; not at all where that cannot be seen.
-    rounds: f64,
-    /// Seconds of a round.
-    seconds: f64,
+/// The number after the `sleep` at `at`. A negative one counts as 0.
+fn seconds_after(text: &str, at: usize) -> Option<f64> {
+    let after = text.get(at + "sleep".len()..)?.trim_start();
+    let word = after.split(|end: char| end.is_whitespace() || end == ';').next()?;
+    Some(word.parse::<f64>().ok()?.max(0.0))
 }
 
 /// Seconds that a script sleeps if no loop ends early. What is inside conditions and functions is left out.
 fn seconds_asleep(text: &str) -> f64 {
-    let mut loops = vec![Loop { rounds: 1.0, seconds: 0.0 }];
-    let (mut conditions, mut in_function) = (0_usize, false);
-    for command in script::lines(text).flat_map(|line| line.text.split(';')) {
-        let command = strip_reserved(command.trim(), loops.len() > 1);
+    let mut sleeps = Sleeps::default();
+    for line in script::lines(text) {
+        for command in line.text.split(';') {
+            sleeps.add(command);
+        }
+    }
+    // A loop that is still open was not understood.
+    if sleeps.loops.is_empty() { sleeps.seconds } else { 0.0 }
+}
+
+/// Adds up the sleeps of commands.
+#[derive(Default)]
+struct Sleeps {
+    /// Seconds outside of loops.
+    seconds: f64,
+    /// The loops that are open, the innermost last.
+    loops: Vec<Loop>,
+    /// The conditions that are open.
+    conditions: usize,
+    in_function: bool,
+}
+
+/// A loop that is open.
+struct Loop {
+    /// How many rounds it makes; 0 if that is unknown.
+    rounds: f64,
+    /// Seconds per round.
+    seconds: f64,
+}
+
+impl Sleeps {
+    fn add(&mut self, command: &str) {
+        let command = strip_reserved(command.trim(), !self.loops.is_empty());
+        let in_background = command.ends_with('&');
         let mut words = command.split_whitespace();
         match words.next().unwrap_or_default() {
-            "if" | "case" => conditions += 1,
-            "fi" | "esac" => conditions = conditions.saturating_sub(1),
+            "if" | "case" => self.conditions += 1,
+            "fi" | "esac" => self.conditions = self.conditions.saturating_sub(1),
             "for" | "while" | "until" | "select" => {
-                loops.push(Loop { rounds: rounds(command).unwrap_or(0.0), seconds: 0.0 });
+                self.loops.push(Loop { rounds: rounds(command).unwrap_or(0.0), seconds: 0.0 });
             }
-            "done" if loops.len() > 1 => {
-                let seconds = loops.pop().map_or(0.0, |inner| inner.rounds * inner.seconds);
-                let is_awaited = !command.ends_with('&') && conditions == 0;
-                if let Some(outer) = loops.last_mut().filter(|_| is_awaited) {
-                    outer.seconds += seconds;
-                }
-            }
-            "}" => in_function = false,
-            "sleep" if conditions == 0 && !in_function && !command.ends_with('&') => {
+            "done" => self.end_loop(in_background),
+            "}" => self.in_function = false,
+            "sleep" if self.conditions == 0 && !self.in_function && !in_background => {
                 let seconds = words.next().and_then(|seconds| seconds.parse().ok());
-                if let Some(innermost) = loops.last_mut() {
-                    innermost.seconds += seconds.unwrap_or(0.0);
-                }
+                self.sleep(seconds.unwrap_or(0.0));
             }
-            "function" => in_function = true,
-            name if name.ends_with("()") || (command.contains('(') && command.contains("() {")) => {
-                in_function = true;
-            }
+            "function" => self.in_function = true,
+            name if name.ends_with("()") || command.contains("() {") => self.in_function = true,
             _ => {}
         }
     }
-    // What is still open was not understood.
-    if loops.len() == 1 { loops.pop().map_or(0.0, |all| all.seconds) } else { 0.0 }
+
+    fn end_loop(&mut self, in_background: bool) {
+        let Some(ended) = self.loops.pop() else { return };
+        if self.conditions == 0 && !in_background {
+            self.sleep(ended.rounds * ended.seconds);
+        }
+    }
+
+    fn sleep(&mut self, seconds: f64) {
+        match self.loops.last_mut() {
+            Some(innermost) => innermost.seconds += seconds,
+            None => self.seconds += seconds,
+        }
+    }
 }
 
-/// A command without the word before it that belongs to a block. A `do` without a loop is part of a text.
+/// A command without the reserved word before it. A `do` outside of a loop is part of a text.
 fn strip_reserved(command: &str, in_loop: bool) -> &str {
     let reserved = if in_loop { ["do ", "then ", "else "].as_slice() } else { &["then ", "else "] };
     reserved.iter().find_map(|word| command.strip_prefix(word)).unwrap_or(command).trim_start()
 }
 
-/// How often `for i in {1..30}` or `for i in $(seq 1 30)` goes round.
+/// The number of rounds of `for i in {1..30}`, `for i in $(seq 1 30)` and `for i in $(seq 30)`.
 fn rounds(command: &str) -> Option<f64> {
     let (_, list) = command.split_once(" in ")?;
-    let list = list.trim();
-    let inner = list.strip_prefix("{1..").and_then(|list| list.strip_suffix('}'));
-    let sequence =
-        || list.strip_prefix("$(seq ")?.strip_suffix(')')?.trim().rsplit_once("1 ").map(|(_, last)| last);
-    let count = || list.strip_prefix("$(seq ")?.strip_suffix(')');
-    inner.or_else(sequence).or_else(count)?.trim().parse().ok()
+    last_number(list.trim())?.trim().parse().ok()
+}
+
+/// `30` in `{1..30}`, `$(seq 1 30)` and `$(seq 30)`.
+fn last_number(list: &str) -> Option<&str> {
+    if let Some(last) = list.strip_prefix("{1..").and_then(|list| list.strip_suffix('}')) {
+        return Some(last);
+    }
+    let arguments = list.strip_prefix("$(seq ")?.strip_suffix(')')?;
+    Some(arguments.trim().rsplit_once("1 ").map_or(arguments, |(_, last)| last))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A script that a hook starts by its path, and that the system will refuse to run.
+//! A script that a hook starts by its path, and that is not executable.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -7,7 +7,7 @@ use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
     name: "missing_run_bit",
-    explanation: "a hook starts a script by its path, and the script has no run bit",
+    explanation: "a hook starts a script by its path, and the script is not executable",
     check,
 };
 
@@ -17,15 +17,18 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 
 fn check_hook(subject: &Subject<'_>, hook: Hook) -> Option<Warning> {
     let script = subject.hook_script(hook)?;
-    let is_started = subject.command(hook)?.split_whitespace().next()?.ends_with(script);
-    if !is_started {
+    if !subject.command(hook)?.split_whitespace().next()?.ends_with(script) {
         return None;
     }
     let mode = fs_err::metadata(subject.folder().join(script)).ok()?.permissions().mode();
-    (mode & 0o111 == 0).then(|| {
-        let message = format!("the hook {} starts it, and it has no run bit; chmod +x it", hook.key());
-        Warning::of_file(script, message)
-    })
+    if mode & 0o111 != 0 {
+        return None;
+    }
+    let message = format!(
+        "the hook {} starts it by its path, and it is not executable; run chmod +x on it",
+        hook.key()
+    );
+    Some(Warning::of_file(script, message))
 }
 
 #[cfg(test)]
@@ -33,7 +36,7 @@ mod tests {
     use crate::lints::testing::Task;
 
     #[test]
-    fn run_bits() {
+    fn executable_bits() {
         let check = |hook: &str, mode: u32, expect: &[&str]| {
             let hooks = format!(r#"{{"pre_task": "{hook}"}}"#);
             let task = Task::new("t").spec("hooks", &hooks).file("setup_task.sh", "#!/bin/sh\n");

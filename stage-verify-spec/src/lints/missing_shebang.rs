@@ -1,28 +1,30 @@
-//! A shell script whose first line does not say which shell runs it.
+//! A shell script whose first line does not name the shell.
 
 use super::subject::Hook;
 use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
     name: "missing_shebang",
-    explanation: "a shell script does not start with #!, so that chance decides which shell runs it",
+    explanation: "a shell script does not start with #!, so it is undefined which shell runs it",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let without = subject.shell_scripts().filter(|name| {
-        subject.text(name).is_some_and(|text| !text.starts_with("#!")) && !has_shell(subject, name)
-    });
-    let warning = |name| Warning::of_file(name, "it has no first line like #!/bin/bash; add one");
-    without.map(warning).collect()
+    let mut warnings = Vec::new();
+    for name in subject.shell_scripts() {
+        let lacks_shebang = subject.text(name).is_some_and(|text| !text.starts_with("#!"));
+        if lacks_shebang && !hook_names_shell(subject, name) {
+            warnings.push(Warning::of_file(name, "it has no first line such as #!/bin/bash; add one"));
+        }
+    }
+    warnings
 }
 
-/// Whether a hook says itself which shell runs the script, as all those on Android do.
-fn has_shell(subject: &Subject<'_>, name: &str) -> bool {
-    Hook::ALL.into_iter().any(|hook| {
-        let command = subject.command(hook).unwrap_or_default();
-        let shell = command.split_whitespace().next().and_then(|word| word.rsplit('/').next());
-        command.contains(name) && matches!(shell, Some("sh" | "bash"))
+/// Whether a hook starts the script with a shell, as all hooks on Android do.
+fn hook_names_shell(subject: &Subject<'_>, script: &str) -> bool {
+    Hook::ALL.into_iter().filter_map(|hook| subject.command(hook)).any(|command| {
+        let program = command.split_whitespace().next().and_then(|word| word.rsplit('/').next());
+        command.contains(script) && matches!(program, Some("sh" | "bash"))
     })
 }
 

@@ -1,8 +1,8 @@
-//! Lints: what gym-anything's verification does not see, and a benchmark's author wants to know.
+//! Lints: defects that gym-anything's verification does not look for.
 //!
-//! A lint warns; it never changes a verdict, unless `--strict` is given. It looks at a task that was read
-//! already ([`Subject`]): no lint parses or lists anything itself. To add one, write a module with a
-//! `pub(super) static LINT: Lint` and put it into [`LINTS`].
+//! A lint warns. It changes a verdict only with `--strict`. It looks at a task that has been read already
+//! ([`Subject`]): no lint parses or lists anything itself. To add a lint, write a module with a
+//! `pub(super) static LINT: Lint` and add it to [`LINTS`].
 
 mod blind_verifier;
 mod chat_residue;
@@ -18,21 +18,18 @@ mod script;
 mod shell_syntax;
 mod stub_verifier;
 mod subject;
+mod syntax_tree;
 #[cfg(test)]
 mod testing;
 mod unknown_difficulty;
 mod unwritten_key;
 mod windows_line_ends;
 
-use std::collections::BTreeSet;
-use std::io::Write;
+use std::fmt::Write;
 
-use anyhow::Result;
 use common::record::{Issue, Severity};
-use common::stage::StageArgs;
 use common::ui::Ui;
-use task_spec::python::ast::visitor::{Visitor, walk_expr, walk_stmt};
-use task_spec::python::ast::{Expr, Stmt};
+use regex::Regex;
 
 pub(crate) use self::subject::Subject;
 
@@ -60,37 +57,50 @@ static LINTS: [&Lint; 20] = [
     &windows_line_ends::LINT,
 ];
 
-/// What [`Lint::check`] says of a task.
-pub(crate) struct Warning {
-    /// What is wrong and what to do, for people.
-    pub message: String,
-    /// The file that it is about, in the task folder; nothing where it is about the task.
-    pub file: Option<String>,
-}
-
-impl Warning {
-    fn of_task(message: impl Into<String>) -> Self {
-        Self { message: message.into(), file: None }
-    }
-
-    fn of_file(file: &str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), file: Some(file.to_owned()) }
-    }
-}
-
-/// Something to look for.
+/// A check that warns.
+#[derive(Debug)]
 pub(crate) struct Lint {
     /// Its name, which is the code of its warnings.
     pub name: &'static str,
-    /// What it warns of, in a line.
+    /// The defect that it looks for, in one line.
     pub explanation: &'static str,
-    /// Looks for it in a task.
+    /// Looks for the defect in a task.
     pub check: fn(&Subject<'_>) -> Vec<Warning>,
 }
 
+/// A defect that [`Lint::check`] found.
+#[derive(Debug)]
+pub(crate) struct Warning {
+    /// What is wrong and what to do, for people.
+    pub message: String,
+    /// The file in the task folder that has the defect; `None` if it is the task as a whole.
+    pub file: Option<String>,
+}
+
+/// All lints but the `skipped` ones; none if `skipped` holds `all`. Unknown names are reported to `ui`.
+pub(crate) fn without(skipped: &[String], ui: &Ui) -> Vec<&'static Lint> {
+    for name in skipped {
+        if name != "all" && !LINTS.iter().any(|lint| lint.name == name) {
+            ui.warn(format_args!("unknown lint {name} in --skip-lint; --lints lists all lints"));
+        }
+    }
+    LINTS.into_iter().filter(|lint| !skipped.iter().any(|name| name == "all" || name == lint.name)).collect()
+}
+
+/// Names and explanations of all lints, one per line.
+pub(crate) fn list() -> String {
+    let width = LINTS.iter().map(|lint| lint.name.len()).max().unwrap_or(0);
+    let mut list = String::new();
+    for lint in LINTS {
+        // Writing to a string cannot fail.
+        let _ = writeln!(list, "{:width$}  {}", lint.name, lint.explanation);
+    }
+    list
+}
+
 impl Lint {
-    /// What it finds in a task.
-    pub(crate) fn warnings(&self, subject: &Subject<'_>) -> impl Iterator<Item = Issue> {
+    /// The warnings about a task, as issues.
+    pub(crate) fn issues(&self, subject: &Subject<'_>) -> impl Iterator<Item = Issue> {
         let folder = subject.folder();
         (self.check)(subject).into_iter().map(move |warning| {
             let path = warning.file.map_or_else(|| folder.to_owned(), |file| folder.join(file));
@@ -104,76 +114,45 @@ impl Lint {
     }
 }
 
-/// Names of the lints that are on when these are to be skipped. A name that no lint has is reported.
-pub(crate) fn switched_on(skipped: &[String], ui: &Ui) -> BTreeSet<&'static str> {
-    for name in skipped {
-        if name != "all" && !LINTS.iter().any(|lint| lint.name == name) {
-            ui.warn(format_args!("there is no lint {name} to skip; --lints lists them"));
-        }
+impl Warning {
+    fn of_task(message: impl Into<String>) -> Self {
+        Self { message: message.into(), file: None }
     }
-    let skips = |name: &str| skipped.iter().any(|skipped| skipped == "all" || skipped == name);
-    LINTS.iter().map(|lint| lint.name).filter(|name| !skips(name)).collect()
-}
 
-/// The lints of these names.
-pub(crate) fn chosen(names: &BTreeSet<&'static str>) -> Vec<&'static Lint> {
-    LINTS.into_iter().filter(|lint| names.contains(lint.name)).collect()
-}
-
-/// Walks one level deeper into a syntax tree. A verifier may nest more levels than a thread's stack holds.
-fn walk_deeper<'a>(visitor: &mut impl Visitor<'a>, expression: &'a Expr) {
-    // Most expressions have nothing in them.
-    if !expression.is_name_expr() && !expression.is_literal_expr() {
-        stacker::maybe_grow(64 << 10, 1 << 20, || walk_expr(visitor, expression));
+    fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self { message: message.into(), file: Some(file.to_owned()) }
     }
 }
 
-/// Whether there is an expression of a kind anywhere in these statements. Looks no further than the first.
-fn any_expression(body: &[Stmt], is_wanted: impl Fn(&Expr) -> bool) -> bool {
-    struct Search<F> {
-        is_wanted: F,
-        found: bool,
-    }
-
-    impl<'a, F: Fn(&Expr) -> bool> Visitor<'a> for Search<F> {
-        fn visit_stmt(&mut self, statement: &'a Stmt) {
-            if !self.found {
-                walk_stmt(self, statement);
-            }
-        }
-
-        fn visit_expr(&mut self, expression: &'a Expr) {
-            self.found = self.found || (self.is_wanted)(expression);
-            if !self.found {
-                walk_deeper(self, expression);
-            }
-        }
-    }
-
-    let mut search = Search { is_wanted, found: false };
-    search.visit_body(body);
-    search.found
-}
-
-/// Lists all lints.
-pub(crate) fn explain(stage: &StageArgs) -> Result<()> {
-    let mut out = crate::report::writer(stage)?;
-    let width = LINTS.iter().map(|lint| lint.name.len()).max().unwrap_or(0);
-    for lint in LINTS {
-        writeln!(out, "{:width$}  {}", lint.name, lint.explanation)?;
-    }
-    Ok(out.flush()?)
+/// Compiles the pattern of a lint. A pattern that does not compile is a bug of the lint; the tests compile all
+/// of them.
+fn compile(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern of a lint is valid")
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::testing::Task;
-    use super::{LINTS, Lint};
+    use super::{LINTS, Lint, chat_residue, printed_expectation, stub_verifier};
 
     #[test]
-    fn lints_are_sorted_and_told_apart() {
+    fn lints_are_sorted_and_have_different_names() {
         let names: Vec<_> = LINTS.iter().map(|lint| lint.name).collect();
         assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
+
+    #[test]
+    fn every_pattern_compiles() {
+        let patterns = [
+            chat_residue::PATTERNS.as_slice(),
+            printed_expectation::PATTERNS.as_slice(),
+            stub_verifier::PATTERNS.as_slice(),
+        ];
+        for pattern in patterns.concat() {
+            LazyLock::force(pattern);
+        }
     }
 
     #[test]

@@ -1,14 +1,17 @@
-//! Names in a task that are another task's or another environment's: most often left from a copy.
+//! Names in a task that belong to another task or another environment: most often left over from a copy.
 
 use super::subject::Hook;
 use super::{Lint, Subject, Warning};
 
-pub(super) static ID: Lint =
-    Lint { name: "other_id", explanation: "the task's id is not the name of its folder", check: check_id };
+pub(super) static ID: Lint = Lint {
+    name: "other_id",
+    explanation: "the task's id differs from the name of its folder",
+    check: check_id,
+};
 
 pub(super) static ENVIRONMENT: Lint = Lint {
     name: "other_environment",
-    explanation: "the task's env_id names another environment than the one that it is in",
+    explanation: "the task's env_id names another environment than the one that contains the task",
     check: check_environment,
 };
 
@@ -20,69 +23,75 @@ pub(super) static HOOK: Lint = Lint {
 
 pub(super) static FUNCTION: Lint = Lint {
     name: "other_function",
-    explanation: "the verifier's function has the name of another task of the environment",
+    explanation: "the verifier's function is named after another task of the environment",
     check: check_function,
 };
 
 fn check_id(subject: &Subject<'_>) -> Vec<Warning> {
     let name = subject.name();
-    let other = subject.field("id").filter(|id| !id.is_empty() && without_version(id) != name);
-    let warning = |id| Warning::of_task(format!("the id is {id} in a folder named {name}; make it {name}@1"));
-    other.map(warning).into_iter().collect()
+    match subject.field("id") {
+        Some(id) if !id.is_empty() && without_version(id) != name => {
+            vec![Warning::of_task(format!("the id is {id} in a folder named {name}; use {name}@1"))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 fn check_environment(subject: &Subject<'_>) -> Vec<Warning> {
+    find_other_environment(subject).into_iter().collect()
+}
+
+fn find_other_environment(subject: &Subject<'_>) -> Option<Warning> {
     let environment = subject.environment();
     let folder = environment.root.file_name().and_then(|name| name.to_str());
-    let Some(id) = environment.spec.as_ref().and_then(|spec| spec.get("id")?.as_str()) else {
-        return Vec::new();
-    };
-    let is_other = |named: &&str| {
-        let named = bare(named);
-        !named.is_empty() && named != bare(id) && Some(named) != folder
-    };
-    let warning = |named| {
-        Warning::of_task(format!("the env_id is {named}, and the environment's id is {id}; name that one"))
-    };
-    subject.field("env_id").filter(is_other).map(warning).into_iter().collect()
+    let id = environment.spec.as_ref()?.get("id")?.as_str()?;
+    let env_id = subject.field("env_id")?;
+    let name = bare(env_id);
+    if name.is_empty() || name == bare(id) || Some(name) == folder {
+        return None;
+    }
+    Some(Warning::of_task(format!("the env_id is {env_id}, but the environment's id is {id}; use {id}")))
 }
 
 fn check_hooks(subject: &Subject<'_>) -> Vec<Warning> {
-    let check = |hook: Hook| {
-        let command = subject.command(hook)?.replace('\\', "/");
-        let (_, below) = command.split_once("/tasks/")?;
-        let other = below.split_once('/')?.0;
-        (other != subject.name()).then(|| {
-            let message = format!(
-                "the hook {} runs a script of tasks/{other}; copy it to tasks/{} and name that",
-                hook.key(),
-                subject.name()
-            );
-            Warning::of_task(message)
-        })
-    };
-    Hook::ALL.into_iter().filter_map(check).collect()
+    Hook::ALL.into_iter().filter_map(|hook| check_hook(subject, hook)).collect()
+}
+
+fn check_hook(subject: &Subject<'_>, hook: Hook) -> Option<Warning> {
+    let command = subject.command(hook)?.replace('\\', "/");
+    let (_, below) = command.split_once("/tasks/")?;
+    let (other, _) = below.split_once('/')?;
+    let name = subject.name();
+    if other == name {
+        return None;
+    }
+    let hook = hook.key();
+    let message =
+        format!("the hook {hook} runs a script in tasks/{other}; copy it to tasks/{name} and run that copy");
+    Some(Warning::of_task(message))
 }
 
 fn check_function(subject: &Subject<'_>) -> Vec<Warning> {
-    let other = subject.verifier().and_then(|verifier| {
-        let task = verifier.function.strip_prefix("verify_")?;
-        // A name that was cut short or made longer is still this task's.
-        let is_own = subject.name().contains(task) || task.contains(subject.name());
-        (!is_own && subject.is_other_task(task)).then_some((verifier, task))
-    });
-    let warning = |(verifier, task): (super::subject::Verifier<'_>, &str)| {
-        let message = format!(
-            "{} is named after the task {task}; rename it to verify_{}, here and in the spec, if it judges this one",
-            verifier.function,
-            subject.name()
-        );
-        Warning::of_file(verifier.file, message)
-    };
-    other.map(warning).into_iter().collect()
+    find_other_function(subject).into_iter().collect()
 }
 
-/// The name in an id like `example.app_env@0.1`.
+fn find_other_function(subject: &Subject<'_>) -> Option<Warning> {
+    let verifier = subject.verifier()?;
+    let task = verifier.function.strip_prefix("verify_")?;
+    let name = subject.name();
+    // A name that was shortened or extended is still this task's.
+    if name.contains(task) || task.contains(name) || !subject.is_other_task(task) {
+        return None;
+    }
+    let message = format!(
+        "{} is named after the task {task}; if it checks this task, rename it to verify_{name}, here and in the \
+         spec",
+        verifier.function
+    );
+    Some(Warning::of_file(verifier.file, message))
+}
+
+/// The name in an id such as `example.app_env@0.1`.
 fn bare(id: &str) -> &str {
     let name = without_version(id);
     name.rsplit('.').next().unwrap_or(name)
@@ -106,7 +115,7 @@ mod tests {
         check("\"add_user\"", &[]);
         check("\"\"", &[]);
         check("5", &[]);
-        check("\"add_group@1\"", &["the id is add_group@1 in a folder named add_user; make it add_user@1"]);
+        check("\"add_group@1\"", &["the id is add_group@1 in a folder named add_user; use add_user@1"]);
     }
 
     #[test]
@@ -120,7 +129,9 @@ mod tests {
         check("null", &[]);
         check(
             "\"other_env@0.1\"",
-            &["the env_id is other_env@0.1, and the environment's id is example.app_env@0.1; name that one"],
+            &[
+                "the env_id is other_env@0.1, but the environment's id is example.app_env@0.1; use example.app_env@0.1",
+            ],
         );
     }
 
@@ -130,7 +141,7 @@ mod tests {
             let task = Task::new("t").spec("hooks", &format!(r#"{{"post_task": "{hook}"}}"#));
             assert_eq!(task.warnings(&super::HOOK), expect, "{hook}");
         };
-        let other = "the hook post_task runs a script of tasks/u; copy it to tasks/t and name that";
+        let other = "the hook post_task runs a script in tasks/u; copy it to tasks/t and run that copy";
         check("/workspace/tasks/t/export_result.sh", &[]);
         check("/workspace/scripts/export.sh", &[]);
         check("/workspace/tasks/u/export_result.sh", &[other]);

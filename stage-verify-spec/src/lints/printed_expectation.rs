@@ -1,17 +1,17 @@
 //! A set-up script that prints what the verifier expects.
 //!
-//! gym-anything keeps what the pre_task hook prints in a file inside the environment, where the agent can
-//! read it.
+//! gym-anything keeps the output of the pre_task hook in a file inside the environment, where the agent can read
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use regex::Regex;
+use regex::{Captures, Regex};
 use task_spec::value::Value;
 
-use super::{Lint, Subject, Warning, script};
+use super::{Lint, Subject, Warning, compile, script};
 
-/// Expected values that are looked for. The published benchmark has no task with more than a few dozen.
+/// The most expected values that are looked for. The published benchmark has no task with more than a few dozen.
 const MAX_EXPECTATIONS: usize = 200;
 
 /// The longest name of a value, in bytes.
@@ -22,26 +22,29 @@ const MAX_LINE: usize = 1_000;
 
 pub(super) static LINT: Lint = Lint {
     name: "printed_expectation",
-    explanation: "the pre_task script prints a value that the metadata expects and the description does not tell",
+    explanation: "the pre_task script prints an expected value of the metadata that is not in the description",
     check,
 };
 
-/// Words by which a line says that it tells what is right. One that reports a failure is meant for people.
-static TELLS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
+/// Words that announce an expected value.
+static ANNOUNCEMENT: LazyLock<Regex> = LazyLock::new(|| {
+    compile(concat!(
         r"(?i-u)\b(?:expected|correct|answer|hint|ground(?u:.)?truth|solution",
         r"|should (?:be|find|show|have|identify))\b",
     ))
-    .ok()
 });
 
-static FAILS: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"(?i-u)\b(?:error|warn|warning|fail|failed|fatal)\b").ok());
+/// Words of a failure message. It is meant for people who run the script.
+static FAILURE: LazyLock<Regex> =
+    LazyLock::new(|| compile(r"(?i-u)\b(?:error|warn|warning|fail|failed|fatal)\b"));
 
-static ASSIGNMENT: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r#"^(?:export )?((?-u:\w)+)=["']?([^"'$`]+?)["']?$"#).ok());
+static ASSIGNMENT: LazyLock<Regex> =
+    LazyLock::new(|| compile(r#"^(?:export )?((?-u:\w)+)=["']?([^"'$`]+?)["']?$"#));
 
-static VARIABLE: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\$\{?((?-u:\w)+)\}?").ok());
+static VARIABLE: LazyLock<Regex> = LazyLock::new(|| compile(r"\$\{?((?-u:\w)+)\}?"));
+
+#[cfg(test)]
+pub(super) static PATTERNS: [&LazyLock<Regex>; 4] = [&ANNOUNCEMENT, &FAILURE, &ASSIGNMENT, &VARIABLE];
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
     find(subject).into_iter().collect()
@@ -49,16 +52,16 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 
 fn find(subject: &Subject<'_>) -> Option<Warning> {
     let (name, text) = subject.setup_script()?;
-    let mut printed = printed(text).peekable();
-    // Few scripts tell anything at all.
-    printed.peek()?;
+    let mut announcements = announcements(text).peekable();
+    // Few scripts announce anything at all.
+    announcements.peek()?;
     let expectations = expectations(subject);
-    let (line, key) = printed.find_map(|(line, printed)| {
-        let expectation = expectations.iter().find(|expectation| has_words(&printed, &expectation.words))?;
+    let (line, key) = announcements.find_map(|(line, words)| {
+        let expectation = expectations.iter().find(|expectation| has_words(&words, &expectation.words))?;
         Some((line, &expectation.key))
     })?;
     let message = format!(
-        "line {line}: it prints the expected value of metadata.{key}, where the agent can read it; leave it out"
+        "line {line}: it prints the expected value of metadata.{key}, where the agent can read it; remove it"
     );
     Some(Warning::of_file(name, message))
 }
@@ -66,11 +69,11 @@ fn find(subject: &Subject<'_>) -> Option<Warning> {
 /// A value that only the verifier should know.
 struct Expectation {
     key: String,
-    /// The value, in small words.
+    /// The value, as [`words`].
     words: String,
 }
 
-/// What the metadata expects and the agent is not told.
+/// The expected values of the metadata that the agent is not told.
 fn expectations(subject: &Subject<'_>) -> Vec<Expectation> {
     let Some(metadata) = subject.spec().and_then(|spec| spec.get("metadata")) else { return Vec::new() };
     let mut found = Vec::new();
@@ -91,10 +94,15 @@ fn collect(value: &Value, key: String, found: &mut Vec<Expectation>) {
     match value {
         Value::Map(map) => {
             for (name, value) in &map.entries {
-                collect(value, if key.is_empty() { name.clone() } else { format!("{key}.{name}") }, found);
+                let key = if key.is_empty() { name.clone() } else { format!("{key}.{name}") };
+                collect(value, key, found);
             }
         }
-        Value::List(items) => items.iter().for_each(|item| collect(item, key.clone(), found)),
+        Value::List(items) => {
+            for item in items {
+                collect(item, key.clone(), found);
+            }
+        }
         Value::String(_) | Value::Int(_) | Value::Float(_) if is_expectation(&key) => {
             let words = words(&value.to_text());
             found.push(Expectation { key, words });
@@ -104,49 +112,60 @@ fn collect(value: &Value, key: String, found: &mut Vec<Expectation>) {
 }
 
 fn is_expectation(key: &str) -> bool {
+    const EXPECTED: [&str; 5] = ["expected", "answer", "correct", "ground_truth", "solution"];
+    // Places, and values that are wrong on purpose, are not secret.
+    const NOT_SECRET: [&str; 7] = ["incorrect", "path", "file", "dir", "url", "window", "title"];
     let key = key.to_ascii_lowercase();
-    let says = ["expected", "answer", "correct", "ground_truth", "solution"];
-    // Where things lie, and what is wrong on purpose, is no secret.
-    let is_place = ["incorrect", "path", "file", "dir", "url", "window", "title"];
-    says.iter().any(|word| key.contains(word)) && !is_place.iter().any(|word| key.contains(word))
+    contains_any(&key, &EXPECTED) && !contains_any(&key, &NOT_SECRET)
 }
 
-/// Lines that a script prints and that tell what is right: their numbers, and what they tell, in small words.
-fn printed(text: &str) -> impl Iterator<Item = (usize, String)> {
+fn contains_any(key: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| key.contains(word))
+}
+
+/// The printed lines that announce an expected value: the number of the line, and the [`words`] after the
+/// announcement, with the values of variables filled in.
+fn announcements(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut variables = BTreeMap::new();
-    // Few scripts tell anything: what lines assign is found out when that is needed.
+    // Few scripts announce anything: assignments are parsed when they are needed.
     let mut unread = Vec::new();
     script::lines(text).filter(|line| line.text.len() <= MAX_LINE).filter_map(move |line| {
-        let Some(told) = told(line.text) else {
+        let Some(announced) = announced(line.text) else {
             unread.push(line.text);
             return None;
         };
         variables.extend(unread.drain(..).filter_map(assignment));
-        let value = |found: &regex::Captures<'_>| {
-            let name = found.get(1).map_or("", |name| name.as_str());
-            variables.get(name).copied().unwrap_or_default().to_owned()
-        };
-        Some((line.number, words(&VARIABLE.as_ref()?.replace_all(told, value))))
+        Some((line.number, words(&fill_in(announced, &variables))))
     })
 }
 
-/// What a line tells that is printed for everybody to read.
-fn told(line: &str) -> Option<&str> {
+/// The text with each variable replaced by its value; unknown ones by nothing.
+fn fill_in(text: &str, variables: &BTreeMap<&str, &str>) -> String {
+    let value = |variable: &Captures<'_>| variables.get(&variable[1]).copied().unwrap_or_default().to_owned();
+    VARIABLE.replace_all(text, value).into_owned()
+}
+
+/// What a line prints after an announcement, if the output of the line is kept.
+fn announced(line: &str) -> Option<&str> {
     if !line.starts_with("echo ") && !line.starts_with("printf ") {
         return None;
     }
-    let told = line.get(TELLS.as_ref()?.find(line)?.end()..)?;
-    let goes_elsewhere = || line.replace(">&2", "").replace("->", "").contains(['>', '|']);
-    (!FAILS.as_ref()?.is_match(line) && !goes_elsewhere()).then_some(told)
+    let announced = line.get(ANNOUNCEMENT.find(line)?.end()..)?;
+    (!FAILURE.is_match(line) && !is_redirected(line)).then_some(announced)
 }
 
-/// The name and the value that a line gives to a variable.
+/// Whether the output of a line goes to a file or another command.
+fn is_redirected(line: &str) -> bool {
+    line.replace(">&2", "").replace("->", "").contains(['>', '|'])
+}
+
+/// The name and the value of an assignment to a variable.
 fn assignment(line: &str) -> Option<(&str, &str)> {
-    let (_, [name, value]) = ASSIGNMENT.as_ref()?.captures(line)?.extract();
+    let (_, [name, value]) = ASSIGNMENT.captures(line)?.extract();
     Some((name, value))
 }
 
-/// A text in small words, each with a blank before and behind it. A point counts inside a number only.
+/// A text in lower-case words, each with a space before and after it. A dot counts only inside a number.
 fn words(text: &str) -> String {
     let mut words = String::from(" ");
     for character in text.chars() {
@@ -160,10 +179,11 @@ fn words(text: &str) -> String {
     words.replace(". ", " ")
 }
 
-/// Whether these words stand in a text. Digits and short words stand everywhere.
+/// Whether a text contains these words. Single digits and short words are too common to count.
 fn has_words(text: &str, words: &str) -> bool {
     let is_number = words.trim().parse::<f64>().is_ok();
-    words.trim().len() > if is_number { 1 } else { 3 } && text.contains(words)
+    let min_length = if is_number { 2 } else { 4 };
+    words.trim().len() >= min_length && text.contains(words)
 }
 
 #[cfg(test)]
@@ -184,7 +204,7 @@ mod tests {
             assert_eq!(task.warnings(&super::LINT), expect, "{line}");
         };
         let warning = "line 3: it prints the expected value of metadata.expected_height, where the agent can \
-                       read it; leave it out";
+                       read it; remove it";
         check("echo \"Expected: about 1532 m\"", &[warning]);
         check("echo \"Hint: ${HEIGHT} m\"", &[warning]);
         check("echo \"Expected: about 11532 m\"", &[]);

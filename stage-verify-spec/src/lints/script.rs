@@ -1,17 +1,17 @@
-//! The commands of a shell script, as far as lines show them.
+//! The commands of a shell script, line by line.
 
 use memchr::{memchr, memchr_iter};
 
-/// A line of a script that is no comment, and no part of a heredoc's body.
+/// A line of a script that is neither empty, nor a comment, nor in the body of a heredoc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Line<'a> {
     /// Its number, from 1.
     pub number: usize,
-    /// It without the blanks around it.
+    /// The line without the white space around it.
     pub text: &'a str,
 }
 
-/// The lines of a script that are commands, or parts of them.
+/// The lines of a script that are commands, or parts of commands.
 pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
     let mut heredoc: Option<&str> = None;
     let mut start = 0;
@@ -35,10 +35,10 @@ pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
 
 /// The word that ends the heredoc which a line opens: `EOF` in `cat > a <<-'EOF'`.
 fn heredoc_end(line: &str) -> Option<&str> {
-    // Most lines have no `<` at all, which is found out faster than that they have no two.
+    // Most lines have no `<` at all. Looking for one is faster than looking for two.
     let first = memchr(b'<', line.as_bytes())?;
     let (_, after) = line.get(first..)?.split_once("<<")?;
-    // `<<<` gives a string, not lines.
+    // `<<<` takes a string, not lines.
     let word = after.strip_prefix('-').unwrap_or(after).trim_start().trim_start_matches(['\'', '"', '\\']);
     let length = word.find(|end: char| !end.is_alphanumeric() && end != '_').unwrap_or(word.len());
     word.get(..length).filter(|word| word.starts_with(|first: char| first.is_alphabetic() || first == '_'))

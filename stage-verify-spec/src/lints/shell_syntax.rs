@@ -1,4 +1,4 @@
-//! A shell script that does not parse: most often one that was cut off.
+//! A shell script that does not parse: most often it was cut off.
 
 use task_spec::shell;
 
@@ -6,16 +6,17 @@ use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
     name: "shell_syntax",
-    explanation: "a shell script does not parse: a quote, a heredoc or a block in it is not closed",
+    explanation: "a shell script does not parse: a quote, a heredoc or a block is not closed",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let warning = |name: &str| {
-        let error = shell::check(subject.text(name)?).err()?;
-        Some(Warning::of_file(name, format!("it does not parse: {error}; close it, or write the rest")))
-    };
-    subject.shell_scripts().filter_map(warning).collect()
+    subject.shell_scripts().filter_map(|name| check_script(subject, name)).collect()
+}
+
+fn check_script(subject: &Subject<'_>, name: &str) -> Option<Warning> {
+    let error = shell::check(subject.text(name)?).err()?;
+    Some(Warning::of_file(name, format!("it does not parse: {error}; complete the script")))
 }
 
 #[cfg(test)]
@@ -31,9 +32,7 @@ mod tests {
         check("if true; then echo a; fi\n", &[]);
         check(
             "cat <<EOF\na\n",
-            &[
-                "it does not parse: line 1: the heredoc is not closed: no line `EOF`; close it, or write the rest",
-            ],
+            &["it does not parse: line 1: the heredoc is not closed: no line `EOF`; complete the script"],
         );
     }
 }

@@ -1,11 +1,12 @@
-//! A verifier that says itself that it does not judge.
+//! A verifier that calls itself a stub.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
-use task_spec::python::ast::{Stmt, StmtFunctionDef};
+use task_spec::python::ast::{ExprStringLiteral, Stmt};
 
-use super::{Lint, Subject, Warning};
+use super::subject::Verifier;
+use super::{Lint, Subject, Warning, compile};
 
 pub(super) static LINT: Lint = Lint {
     name: "stub_verifier",
@@ -13,35 +14,36 @@ pub(super) static LINT: Lint = Lint {
     check,
 };
 
-static SAYS_SO: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(concat!(
+static STUB: LazyLock<Regex> = LazyLock::new(|| {
+    compile(concat!(
         r"(?i-u)\b(?:stub|placeholder|dummy) verifi\w+",
         r"|\bverif(?:ier|ication) (?:is a |is only a )?(?:stub|placeholder)\b",
     ))
-    .ok()
 });
 
+#[cfg(test)]
+pub(super) static PATTERNS: [&LazyLock<Regex>; 1] = [&STUB];
+
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let found = subject.verifier().and_then(|verifier| {
-        let bodies = [verifier.module.body(), verifier.entry().map_or(&[], body)];
-        let doc = bodies.into_iter().filter_map(documentation).find_map(|doc| {
-            let says_so = SAYS_SO.as_ref()?.find(verifier.module.text(doc))?;
-            Some(says_so.as_str())
-        })?;
-        Some((verifier.file, doc))
-    });
-    let warning = |(file, doc): (&str, &str)| {
-        Warning::of_file(file, format!("it calls itself \"{doc}\"; write one that judges what the agent did"))
-    };
-    found.map(warning).into_iter().collect()
+    find(subject).into_iter().collect()
 }
 
-fn body(function: &StmtFunctionDef) -> &[Stmt] {
-    &function.body
+fn find(subject: &Subject<'_>) -> Option<Warning> {
+    let verifier = subject.verifier()?;
+    let words = stub_words(&verifier, verifier.module.body())
+        .or_else(|| stub_words(&verifier, &verifier.entry()?.body))?;
+    let message = format!("it calls itself \"{words}\"; write a verifier that checks what the agent did");
+    Some(Warning::of_file(verifier.file, message))
+}
+
+/// The words with which the documentation of a module or a function calls it a stub.
+fn stub_words<'a>(verifier: &Verifier<'a>, body: &'a [Stmt]) -> Option<&'a str> {
+    let text = verifier.module.text(documentation(body)?);
+    Some(STUB.find(text)?.as_str())
 }
 
 /// The text that a module or a function starts with.
-fn documentation(body: &[Stmt]) -> Option<&task_spec::python::ast::ExprStringLiteral> {
+fn documentation(body: &[Stmt]) -> Option<&ExprStringLiteral> {
     body.first()?.as_expr_stmt()?.value.as_string_literal_expr()
 }
 

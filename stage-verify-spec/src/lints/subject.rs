@@ -1,4 +1,4 @@
-//! A task as lints see it.
+//! The task that lints look at.
 
 use std::cell::OnceCell;
 use std::path::Path;
@@ -11,36 +11,35 @@ use task_spec::spec::{NamedVerifier, VerifierRef};
 use task_spec::value::Value;
 use task_spec::verify::{CheckedEnvironment, CheckedTask, Listing, scripts};
 
-/// The file that holds a task's checklist, as a rule.
+/// The usual name of a task's checklist.
 pub(crate) const CHECKLIST: &str = "vlm_checklist.json";
 
-/// What lints look at in a checklist. The questions, which are most of it, are not among it.
+/// The keys of a checklist that lints use. The questions, which are most of the file, are not needed.
 const CHECKLIST_KEYS: [&str; 4] = ["task_completion", "integrity", "id", "points"];
 
 /// The longest file that lints read, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
 
-/// A task that was checked. Its folder is listed once, and each file in it read once, however many lints
-/// look at it.
+/// A checked task. Its folder is listed once, and each file is read at most once, whatever the number of lints.
 pub(crate) struct Subject<'a> {
     folder: &'a Listing,
     task: &'a CheckedTask,
     environment: &'a CheckedEnvironment,
-    /// What the files of the folder hold, in the listing's order.
+    /// The contents of the files, in the listing's order.
     texts: Vec<OnceCell<Option<String>>>,
     pre_task: OnceCell<Option<String>>,
     post_task: OnceCell<Option<String>>,
     checklist: OnceCell<Option<Result<Value, JsonError>>>,
 }
 
-/// The function that judges a task, and where it is.
+/// The function that checks a task, and where it is.
 #[derive(Clone, Copy)]
 pub(crate) struct Verifier<'a> {
     /// The file in the task folder.
     pub file: &'a str,
     /// The name of the function.
     pub function: &'a str,
-    /// What the file holds.
+    /// The parsed file.
     pub module: &'a Module,
 }
 
@@ -90,12 +89,12 @@ impl<'a> Subject<'a> {
         self.folder().file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// The task's spec, where it could be read.
+    /// The task's spec, if it could be read.
     pub(crate) fn spec(&self) -> Option<&'a Value> {
         self.task.spec.as_ref()
     }
 
-    /// Text in the task's spec.
+    /// A text field of the task's spec.
     pub(crate) fn field(&self, key: &str) -> Option<&'a str> {
         self.spec()?.get(key)?.as_str()
     }
@@ -116,7 +115,7 @@ impl<'a> Subject<'a> {
         Some((name, self.text(name)?))
     }
 
-    /// The first file in the task's folder that a hook runs.
+    /// The name of the first file in the task's folder that a hook runs.
     pub(crate) fn hook_script(&self, hook: Hook) -> Option<&str> {
         let script = match hook {
             Hook::PreTask => &self.pre_task,
@@ -141,7 +140,7 @@ impl<'a> Subject<'a> {
         folder.is_some_and(|tasks| tasks.join(name).is_dir())
     }
 
-    /// The verifier, where the task has one of its own that parses.
+    /// The verifier, if the task has one in its folder and it parses.
     pub(crate) fn verifier(&self) -> Option<Verifier<'a>> {
         let module = self.task.verifier.as_ref()?;
         match NamedVerifier::of(self.spec()?).reference()? {
@@ -150,7 +149,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    /// Names of the files in the task's folder, sorted; none where it cannot be listed.
+    /// Names of the files in the task's folder, sorted; none if it cannot be listed.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.folder.names()
     }
@@ -160,16 +159,18 @@ impl<'a> Subject<'a> {
         self.files().filter(|name| has_ending(name, "sh"))
     }
 
-    /// The text of a file in the task's folder; nothing where it cannot be read, is very long or no UTF-8.
+    /// The text of a file in the task's folder; `None` if it cannot be read, is too long or is not UTF-8.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
-        let read = || {
-            let bytes = read_regular(&self.folder().join(name), MAX_FILE_BYTES).ok()?;
-            String::from_utf8(bytes).ok()
-        };
-        self.texts.get(self.folder.position(name)?)?.get_or_init(read).as_deref()
+        let text = self.texts.get(self.folder.position(name)?)?;
+        text.get_or_init(|| self.read_text(name)).as_deref()
     }
 
-    /// What the checklist holds, of [`CHECKLIST_KEYS`]; nothing where there is none.
+    fn read_text(&self, name: &str) -> Option<String> {
+        let bytes = read_regular(&self.folder().join(name), MAX_FILE_BYTES).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+
+    /// The [`CHECKLIST_KEYS`] of the checklist; `None` if there is no checklist.
     pub(crate) fn checklist(&self) -> Option<&Result<Value, JsonError>> {
         self.checklist
             .get_or_init(|| self.text(CHECKLIST).map(|text| pyjson::parse_keys(text, &CHECKLIST_KEYS)))
@@ -178,14 +179,14 @@ impl<'a> Subject<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// The function that is called: the last of its name at the module's top.
+    /// The function that is called: the last one with this name at the top level of the module.
     pub(crate) fn entry(&self) -> Option<&'a StmtFunctionDef> {
         let functions = self.module.body().iter().rev().filter_map(Stmt::as_function_def_stmt);
         functions.into_iter().find(|function| function.name == *self.function)
     }
 }
 
-/// Whether a file's name has this ending.
+/// Whether a file name has this extension.
 pub(crate) fn has_ending(name: &str, ending: &str) -> bool {
     let stem = name.strip_suffix(ending).and_then(|stem| stem.strip_suffix('.'));
     stem.is_some_and(|stem| !stem.is_empty() && !stem.ends_with('/'))

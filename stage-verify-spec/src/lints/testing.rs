@@ -1,4 +1,4 @@
-//! A task to try a lint on.
+//! A task for the tests of lints.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::{Lint, Subject, Warning};
 
-/// A task in an environment of its own, with `verifier.py::verify_NAME` for its program.
+/// A task in an environment of its own. Its verifier is `verifier.py::verify_NAME`.
 pub(super) struct Task {
     environment: TempDir,
     name: String,
@@ -27,7 +27,7 @@ impl Task {
         task.spec("id", &format!("\"{name}@1\"")).spec("success", &program)
     }
 
-    /// Sets a field of the spec, to JSON.
+    /// Sets a field of the spec to a JSON value.
     pub(super) fn spec(mut self, key: &str, json: &str) -> Self {
         self.fields.retain(|(known, _)| known != key);
         self.fields.push((key.to_owned(), json.to_owned()));
@@ -56,12 +56,12 @@ impl Task {
         self
     }
 
-    /// What the lint says.
+    /// The messages of the lint's warnings.
     pub(super) fn warnings(&self, lint: &Lint) -> Vec<String> {
         self.check(lint).into_iter().map(|warning| warning.message).collect()
     }
 
-    /// The files that the lint speaks of.
+    /// The files of the lint's warnings.
     pub(super) fn files_warned_of(&self, lint: &Lint) -> Vec<String> {
         self.check(lint).into_iter().map(|warning| warning.file.expect("a file")).collect()
     }

@@ -1,6 +1,4 @@
-//! A difficulty that nothing downstream knows.
-
-use task_spec::value::Value;
+//! A difficulty that no other program knows.
 
 use super::{Lint, Subject, Warning};
 
@@ -8,17 +6,21 @@ const KNOWN: [&str; 4] = ["easy", "medium", "hard", "very_hard"];
 
 pub(super) static LINT: Lint = Lint {
     name: "unknown_difficulty",
-    explanation: "the difficulty is none of easy, medium, hard and very_hard",
+    explanation: "the difficulty is not one of easy, medium, hard and very_hard",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let difficulty = subject.spec().and_then(|spec| spec.get("difficulty")).filter(|found| found.truthy());
-    let unknown = difficulty.filter(|found| !found.as_str().is_some_and(|found| KNOWN.contains(&found)));
-    let warning = |found: &Value| {
-        Warning::of_task(format!("the difficulty is {}; use one of {}", found.to_text(), KNOWN.join(", ")))
-    };
-    unknown.map(warning).into_iter().collect()
+    find(subject).into_iter().collect()
+}
+
+fn find(subject: &Subject<'_>) -> Option<Warning> {
+    let difficulty = subject.spec()?.get("difficulty").filter(|difficulty| difficulty.truthy())?;
+    if difficulty.as_str().is_some_and(|difficulty| KNOWN.contains(&difficulty)) {
+        return None;
+    }
+    let message = format!("the difficulty is {}; use one of {}", difficulty.to_text(), KNOWN.join(", "));
+    Some(Warning::of_task(message))
 }
 
 #[cfg(test)]

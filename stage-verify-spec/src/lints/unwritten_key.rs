@@ -1,7 +1,7 @@
-//! A verifier that counts on a part of the result that nothing writes.
+//! A verifier that depends on a key of the result that no script writes.
 //!
-//! Says something only where it can be sure: the verifier reads one JSON file, into one variable, and the
-//! export script writes that file and names the keys in it.
+//! It warns only where the case is clear: the verifier reads one JSON file, into one variable, and the export
+//! script writes that file and names some of the keys.
 
 use std::collections::BTreeSet;
 
@@ -11,14 +11,18 @@ use task_spec::python::ast::visitor::{Visitor, walk_stmt};
 use task_spec::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
 
 use super::subject::{Hook, Verifier, has_ending};
-use super::{Lint, Subject, Warning, walk_deeper};
+use super::syntax_tree::walk_deeper;
+use super::{Lint, Subject, Warning};
 
-/// Parts of keys that are about a run which went wrong: nothing depends on their being there.
-const ASIDE: [&str; 9] =
+/// Parts of keys that describe a failed run: a verdict does not depend on them.
+const DIAGNOSTIC: [&str; 9] =
     ["err", "warn", "note", "message", "msg", "debug", "reason", "timestamp", "screenshot"];
 
-/// Keys of one result, and bytes of a key, up to which a verifier is looked at. People need far fewer.
+/// Verifiers that read more keys than this are not checked. Ordinary ones read far fewer.
 const MAX_KEYS: usize = 100;
+
+/// Verifiers that read a longer key than this, in bytes, are not checked.
+const MAX_KEY_BYTES: usize = 100;
 
 /// The longest file that may write a result, in bytes.
 const MAX_SCRIPT_BYTES: usize = 1 << 20;
@@ -30,109 +34,123 @@ pub(super) static LINT: Lint = Lint {
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let found = subject.verifier().and_then(|verifier| {
-        let name = subject.hook_script(Hook::PostTask)?;
-        let export = subject.text(name)?;
-        let reads = Reads::of(verifier, export)?;
-        let mut missing: Vec<_> = reads.required().filter(|key| is_unwritten(key, export)).collect();
-        // Most often nothing is missing. Then the rest, which takes longer, need not be known.
-        if missing.is_empty() || !reads_one_file(verifier, export) {
-            return None;
-        }
-        missing.retain(|key| !is_written_elsewhere(key, subject));
-        (!missing.is_empty()).then(|| {
-            let missing = missing.join(", ");
-            let message = format!(
-                "it needs {missing} of the result, which {name} never writes; write it, or do without"
-            );
-            Warning::of_file(verifier.file, message)
-        })
-    });
-    found.into_iter().collect()
+    find(subject).into_iter().collect()
 }
 
-/// The keys that a verifier reads of its result.
-struct Reads<'a> {
-    keys: BTreeSet<&'a str>,
-    /// Those that it can do without: they have a stand-in, or it looks whether they are there.
+fn find(subject: &Subject<'_>) -> Option<Warning> {
+    let verifier = subject.verifier()?;
+    let name = subject.hook_script(Hook::PostTask)?;
+    let export = subject.text(name)?;
+    let keys = ResultKeys::read_by(verifier, export)?;
+    let mut missing: Vec<_> = keys.required().filter(|key| !may_write(export, key)).collect();
+    // Most often none is missing. Then the rest, which takes longer, is not needed.
+    if missing.is_empty() || !reads_one_file(verifier, export) {
+        return None;
+    }
+    missing.retain(|key| !is_written_elsewhere(key, subject));
+    if missing.is_empty() {
+        return None;
+    }
+    let missing = missing.join(", ");
+    let message = format!(
+        "it needs {missing} in the result, but {name} never writes that; write it, or do not read it"
+    );
+    Some(Warning::of_file(verifier.file, message))
+}
+
+/// The keys that a verifier reads from its result.
+struct ResultKeys<'a> {
+    read: BTreeSet<&'a str>,
+    /// Those that may be absent: the verifier tests for them, or has another value in their place.
     optional: BTreeSet<&'a str>,
 }
 
-impl<'a> Reads<'a> {
-    /// Of a verifier that reads JSON into one variable, and this script writes some of the keys.
-    fn of(verifier: Verifier<'a>, export: &str) -> Option<Self> {
-        let mut loaded = Loaded::default();
+impl<'a> ResultKeys<'a> {
+    /// The keys, if the verifier reads JSON into one variable and this script writes some of the keys.
+    fn read_by(verifier: Verifier<'a>, export: &str) -> Option<Self> {
+        let mut loaded = LoadedVariables::default();
         loaded.visit_body(verifier.module.body());
         let [variable] = *loaded.variables else { return None };
-        let mut keys =
-            Keys { variable, found: BTreeSet::new(), optional: BTreeSet::new(), is_changed: false };
-        keys.visit_body(&verifier.entry()?.body);
-        let reads = Self { keys: keys.found, optional: keys.optional };
-        if reads.keys.len() > MAX_KEYS || reads.keys.iter().any(|key| key.len() > MAX_KEYS) {
+        let mut collector = KeyCollector::of(variable);
+        collector.visit_body(&verifier.entry()?.body);
+        let KeyCollector { read, optional, is_changed, .. } = collector;
+        if is_changed || read.len() > MAX_KEYS || read.iter().any(|key| key.len() > MAX_KEY_BYTES) {
             return None;
         }
-        let writes_some = reads.keys.iter().any(|key| export.contains(key));
-        (writes_some && !keys.is_changed).then_some(reads)
+        read.iter().any(|key| export.contains(key)).then_some(Self { read, optional })
     }
 
     fn required(&self) -> impl Iterator<Item = &'a str> {
-        let is_aside = |key: &str| ASIDE.iter().any(|aside| key.contains(aside));
-        self.keys.iter().copied().filter(move |key| !self.optional.contains(key) && !is_aside(key))
+        self.read.iter().copied().filter(|key| !self.optional.contains(key) && !is_diagnostic(key))
     }
 }
 
-/// Whether a script neither holds a key nor puts one like it together.
-fn is_unwritten(key: &str, script: &str) -> bool {
-    let is_composed = |(at, _)| {
-        let (start, end) = key.split_at(at);
-        let end_is_added =
-            || script.match_indices(end).any(|(at, _)| before(script, at).is_some_and(is_seam));
-        let is_started = || {
-            let start = format!("{start}_");
-            script
-                .match_indices(&start)
-                .any(|(at, found)| after(script, at + found.len()).is_some_and(is_seam))
-        };
-        end_is_added() || is_started()
-    };
-    // `"tsconfig.json".replace(".", "_")`
-    let is_rewritten = || [".", "-", " "].iter().any(|other| script.contains(&key.replace('_', other)));
-    !script.contains(key) && !is_rewritten() && !key.match_indices('_').any(is_composed)
+fn is_diagnostic(key: &str) -> bool {
+    DIAGNOSTIC.iter().any(|part| key.contains(part))
 }
 
-fn before(text: &str, at: usize) -> Option<char> {
+/// Whether a script contains a key, or may compose it.
+fn may_write(script: &str, key: &str) -> bool {
+    script.contains(key)
+        || is_replaced(script, key)
+        || key.match_indices('_').any(|(at, _)| is_composed(script, key.split_at(at)))
+}
+
+/// `"tsconfig.json".replace(".", "_")`
+fn is_replaced(script: &str, key: &str) -> bool {
+    [".", "-", " "].iter().any(|separator| script.contains(&key.replace('_', separator)))
+}
+
+/// `${name}_exists`, `"stl_" + name`
+fn is_composed(script: &str, (start, end): (&str, &str)) -> bool {
+    let end_is_appended =
+        script.match_indices(end).any(|(at, _)| char_before(script, at).is_some_and(is_seam));
+    end_is_appended || {
+        let start = format!("{start}_");
+        script
+            .match_indices(&start)
+            .any(|(at, found)| char_after(script, at + found.len()).is_some_and(is_seam))
+    }
+}
+
+fn char_before(text: &str, at: usize) -> Option<char> {
     text.get(..at)?.chars().next_back()
 }
 
-fn after(text: &str, at: usize) -> Option<char> {
+fn char_after(text: &str, at: usize) -> Option<char> {
     text.get(at..)?.chars().next()
 }
 
-/// Whether a key may be put together at this character: `${name}_exists`, `"stl_" + name`.
+/// Whether parts of a key may be joined at this character.
 fn is_seam(character: char) -> bool {
     matches!(character, '{' | '}' | '$' | '"' | '\'' | '%' | ')' | '(' | '\\')
 }
 
 /// Whether another script of the task or of its environment may write a key.
 fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
-    let is_script = |name: &str| {
-        !name.starts_with("verifier")
-            && !["json", "md", "yaml", "yml"].iter().any(|end| has_ending(name, end))
-    };
-    let mut own = subject.files().filter(|name| is_script(name));
-    own.any(|name| subject.text(name).is_some_and(|text| text.contains(key)))
-        || ["scripts", "utils"].iter().any(|folder| {
-            let entries = fs_err::read_dir(subject.environment().root.join(folder)).into_iter().flatten();
-            entries.filter_map(Result::ok).any(|entry| {
-                let bytes = read_regular(&entry.path(), MAX_SCRIPT_BYTES).unwrap_or_default();
-                String::from_utf8_lossy(&bytes).contains(key)
-            })
-        })
+    let in_task = subject
+        .files()
+        .filter(|name| may_be_script(name))
+        .any(|name| subject.text(name).is_some_and(|text| text.contains(key)));
+    in_task || ["scripts", "utils"].iter().any(|folder| is_written_in(key, subject, folder))
+}
+
+fn may_be_script(name: &str) -> bool {
+    !name.starts_with("verifier") && !["json", "md", "yaml", "yml"].iter().any(|end| has_ending(name, end))
+}
+
+/// Whether a file in a folder of the environment contains a key.
+fn is_written_in(key: &str, subject: &Subject<'_>, folder: &str) -> bool {
+    let entries = fs_err::read_dir(subject.environment().root.join(folder)).into_iter().flatten();
+    entries.filter_map(Result::ok).any(|entry| {
+        let bytes = read_regular(&entry.path(), MAX_SCRIPT_BYTES).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).contains(key)
+    })
 }
 
 /// Whether a verifier reads JSON once, and names one JSON file, which this script names as well.
 fn reads_one_file(verifier: Verifier<'_>, export: &str) -> bool {
-    let mut files = Files::default();
+    let mut files = JsonFiles::default();
     files.visit_body(verifier.module.body());
     let mut paths = files.paths.into_iter();
     let (Some(path), None) = (paths.next(), paths.next()) else { return false };
@@ -141,11 +159,11 @@ fn reads_one_file(verifier: Verifier<'_>, export: &str) -> bool {
 
 /// Collects the variables that a verifier reads JSON into.
 #[derive(Default)]
-struct Loaded<'a> {
+struct LoadedVariables<'a> {
     variables: Vec<&'a str>,
 }
 
-impl<'a> StatementVisitor<'a> for Loaded<'a> {
+impl<'a> StatementVisitor<'a> for LoadedVariables<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         if let Stmt::Assign(assign) = statement
             && let [Expr::Name(name)] = &*assign.targets
@@ -159,24 +177,27 @@ impl<'a> StatementVisitor<'a> for Loaded<'a> {
 
 /// Collects the JSON files that a verifier names, and counts how often it reads JSON.
 #[derive(Default)]
-struct Files<'a> {
+struct JsonFiles<'a> {
     paths: BTreeSet<&'a str>,
     loads: usize,
 }
 
-impl<'a> Visitor<'a> for Files<'a> {
+impl<'a> Visitor<'a> for JsonFiles<'a> {
     fn visit_expr(&mut self, expression: &'a Expr) {
         self.loads += usize::from(is_load(expression));
-        if let Expr::StringLiteral(text) = expression {
-            let text = text.value.to_str();
-            let is_windows =
-                text.get(1..).is_some_and(|rest| rest.starts_with(":\\") || rest.starts_with(":/"));
-            if has_ending(text, "json") && (text.starts_with('/') || is_windows) {
-                self.paths.insert(text);
-            }
+        if let Expr::StringLiteral(text) = expression
+            && is_absolute_json(text.value.to_str())
+        {
+            self.paths.insert(text.value.to_str());
         }
         walk_deeper(self, expression);
     }
+}
+
+/// Whether a text is an absolute path of a JSON file, on Linux or on Windows.
+fn is_absolute_json(text: &str) -> bool {
+    let is_windows = text.get(1..).is_some_and(|rest| rest.starts_with(":\\") || rest.starts_with(":/"));
+    has_ending(text, "json") && (text.starts_with('/') || is_windows)
 }
 
 /// Whether this is `json.load(…)` or `json.loads(…)`.
@@ -188,50 +209,62 @@ fn is_load(expression: &Expr) -> bool {
     })
 }
 
-/// Collects the keys that are read of a variable.
-struct Keys<'a> {
+/// Collects the keys that are read from a variable.
+struct KeyCollector<'a> {
     variable: &'a str,
-    found: BTreeSet<&'a str>,
+    read: BTreeSet<&'a str>,
     optional: BTreeSet<&'a str>,
-    /// Whether something else is put into the variable.
+    /// Whether something else is assigned to the variable or to a part of it.
     is_changed: bool,
 }
 
-impl<'a> Keys<'a> {
+impl<'a> KeyCollector<'a> {
+    fn of(variable: &'a str) -> Self {
+        Self { variable, read: BTreeSet::new(), optional: BTreeSet::new(), is_changed: false }
+    }
+
     /// The key of `result["key"]` or `result.get("key")`.
     fn key(&self, expression: &'a Expr) -> Option<&'a str> {
-        let is_result = |value: &Expr| value.as_name_expr().is_some_and(|name| name.id == *self.variable);
         let key = match expression {
-            Expr::Subscript(subscript) if is_result(&subscript.value) => &*subscript.slice,
-            Expr::Call(call) if is_result(get(call)?) => call.arguments.args.first()?,
+            Expr::Subscript(subscript) if self.is_result(&subscript.value) => &*subscript.slice,
+            Expr::Call(call) if self.is_result(receiver_of_get(call)?) => call.arguments.args.first()?,
             _ => return None,
         };
         key.as_string_literal_expr().map(|key| key.value.to_str())
     }
 
-    /// Notes that the verifier can do without what an expression reads.
-    fn can_do_without(&mut self, expression: &'a Expr) {
+    fn is_result(&self, value: &Expr) -> bool {
+        value.as_name_expr().is_some_and(|name| name.id == *self.variable)
+    }
+
+    /// Notes that the key which an expression reads may be absent.
+    fn add_optional(&mut self, expression: &'a Expr) {
         let key = self.key(expression);
         self.optional.extend(key);
     }
 
     fn assign(&mut self, target: &'a Expr, value: Option<&'a Expr>) {
-        let is_whole = target.as_name_expr().is_some_and(|name| name.id == *self.variable);
-        let is_blank = |value: &Expr| match value {
-            Expr::Dict(dict) => dict.items.is_empty(),
-            Expr::NoneLiteral(_) => true,
-            value => is_load(value),
-        };
         let is_part = target.is_subscript_expr() && self.key(target).is_some();
-        self.is_changed |= is_part || (is_whole && !value.is_some_and(is_blank));
+        self.is_changed |= is_part || (self.is_result(target) && !value.is_some_and(is_initial));
     }
 }
 
-impl<'a> Visitor<'a> for Keys<'a> {
+/// Whether this is a value that a verifier assigns before it reads the result, or the result.
+fn is_initial(value: &Expr) -> bool {
+    match value {
+        Expr::Dict(dict) => dict.items.is_empty(),
+        Expr::NoneLiteral(_) => true,
+        value => is_load(value),
+    }
+}
+
+impl<'a> Visitor<'a> for KeyCollector<'a> {
     fn visit_stmt(&mut self, statement: &'a Stmt) {
         match statement {
             Stmt::Assign(assign) => {
-                assign.targets.iter().for_each(|target| self.assign(target, Some(&assign.value)));
+                for target in &assign.targets {
+                    self.assign(target, Some(&assign.value));
+                }
             }
             Stmt::AnnAssign(assign) => self.assign(&assign.target, assign.value.as_deref()),
             Stmt::AugAssign(assign) => self.assign(&assign.target, None),
@@ -243,21 +276,25 @@ impl<'a> Visitor<'a> for Keys<'a> {
 
     fn visit_expr(&mut self, expression: &'a Expr) {
         if let Some(key) = self.key(expression) {
-            self.found.insert(key);
+            self.read.insert(key);
         }
         match expression {
             Expr::BoolOp(either) if either.op == BoolOp::Or => {
-                either.values.iter().for_each(|value| self.can_do_without(value));
+                for value in &either.values {
+                    self.add_optional(value);
+                }
             }
             Expr::If(choice) => {
                 for part in [&choice.test, &choice.body, &choice.orelse] {
-                    self.can_do_without(part);
+                    self.add_optional(part);
                 }
             }
-            Expr::Call(call) if get(call).is_some() => {
-                call.arguments.args.iter().for_each(|argument| self.can_do_without(argument));
+            Expr::Call(call) if receiver_of_get(call).is_some() => {
+                for argument in &call.arguments.args {
+                    self.add_optional(argument);
+                }
                 if call.arguments.args.get(1).is_some_and(|default| !is_falsy(default)) {
-                    self.can_do_without(expression);
+                    self.add_optional(expression);
                 }
             }
             // `"key" in result`
@@ -270,13 +307,13 @@ impl<'a> Visitor<'a> for Keys<'a> {
     }
 }
 
-/// What `….get(…)` is asked of.
-fn get(call: &ExprCall) -> Option<&Expr> {
+/// The receiver of a call of `get`.
+fn receiver_of_get(call: &ExprCall) -> Option<&Expr> {
     let method = call.func.as_attribute_expr()?;
     (method.attr == *"get").then_some(&*method.value)
 }
 
-/// Whether a default counts as nothing, so that a verifier which is given it sees nothing.
+/// Whether Python takes a default for false, so that a verifier cannot pass with it.
 fn is_falsy(default: &Expr) -> bool {
     match default {
         Expr::NoneLiteral(_) => true,
@@ -313,7 +350,7 @@ mod tests {
             let expect: Vec<_> = expect
                 .iter()
                 .map(|keys| {
-                    format!("it needs {keys} of the result, which export_result.sh never writes; write it, or do without")
+                    format!("it needs {keys} in the result, but export_result.sh never writes that; write it, or do not read it")
                 })
                 .collect();
             assert_eq!(task.warnings(&super::LINT), expect, "{source}\n{export}");

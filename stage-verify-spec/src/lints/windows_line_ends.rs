@@ -1,18 +1,21 @@
-//! A shell script with the line ends of Windows, which no shell runs.
+//! A shell script with Windows line endings, which shells do not understand.
 
 use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
     name: "windows_line_ends",
-    explanation: "a shell script has the line ends of Windows (CRLF), which a shell takes for part of its words",
+    explanation: "a shell script has Windows line endings (CRLF), which a shell reads as part of the last word",
     check,
 };
 
 fn check(subject: &Subject<'_>) -> Vec<Warning> {
-    let scripts = subject.shell_scripts();
-    let has_crlf = |name: &&str| subject.text(name).is_some_and(|text| text.contains("\r\n"));
-    let warning = |name| Warning::of_file(name, "its lines end as on Windows; end them with \\n alone");
-    scripts.filter(has_crlf).map(warning).collect()
+    let mut warnings = Vec::new();
+    for name in subject.shell_scripts() {
+        if subject.text(name).is_some_and(|text| text.contains("\r\n")) {
+            warnings.push(Warning::of_file(name, "it has Windows line endings (CRLF); use \\n alone"));
+        }
+    }
+    warnings
 }
 
 #[cfg(test)]
@@ -20,7 +23,7 @@ mod tests {
     use crate::lints::testing::Task;
 
     #[test]
-    fn line_ends() {
+    fn line_endings() {
         let check = |text: &str, expect: &[&str]| {
             let task = Task::new("t").file("setup_task.sh", text).file("notes.txt", "a\r\n");
             assert_eq!(task.files_warned_of(&super::LINT), expect, "{text:?}");

@@ -44,7 +44,7 @@ fn what_cannot_be_started_is_two() {
         assert_eq!(output.stdout, "");
     };
     check(&["nope"], "no environment nope");
-    check(&["empty"], "empty is no environment, no task and no folder of environments");
+    check(&["empty"], "empty is not an environment, a task or a folder of environments");
     check(&["empty/x"], "neither a folder nor a spec");
     check(&["--task", "x"], "--task needs an environment");
     check(&[ENV_DIR, "-o", "no/such/folder/x"], "cannot write the output");
@@ -69,7 +69,7 @@ fn without_a_python_imports_are_warnings() {
         (output.status, verdicts(&output).swap_remove(1)),
         (Some(0), "a: ok unknown_import".to_owned())
     );
-    assert!(output.stderr.contains("there is no python3"), "{}", output.stderr);
+    assert!(output.stderr.contains("python3 is not installed"), "{}", output.stderr);
 }
 
 #[test]

@@ -1,30 +1,29 @@
-//! The manifests that gym-anything's `verify corpus` writes, with its keys, so that what reads them goes on
-//! working: the state of every task, the tasks that are good, and the scripts that hooks miss.
+//! The three manifests that gym-anything's `verify corpus` writes, with its keys: the status of every task, the
+//! valid tasks, and the missing hook scripts.
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 use common::publish::write_file_atomic;
 use common::record::{Issue, SpecKind};
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::args::Manifests;
-use crate::check::Checked;
-use crate::report::Scope;
+use crate::check::CheckedSpec;
+use crate::settings::{ManifestPaths, SummaryScope};
 
 const MISSING_HOOK: &str = "missing_hook_reference";
 
-/// Collects what the manifests need, if any is asked for.
-pub(crate) struct Collector {
-    asked: Manifests,
-    tasks: Vec<Entry>,
+/// Collects the tasks of a run and writes the manifests, if any is asked for.
+pub(crate) struct GymManifests {
+    paths: ManifestPaths,
+    tasks: Vec<TaskEntry>,
 }
 
-/// What the manifests say of one task.
+/// One task in the manifests.
 #[derive(Clone, Serialize)]
-struct Entry {
+struct TaskEntry {
     environment: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     issues: Vec<Issue>,
@@ -36,39 +35,33 @@ struct Entry {
     #[serde(skip)]
     task_dir: String,
     #[serde(skip)]
-    missing: Vec<Asset>,
+    missing: Vec<MissingScript>,
 }
 
-/// A script that a hook names and that is nowhere.
+/// A script that a hook names and that does not exist.
 #[derive(Clone, Serialize)]
-struct Asset {
+struct MissingScript {
     asset: String,
     hook: String,
 }
 
-impl Entry {
-    fn ok(&self) -> bool {
-        self.status == "verified"
-    }
-}
-
-impl Collector {
-    pub(crate) fn new(asked: &Manifests) -> Self {
-        Self { asked: asked.clone(), tasks: Vec::new() }
+impl GymManifests {
+    pub(crate) fn new(paths: &ManifestPaths) -> Self {
+        Self { paths: paths.clone(), tasks: Vec::new() }
     }
 
-    /// Takes note of a verdict.
-    pub(crate) fn add(&mut self, checked: &Checked, scope: &Scope) {
-        let Manifests { status, split, missing_hooks } = &self.asked;
-        let asked = status.is_some() || split.is_some() || missing_hooks.is_some();
-        if asked && checked.findings.kind == SpecKind::Task {
-            self.tasks.push(entry(checked, &scope.root));
+    /// Adds a task. Environments are not listed in the manifests.
+    pub(crate) fn add(&mut self, spec: &CheckedSpec, scope: &SummaryScope) {
+        let ManifestPaths { status, split, missing_hooks } = &self.paths;
+        let is_wanted = status.is_some() || split.is_some() || missing_hooks.is_some();
+        if is_wanted && spec.findings.kind == SpecKind::Task {
+            self.tasks.push(TaskEntry::new(spec, &scope.root));
         }
     }
 
     /// Writes the manifests that were asked for.
-    pub(crate) fn write(&self, scope: &Scope) -> Result<()> {
-        let Manifests { status, split, missing_hooks } = &self.asked;
+    pub(crate) fn write(&self, scope: &SummaryScope) -> Result<()> {
+        let ManifestPaths { status, split, missing_hooks } = &self.paths;
         let root = scope.root.to_string_lossy();
         if let Some(path) = status {
             write(path, &self.status(&root))?;
@@ -104,7 +97,7 @@ impl Collector {
             by_environment,
             failed_task_count: failed_tasks.len(),
             failed_tasks,
-            generated_at: now(),
+            generated_at: iso8601(Timestamp::now()),
             issue_counts,
             root,
             schema_version: 1,
@@ -127,7 +120,7 @@ impl Collector {
         tasks.sort_unstable();
         SplitManifest {
             by_environment,
-            generated_at: now(),
+            generated_at: iso8601(Timestamp::now()),
             root,
             schema_version: 1,
             task_count: tasks.len(),
@@ -162,7 +155,7 @@ impl Collector {
         MissingHookManifest {
             environment_count: by_environment.len(),
             by_environment,
-            generated_at: now(),
+            generated_at: iso8601(Timestamp::now()),
             root,
             schema_version: 1,
             task_count: tasks.len(),
@@ -175,14 +168,14 @@ impl Collector {
 struct StatusManifest<'a> {
     by_environment: BTreeMap<&'a str, StatusOfEnvironment<'a>>,
     failed_task_count: usize,
-    failed_tasks: Vec<&'a Entry>,
+    failed_tasks: Vec<&'a TaskEntry>,
     generated_at: String,
     issue_counts: BTreeMap<&'a str, u64>,
     root: &'a str,
     schema_version: u32,
     total_task_records: usize,
     verified_task_count: usize,
-    verified_tasks: Vec<&'a Entry>,
+    verified_tasks: Vec<&'a TaskEntry>,
 }
 
 #[derive(Default, Serialize)]
@@ -225,7 +218,7 @@ struct MissingOfEnvironment<'a> {
 struct MissingOfTask<'a> {
     environment: &'a str,
     issues: Vec<&'a Issue>,
-    missing_hook_assets: &'a [Asset],
+    missing_hook_assets: &'a [MissingScript],
     spec_id: Option<&'a str>,
     task_dir: &'a str,
     task_id: &'a str,
@@ -233,23 +226,30 @@ struct MissingOfTask<'a> {
     task_spec_path: &'a str,
 }
 
-fn entry(checked: &Checked, root: &Path) -> Entry {
-    let findings = &checked.findings;
-    let task_id = checked.task.clone().unwrap_or_default();
-    let missing = findings.missing_scripts.iter().flat_map(|(hook, scripts)| {
-        scripts.iter().map(|script| Asset { asset: script.clone(), hook: hook.clone() })
-    });
-    let text = |path: &Path| path.to_string_lossy().into_owned();
-    Entry {
-        environment: checked.env.clone(),
-        issues: findings.issues.clone(),
-        spec_id: findings.spec_id.clone(),
-        status: if checked.ok { "verified" } else { "failed" },
-        task_ref: format!("{}/{task_id}", checked.env),
-        task_id,
-        task_spec_path: text(findings.path.strip_prefix(root).unwrap_or(&findings.path)),
-        task_dir: text(findings.path.parent().unwrap_or(Path::new(""))),
-        missing: missing.collect(),
+impl TaskEntry {
+    fn new(spec: &CheckedSpec, root: &Path) -> Self {
+        let findings = &spec.findings;
+        let task_id = spec.task.clone().unwrap_or_default();
+        let missing = findings.missing_scripts.iter().flat_map(|(hook, scripts)| {
+            scripts.iter().map(|script| MissingScript { asset: script.clone(), hook: hook.clone() })
+        });
+        let spec_path = findings.path.strip_prefix(root).unwrap_or(&findings.path);
+        let task_dir = findings.path.parent().unwrap_or(Path::new(""));
+        Self {
+            environment: spec.env.clone(),
+            issues: findings.issues.clone(),
+            spec_id: findings.spec_id.clone(),
+            status: if spec.ok { "verified" } else { "failed" },
+            task_ref: format!("{}/{task_id}", spec.env),
+            task_id,
+            task_spec_path: spec_path.to_string_lossy().into_owned(),
+            task_dir: task_dir.to_string_lossy().into_owned(),
+            missing: missing.collect(),
+        }
+    }
+
+    fn ok(&self) -> bool {
+        self.status == "verified"
     }
 }
 
@@ -262,35 +262,20 @@ fn write(path: &Path, manifest: &impl Serialize) -> Result<()> {
     write_file_atomic(path, &bytes).with_context(|| format!("cannot write the manifest {}", path.display()))
 }
 
-/// The time, as ISO 8601 in UTC.
-fn now() -> String {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    let (year, month, day) = date(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}+00:00")
-}
-
-/// The date that many days after 1 January 1970, by the calendar's cycle of 400 years from 1 March of year 0.
-fn date(days: u64) -> (u64, u64, u64) {
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day_of_month = day - (153 * month + 2) / 5 + 1;
-    let month_of_year = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year + u64::from(month_of_year <= 2), month_of_year, day_of_month)
+/// A time in gym-anything's format: ISO 8601 in UTC, to the second.
+fn iso8601(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::date;
+    use jiff::Timestamp;
+
+    use super::iso8601;
 
     #[test]
-    fn days_are_dates() {
-        assert_eq!(date(0), (1970, 1, 1));
-        assert_eq!(date(11_016), (2000, 2, 29));
-        assert_eq!(date(20_777), (2026, 11, 20));
+    fn times_are_in_utc() {
+        let time = Timestamp::from_millisecond(951_868_799_500).expect("in range");
+        assert_eq!(iso8601(time), "2000-02-29T23:59:59+00:00");
     }
 }

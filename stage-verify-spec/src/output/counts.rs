@@ -1,0 +1,42 @@
+//! How many verdicts and issues there were.
+
+use common::record::Severity;
+use common::ui::Ui;
+
+use crate::check::CheckedSpec;
+
+/// Counts of a run.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Counts {
+    pub(super) verdicts: u64,
+    pub(super) bad: u64,
+    pub(super) errors: u64,
+    pub(super) warnings: u64,
+    /// `task` records that were passed on without a check.
+    pub(super) unchecked: u64,
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, spec: &CheckedSpec) {
+        self.verdicts += 1;
+        self.bad += u64::from(!spec.ok);
+        for issue in &spec.findings.issues {
+            match issue.severity {
+                Severity::Error => self.errors += 1,
+                Severity::Warning => self.warnings += 1,
+            }
+        }
+    }
+
+    pub(super) fn show(self, ui: &Ui) {
+        let Self { verdicts, bad, errors, warnings, unchecked } = self;
+        ui.info(format_args!(
+            "{verdicts} verdicts, {bad} of them bad ({errors} errors, {warnings} warnings)"
+        ));
+        if unchecked > 0 {
+            ui.info(format_args!(
+                "{unchecked} task records passed on unchecked: their tasks were not written"
+            ));
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Writes the results, in the chosen format and in the order of the items.
+
+mod counts;
+mod summary;
+mod text;
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use common::environment::Workspace;
+use common::exit::ExitStatus;
+use common::record::{Record, SpecKind};
+use common::stage::{Output, StageArgs};
+use common::ui::{Progress, Ui};
+
+use self::counts::Counts;
+use self::summary::SummaryWriter;
+use crate::check::{CheckedItem, CheckedSpec};
+use crate::gym_manifests::GymManifests;
+use crate::settings::{Format, Settings, Source, SummaryScope};
+
+/// Writes results and counts them.
+pub(crate) struct VerdictWriter {
+    sink: Sink,
+    workspace: Workspace,
+    scope: SummaryScope,
+    manifests: GymManifests,
+    counts: Counts,
+    limit: Limit,
+    progress: Progress,
+    ui: Ui,
+}
+
+enum Sink {
+    Records(Box<Output>),
+    Text(Box<dyn Write>),
+    Summary(SummaryWriter),
+}
+
+/// The limit of bad verdicts.
+struct Limit {
+    max_failures: Option<u64>,
+    /// Records do not say where an environment ends: the run stops at once.
+    at_any_spec: bool,
+}
+
+/// Why a run ends before its last item.
+pub(crate) enum Stop {
+    /// The limit of bad verdicts is reached.
+    LimitReached,
+    Failed(anyhow::Error),
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl VerdictWriter {
+    /// Opens the output. `manifest` is the run directory's copy of the records.
+    pub(crate) fn open(settings: &Settings, manifest: Option<&Path>, ui: &Ui) -> Result<Self> {
+        let sink = match settings.format {
+            Format::Jsonl => Sink::Records(Box::new(settings.stage.output(manifest)?)),
+            Format::Text => Sink::Text(text_writer(&settings.stage)?),
+            Format::SummaryJson => Sink::Summary(SummaryWriter::new(text_writer(&settings.stage)?)),
+        };
+        let limit = Limit {
+            max_failures: settings.max_failures,
+            at_any_spec: matches!(settings.source, Source::Records),
+        };
+        Ok(Self {
+            sink,
+            workspace: settings.workspace.clone(),
+            scope: settings.summary_scope(),
+            manifests: GymManifests::new(&settings.manifests),
+            counts: Counts::default(),
+            limit,
+            progress: ui.progress("verifying", None),
+            ui: ui.clone(),
+        })
+    }
+
+    /// Writes one result, unless the limit of bad verdicts stops the run.
+    pub(crate) fn write(&mut self, item: CheckedItem) -> Result<(), Stop> {
+        match item {
+            CheckedItem::PassLine(line) => {
+                if let Sink::Records(output) = &mut self.sink {
+                    output.raw(&line)?;
+                }
+            }
+            CheckedItem::PassTask(task) => {
+                self.counts.unchecked += 1;
+                if let Sink::Records(output) = &mut self.sink {
+                    output.record(&Record::Task(*task))?;
+                }
+            }
+            CheckedItem::Spec(spec) if self.limit.stops_before(&spec, self.counts.bad) => {
+                return Err(Stop::LimitReached);
+            }
+            CheckedItem::Spec(spec) => self.write_spec(&spec)?,
+        }
+        Ok(())
+    }
+
+    /// Completes the output and returns the exit status. `is_limited` says that the limit of bad verdicts stopped
+    /// the run.
+    pub(crate) fn finish(self, is_limited: bool) -> Result<ExitStatus> {
+        let Self { sink, scope, manifests, counts, progress, ui, .. } = self;
+        drop(progress);
+        match sink {
+            Sink::Records(output) => output.finish()?,
+            Sink::Text(mut out) => {
+                text::write_totals(&mut out, counts, &scope)?;
+                out.flush()?;
+            }
+            Sink::Summary(summary) => summary.finish(&scope)?,
+        }
+        manifests.write(&scope)?;
+        counts.show(&ui);
+        if is_limited {
+            ui.warn("stopped early: the limit of --max-failures is reached");
+            return Ok(ExitStatus::Limit);
+        }
+        Ok(ExitStatus::failed_if(counts.bad > 0 || ui.errors() > 0))
+    }
+
+    fn write_spec(&mut self, spec: &CheckedSpec) -> Result<()> {
+        match &mut self.sink {
+            Sink::Records(output) => output.record(&spec.record(&self.workspace))?,
+            Sink::Text(out) => text::write_spec(out, spec)?,
+            Sink::Summary(summary) => summary.write(spec)?,
+        }
+        self.counts.add(spec);
+        self.manifests.add(spec, &self.scope);
+        if spec.findings.kind == SpecKind::Env {
+            self.progress.message(&spec.env);
+        }
+        self.progress.inc(1);
+        Ok(())
+    }
+}
+
+impl Limit {
+    fn stops_before(&self, spec: &CheckedSpec, bad: u64) -> bool {
+        let is_boundary = self.at_any_spec || spec.findings.kind == SpecKind::Env;
+        is_boundary && self.max_failures.is_some_and(|max| bad >= max)
+    }
+}
+
+/// Opens the output for lines that are not records.
+pub(crate) fn text_writer(stage: &StageArgs) -> Result<Box<dyn Write>> {
+    Ok(match &stage.output {
+        Some(path) if path.as_os_str() != "-" => {
+            Box::new(BufWriter::new(fs_err::File::create(path).context("cannot write the output")?))
+        }
+        _ => Box::new(BufWriter::new(io::stdout())),
+    })
+}

@@ -1,0 +1,77 @@
+//! Runs the stage: reads the items, checks them on every core, writes the results in order.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, Result};
+use common::exit::ExitStatus;
+use common::ordered::Ordered;
+use common::record::Kind;
+use common::run_dir::RunDir;
+use common::stage::StageArgs;
+use common::ui::Ui;
+use task_spec::verify::{AskError, Interpreter};
+
+use crate::check::Checker;
+use crate::lints;
+use crate::output::{self, Stop, VerdictWriter};
+use crate::settings::{Python, Settings, Source};
+use crate::work::{self, Batch};
+
+/// Checks everything that the settings name.
+pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
+    let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
+    let _lock = run_dir.as_ref().map(|dir| dir.lock("verify-spec")).transpose()?;
+    let interpreter = interpreter(&settings.python, ui)?;
+    let checker = Checker { interpreter: &interpreter, lints: &settings.lints, strict: settings.strict };
+    let manifest = run_dir.as_ref().map(|dir| dir.manifest("verdicts"));
+    let mut writer = VerdictWriter::open(settings, manifest.as_deref(), ui)?;
+    let worked = Ordered::on_cores().each(
+        batches(settings, run_dir.as_ref(), ui)?,
+        |batch| batch.into_iter().map(|item| checker.check(item)).collect::<Vec<_>>(),
+        |checked| checked.into_iter().try_for_each(|item| writer.write(item?)),
+    );
+    match worked {
+        Ok(()) => writer.finish(false),
+        Err(Stop::LimitReached) => writer.finish(true),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Writes the names and explanations of all lints.
+pub(crate) fn list_lints(stage: &StageArgs) -> Result<()> {
+    let mut out = output::text_writer(stage)?;
+    out.write_all(lints::list().as_bytes())?;
+    Ok(out.flush()?)
+}
+
+type Batches = Box<dyn Iterator<Item = io::Result<Batch>> + Send>;
+
+fn batches(settings: &Settings, run_dir: Option<&RunDir>, ui: &Ui) -> Result<Batches> {
+    match &settings.source {
+        Source::Targets(targets) => Ok(Box::new(work::of_targets(targets.clone(), settings.task.clone()))),
+        Source::Records => {
+            let tasks = run_dir.map(|dir| dir.manifest("tasks"));
+            let input = settings.stage.input(ui, tasks.as_deref(), &[Kind::Task])?;
+            Ok(Box::new(work::of_lines(input, settings.workspace.clone())))
+        }
+    }
+}
+
+/// Opens the Python that runs the verifiers.
+fn interpreter(python: &Python, ui: &Ui) -> Result<Interpreter> {
+    match python {
+        Python::None => Ok(Interpreter::none()),
+        Python::Named(name) => Interpreter::open(name)
+            .context("cannot determine the installed modules; give another Python with --python"),
+        Python::Default(name) => match Interpreter::open(name) {
+            Err(AskError::Start { .. }) => {
+                ui.warn(format_args!(
+                    "{name} is not installed, so installed modules are unknown: imports outside the standard \
+                     library are reported as warnings; set --python to the Python that runs the verifiers"
+                ));
+                Ok(Interpreter::none())
+            }
+            opened => Ok(opened?),
+        },
+    }
+}

@@ -1,0 +1,100 @@
+//! What a run does, as plain data: paths are resolved, names are checked.
+
+use std::path::PathBuf;
+
+use common::environment::Workspace;
+use common::stage::StageArgs;
+
+use crate::lints::Lint;
+use crate::targets::Target;
+
+/// The settings of a run.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub source: Source,
+    /// Check only the tasks with this name.
+    pub task: Option<String>,
+    pub format: Format,
+    pub python: Python,
+    /// Stop after this many bad verdicts.
+    pub max_failures: Option<u64>,
+    /// Whether a warning makes a verdict bad.
+    pub strict: bool,
+    /// The lints to run.
+    pub lints: Vec<&'static Lint>,
+    pub manifests: ManifestPaths,
+    pub workspace: Workspace,
+    pub run_dir: Option<PathBuf>,
+    pub stage: StageArgs,
+}
+
+/// Where the specs to check come from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// `task` records on the input.
+    Records,
+    /// Paths on the command line.
+    Targets(Vec<Target>),
+}
+
+/// The output format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Jsonl,
+    Text,
+    SummaryJson,
+}
+
+/// The Python that is asked which modules are installed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Python {
+    /// Ask none.
+    None,
+    /// Ask the default one, if it is installed.
+    Default(String),
+    /// Ask this one. It is an error if it is not installed.
+    Named(String),
+}
+
+impl Python {
+    pub(crate) const DEFAULT: &'static str = "python3";
+
+    pub(crate) fn from_name(name: String) -> Self {
+        match name.as_str() {
+            "none" => Self::None,
+            Self::DEFAULT => Self::Default(name),
+            _ => Self::Named(name),
+        }
+    }
+}
+
+/// Where to write the manifests in gym-anything's format; none where a path is missing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ManifestPaths {
+    pub status: Option<PathBuf>,
+    pub split: Option<PathBuf>,
+    pub missing_hooks: Option<PathBuf>,
+}
+
+/// `scope` and `root` of gym-anything's summaries.
+#[derive(Clone, Debug)]
+pub(crate) struct SummaryScope {
+    pub name: &'static str,
+    pub root: PathBuf,
+}
+
+impl Settings {
+    /// The scope of the run: one environment, or a corpus.
+    pub(crate) fn summary_scope(&self) -> SummaryScope {
+        let (name, root) = match &self.source {
+            Source::Targets(targets) => match targets.as_slice() {
+                [Target::Environment(root)] => ("environment", root.as_path()),
+                [Target::Task { environment, .. }] => ("environment", environment.as_path()),
+                [Target::Corpus(root)] => ("corpus", root.as_path()),
+                _ => ("corpus", self.workspace.root()),
+            },
+            Source::Records => ("corpus", self.workspace.root()),
+        };
+        SummaryScope { name, root: root.to_owned() }
+    }
+}
