@@ -98,7 +98,7 @@ fn a_line_feed_that_an_editor_left_out_is_added() {
 }
 
 #[test]
-fn bad_lines_are_told_and_passed_over() {
+fn bad_lines_are_reported_and_skipped() {
     let good = serde_json::to_string(&answer("a", "first")).unwrap();
     let fixture = Fixture::new(&format!("<<<<<<< HEAD\n\n{good}\n{{\"label\":\"x\"}}\n"));
     let journal = fixture.open();
@@ -110,7 +110,7 @@ fn bad_lines_are_told_and_passed_over() {
 }
 
 #[test]
-fn bytes_that_are_no_text_are_a_bad_line() {
+fn bytes_that_are_not_utf8_are_a_bad_line() {
     let fixture = Fixture::new("");
     let good = serde_json::to_vec(&answer("a", "first")).unwrap();
     fs_err::write(&fixture.path, [b"\xff\xfe\n", &good[..], b"\n"].concat()).unwrap();

@@ -1,4 +1,4 @@
-//! What goes wrong between a client and a server, and what is made of it.
+//! Faults between client and server, and how they are handled.
 
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -23,7 +23,7 @@ fn said() -> Said {
 }
 
 #[test]
-fn what_passes_is_tried_again() {
+fn transient_errors_are_retried() {
     let html = "<html><body><h1>502 Bad Gateway</h1></body></html>";
     let html_page = || vec![("content-type", "text/html".to_owned())];
     let events = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
@@ -73,7 +73,7 @@ fn what_passes_is_tried_again() {
 }
 
 #[test]
-fn a_server_that_falls_silent_is_asked_again() {
+fn a_silent_server_is_retried() {
     for model in MODELS {
         let server = first(Play::Stall(said(), Duration::from_mins(10)));
         let fixture = Fixture::with(&server, model, impatient(Duration::from_secs(1)));
@@ -83,7 +83,7 @@ fn a_server_that_falls_silent_is_asked_again() {
 }
 
 #[test]
-fn what_lasts_stops_the_run_with_the_vendors_words() {
+fn permanent_errors_stop_the_run_with_the_providers_words() {
     let google_quota = |id: &str, value: &str, message: &str| {
         json!({"error": {"code": 429, "message": message, "status": "RESOURCE_EXHAUSTED", "details": [
             {"violations": [{"quotaId": id, "quotaValue": value}]},
@@ -120,7 +120,7 @@ fn what_lasts_stops_the_run_with_the_vendors_words() {
         let error = fixture.ask("a").unwrap_err();
         assert!(matches!(error, AskError::Stopped { .. }), "{error:?}");
         messages.push(format!("{error} ({})", error.hint().unwrap_or_default()));
-        assert_eq!(fixture.ask("b").unwrap_err(), error, "nothing more is asked");
+        assert_eq!(fixture.ask("b").unwrap_err(), error, "no further request is sent");
         assert_eq!(server.log().len(), 1);
         assert_eq!(fixture.journal(), "");
     }
@@ -139,7 +139,7 @@ fn what_lasts_stops_the_run_with_the_vendors_words() {
 }
 
 #[test]
-fn a_server_that_asks_to_wait_is_waited_for() {
+fn a_requested_wait_is_honoured() {
     for (model, format) in MODELS.iter().zip([Format::Anthropic, Format::Gemini, Format::OpenAi]) {
         let wait = Duration::from_millis(300);
         let server = first(faults::rate_limited(format, wait));
@@ -152,7 +152,7 @@ fn a_server_that_asks_to_wait_is_waited_for() {
 }
 
 #[test]
-fn a_call_that_never_succeeds_is_given_up_and_the_others_go_on() {
+fn a_call_that_keeps_failing_fails_alone() {
     let server = Server::start(|asked| {
         if asked.prompt.ends_with("Write bad.") { Play::Cut(said()) } else { Play::Answer(said()) }
     });
@@ -177,7 +177,7 @@ fn many_failures_in_a_row_stop_the_run() {
 }
 
 #[test]
-fn a_server_that_is_not_there_stops_the_run_soon() {
+fn an_unreachable_server_stops_the_run_soon() {
     // A port that was free a moment ago.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let dir = tempfile::tempdir().unwrap();
@@ -191,9 +191,9 @@ fn a_server_that_is_not_there_stops_the_run_soon() {
 }
 
 #[test]
-fn a_wrong_key_ends_a_run_of_many_calls_at_once_and_asks_once() {
+fn a_wrong_key_stops_a_run_of_many_calls_after_one() {
     let server = Server::start(|_| Play::refusal(401, &json!({"error": {"message": "invalid x-api-key"}})));
-    // A beginning that is long enough to be cached: the first call goes alone.
+    // A prefix that is long enough to be cached: the first call goes alone.
     let prefix = model_client::Prefix::from("x".repeat(40_000));
     let fixture = Fixture::with(&server, "claude-sonnet-4-6", CallSettings { workers: 64, ..settings() });
     let started = Instant::now();
@@ -211,7 +211,7 @@ fn a_wrong_key_ends_a_run_of_many_calls_at_once_and_asks_once() {
 }
 
 #[test]
-fn a_bad_day_loses_nothing_and_keeps_exactly_what_was_given() {
+fn a_bad_day_loses_no_answer() {
     let server = Server::start(|asked| {
         let answer = Said::new(format!("{} {}", asked.prompt, "word ".repeat(200)));
         Rates::BAD_DAY.strike(asked, answer, Duration::from_millis(20))
@@ -236,7 +236,7 @@ fn a_bad_day_loses_nothing_and_keeps_exactly_what_was_given() {
 }
 
 #[test]
-fn an_answer_whose_end_was_seen_is_kept_though_the_connection_breaks_after_it() {
+fn a_complete_answer_is_kept_though_the_connection_breaks_after_it() {
     let event = r#"{"candidates":[{"content":{"parts":[{"text":"paid"}]},"finishReason":"STOP"}]}"#;
     let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: 9999\r\n\r\n";
     let server = first(Play::Raw(format!("{head}data: {event}\n\n").into_bytes()));

@@ -1,4 +1,4 @@
-//! A key goes to the server and nowhere else.
+//! The key goes to the server and nowhere else.
 
 use common::interrupt::Interrupt;
 use model_client::{AskError, Client, Fault, Journal, ModelError, ModelTable};
@@ -15,7 +15,7 @@ fn the_key_is_in_its_header_and_nowhere_else() {
         ("openai:gpt-5.1", "authorization"),
     ];
     for (model, name) in headers {
-        // A server that gives back what it was told, as some do.
+        // A server that echoes what it got, as some do.
         let server = Server::start(move |asked| {
             let key = asked.header(name).unwrap_or_default().to_owned();
             match asked.number {
@@ -42,7 +42,7 @@ fn the_key_is_in_its_header_and_nowhere_else() {
 }
 
 #[test]
-fn a_key_that_is_no_secret_does_not_damage_answers() {
+fn a_short_key_does_not_damage_answers() {
     let server = Server::start(|_| Play::Answer(Said::new("a test of the dummy key, as they say")));
     for key in ["k", "test", "dummy"] {
         let env =
@@ -55,7 +55,7 @@ fn a_key_that_is_no_secret_does_not_damage_answers() {
 }
 
 #[test]
-fn a_missing_key_is_told_before_anything_is_sent() {
+fn a_missing_key_is_reported_before_anything_is_sent() {
     let server = Server::start(|_| Play::Answer(Said::new("ok")));
     let check = |name: &str, set: &[&str], expect: Option<&str>| {
         let env = |variable: &str| set.contains(&variable).then(|| server.url());
@@ -96,7 +96,7 @@ fn no_key_is_needed_for_what_is_in_the_journal() {
 }
 
 #[test]
-fn a_redirect_does_not_take_the_key_elsewhere() {
+fn a_redirect_does_not_send_the_key_elsewhere() {
     let thief = Server::start(|_| Play::Answer(Said::new("thanks")));
     let url = thief.url();
     let server = Server::start(move |_| Play::Status(307, vec![("location", url.clone())], String::new()));
@@ -108,7 +108,7 @@ fn a_redirect_does_not_take_the_key_elsewhere() {
 }
 
 #[test]
-fn names_that_would_bend_the_address_are_refused() {
+fn names_that_would_change_the_url_are_rejected() {
     for name in ["gemini-../../x", "gemini-x?y", "gemini:", "openai:a b", "openai:a\r\nb", "gpt-5", ""] {
         let found = model_client::from_name(name, &ModelTable::built_in().unwrap(), &settings(), &|_| {
             Some("k".to_owned())

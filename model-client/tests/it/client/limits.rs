@@ -1,4 +1,4 @@
-//! How many calls go out, what they may cost, and how a run is stopped.
+//! Limits: calls in flight, cost, deadline, interrupts.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use testkit::{Answer as Said, Play, Server};
 
 use super::{Fixture, request, settings};
 
-/// A beginning that every vendor caches.
+/// A prefix that every provider caches.
 fn long_prefix() -> Prefix {
     Prefix::from("All of them are told this. ".repeat(2000))
 }
@@ -28,7 +28,7 @@ fn ask_all(fixture: &Fixture, tasks: usize, prefix: &Prefix) -> Vec<Result<Strin
 }
 
 #[test]
-fn no_more_calls_are_out_than_workers() {
+fn no_more_calls_are_in_flight_than_workers() {
     let server = Server::start(|_| {
         Play::Answer(Said::new("ok").taking(Duration::from_millis(30), Duration::from_millis(60)))
     });
@@ -39,7 +39,7 @@ fn no_more_calls_are_out_than_workers() {
 }
 
 #[test]
-fn the_first_call_goes_alone_until_its_answer_begins() {
+fn the_first_call_goes_alone_until_its_answer_starts() {
     let first = Duration::from_millis(100);
     let server = Server::start(move |_| Play::Answer(Said::new("ok").taking(first, Duration::from_secs(2))));
     let fixture = Fixture::with(&server, "claude-sonnet-4-6", CallSettings { workers: 8, ..settings() });
@@ -47,7 +47,7 @@ fn the_first_call_goes_alone_until_its_answer_begins() {
     assert!(answers.iter().all(Result::is_ok));
     let log = server.log();
     let (leader, others) = log.split_first().unwrap();
-    // The others come when the first has begun to be answered, and before it is done.
+    // The others come when the answer to the first has started, and before it has ended.
     assert!(others.iter().all(|other| other.came - leader.came >= first.as_secs_f64()));
     assert!(others.iter().all(|other| other.came < leader.done.unwrap()));
     let usage = fixture.client.totals().usage;
@@ -55,7 +55,7 @@ fn the_first_call_goes_alone_until_its_answer_begins() {
 }
 
 #[test]
-fn nobody_has_to_wait_for_the_first_call() {
+fn a_warm_up_of_zero_starts_all_calls_at_once() {
     let all_are_there = Barrier::new(4);
     let server = Server::start(move |_| {
         all_are_there.wait();
@@ -78,10 +78,10 @@ fn when_the_first_call_fails_another_takes_its_place() {
 }
 
 #[test]
-fn a_server_that_puts_up_with_few_is_asked_by_few() {
+fn the_number_of_calls_adapts_to_the_server() {
     static AT_ONCE: AtomicUsize = AtomicUsize::new(0);
     let server = Server::start(|_| {
-        // It answers four at a time, and turns away the rest.
+        // It answers four at a time, and rejects the rest.
         if AT_ONCE.fetch_add(1, Ordering::SeqCst) >= 4 {
             AT_ONCE.fetch_sub(1, Ordering::SeqCst);
             return Play::Status(429, Vec::new(), String::new());
@@ -97,7 +97,7 @@ fn a_server_that_puts_up_with_few_is_asked_by_few() {
 }
 
 #[test]
-fn money_is_a_hard_ceiling_even_with_many_calls_out() {
+fn the_cost_limit_holds_with_many_calls_in_flight() {
     // Two million tokens cost twelve dollars; a call costs 2 000 output tokens at most, and takes 1 000.
     let server = Server::start(|_| {
         Play::Answer(Said::new("x".repeat(4000)).taking(Duration::ZERO, Duration::from_millis(20)))
@@ -118,7 +118,7 @@ fn money_is_a_hard_ceiling_even_with_many_calls_out() {
     let answered = answers.iter().filter(|answer| answer.is_ok()).count();
     let totals = fixture.client.totals();
     assert!(totals.spent <= max_cost, "{totals:?}");
-    // 0.2 dollars buy 16 answers at 1 007 tokens; the last one is not begun, as it might cost double.
+    // 0.2 dollars buy 16 answers at 1 007 tokens; the last one is not started, as it might cost double.
     assert_eq!(answered, 15, "{totals:?}");
     assert_eq!(server.log().len(), answered, "nothing was asked that could not be paid");
     let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
@@ -128,7 +128,7 @@ fn money_is_a_hard_ceiling_even_with_many_calls_out() {
 }
 
 #[test]
-fn calls_that_break_off_count_against_the_ceiling_at_their_worst() {
+fn calls_that_break_off_count_at_their_worst_case() {
     let server = Server::start(|asked| {
         let answer = Said::new("x".repeat(4000));
         if asked.number.is_multiple_of(3) { Play::Cut(answer) } else { Play::Answer(answer) }
@@ -153,7 +153,7 @@ fn calls_that_break_off_count_against_the_ceiling_at_their_worst() {
 }
 
 #[test]
-fn a_price_that_is_not_known_is_an_error_only_where_money_was_asked_about() {
+fn an_unknown_price_is_an_error_only_with_a_cost_limit() {
     let table = model_client::ModelTable::built_in().unwrap();
     let named = |settings: &CallSettings| {
         model_client::from_name("claude-next", &table, settings, &|_| Some("k".to_owned())).map(|_| ())
@@ -173,7 +173,7 @@ fn the_deadline_stops_the_run() {
 }
 
 #[test]
-fn the_first_interrupt_lets_calls_finish_and_begins_no_other() {
+fn the_first_interrupt_lets_calls_finish_and_starts_no_other() {
     let server = Server::start(|_| {
         Play::Answer(Said::new("ok").taking(Duration::from_millis(100), Duration::from_secs(2)))
     });
@@ -202,7 +202,7 @@ fn the_first_interrupt_lets_calls_finish_and_begins_no_other() {
 }
 
 #[test]
-fn the_second_interrupt_drops_calls() {
+fn the_second_interrupt_aborts_calls() {
     let server = Server::start(|_| {
         Play::Answer(Said::new("ok").taking(Duration::from_secs(30), Duration::from_secs(30)))
     });

@@ -1,4 +1,4 @@
-//! Asking models, as a stage does it.
+//! Calls to models, as a stage makes them.
 
 mod faults;
 mod keys;
@@ -20,7 +20,7 @@ use model_client::{
 use tempfile::TempDir;
 use testkit::Server;
 
-/// A key that must turn up nowhere but in one header.
+/// A key that must appear in one header only.
 const CANARY: &str = "sk-canary-5fd1ab";
 
 /// A request for a task's README.
@@ -61,7 +61,7 @@ fn settings() -> CallSettings {
     }
 }
 
-/// The same, but a server that says nothing for so long is given up.
+/// The same, but with short timeouts for a silent server.
 fn impatient(idle: Duration) -> CallSettings {
     CallSettings { timeouts: Timeouts { first_byte: idle, idle, ..settings().timeouts }, ..settings() }
 }

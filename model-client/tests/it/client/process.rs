@@ -1,4 +1,4 @@
-//! What happens to a whole process: it is killed, or interrupted. This test binary is that process, too.
+//! A process that is killed or interrupted. This test binary runs as that process, too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ fn slow_server() -> Server {
 }
 
 #[test]
-fn a_run_that_is_killed_again_and_again_loses_no_answer_and_asks_no_more_than_it_must() {
+fn a_run_that_is_killed_repeatedly_loses_no_answer() {
     let dir = tempfile::tempdir().unwrap();
     let journal = dir.path().join("answers.jsonl");
     let server = slow_server();

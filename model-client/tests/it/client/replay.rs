@@ -69,7 +69,7 @@ fn replayed_answers_are_journalled_and_not_asked_for_again() {
 }
 
 #[test]
-fn a_missing_file_and_an_unknown_name_are_told() {
+fn a_missing_file_and_an_unknown_name_are_errors() {
     let missing = from_name("replay:/no/such/answers.jsonl");
     assert!(matches!(missing, Err(ModelError::Replay(_))));
     assert!(matches!(from_name("hal-9000"), Err(ModelError::Unknown(_))));

@@ -18,13 +18,13 @@ fn ask(model: &str, play: Play) -> (ModelAnswer, Value) {
 }
 
 #[test]
-fn requests_are_what_the_vendors_want() {
+fn requests_are_what_the_providers_want() {
     let bodies: Vec<_> = MODELS.iter().map(|model| ask(model, Play::Answer(Said::new("ok"))).1).collect();
     insta::assert_json_snapshot!(bodies);
 }
 
 #[test]
-fn an_answer_is_put_together_from_its_pieces() {
+fn an_answer_is_assembled_from_its_pieces() {
     for model in MODELS {
         let text = "# Título\n\nline \"one\"\n".repeat(40);
         for play in [Play::Answer(Said::new(&text)), Play::Unstreamed(Said::new(&text))] {
@@ -38,7 +38,7 @@ fn an_answer_is_put_together_from_its_pieces() {
 }
 
 #[test]
-fn a_connection_is_used_again() {
+fn a_connection_is_reused() {
     for model in MODELS {
         let server = Server::start(|_| Play::Answer(Said::new("ok")));
         let fixture = Fixture::new(&server, model);
@@ -50,7 +50,7 @@ fn a_connection_is_used_again() {
 }
 
 #[test]
-fn stop_reasons_are_told_apart() {
+fn stop_reasons_are_distinguished() {
     let check = |model, end, expect| {
         let (answer, _) = ask(model, Play::Answer(Said::new("so far").ending(end)));
         assert_eq!((answer.stop, answer.text.as_str()), (expect, "so far"), "{model} {end:?}");
@@ -95,7 +95,7 @@ fn usage_has_one_shape_for_all() {
 }
 
 #[test]
-fn a_model_that_is_not_listed_is_asked_without_frills() {
+fn a_model_that_is_not_listed_gets_a_minimal_request() {
     let (_, anthropic) = ask("claude-next", Play::Answer(Said::new("ok")));
     assert_eq!(anthropic["max_tokens"], 32_000);
     assert_eq!(anthropic.get("thinking"), None);
@@ -105,7 +105,7 @@ fn a_model_that_is_not_listed_is_asked_without_frills() {
 }
 
 #[test]
-fn a_table_of_ones_own_comes_first() {
+fn a_table_of_the_user_comes_first() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("prices.json");
     let own = r#"{"models":[{"name":"claude-sonnet-4-6","price":{"base":{"input":1,"output":2}}}]}"#;
@@ -146,5 +146,5 @@ fn calls_that_differ_have_different_fingerprints() {
     assert_eq!(fingerprints.len(), 4);
     assert!(fingerprints.iter().all(|one| one.len() == 64));
     assert_eq!(fixture.client.ask(&asked[1]).unwrap().request, fingerprints[1]);
-    assert_eq!(server.log().len(), 4, "what is in the journal is not asked for again");
+    assert_eq!(server.log().len(), 4, "what is in the journal is not sent again");
 }
