@@ -5,18 +5,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use serde_json::Value;
 use testkit::{Answer, End, Play, Server};
 
-use crate::support::{
-    Call, KEY, Place, Ran, call, calls, description, files_answer, good, good_server, kinds_and_tasks,
+use crate::world::{
+    Call, KEY, Ran, World, call, calls, description, files_answer, good, good_server, kinds_and_tasks,
     number, plan_answer, readme_answer, row, task,
 };
 
 #[test]
 fn calls_of_a_pass_differ_in_their_last_lines_only() {
-    let (place, server) = (Place::new(), good_server());
-    let ran = place.run_at(&server, &["--count", "8"]);
+    let (world, server) = (World::new(), good_server());
+    let ran = world.run_at(&server, &["--count", "8"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     for pass in ["readme", "files"] {
-        let shared = place.read(&format!("prompts/{pass}.1.md"));
+        let shared = world.result(&format!("prompts/{pass}.1.md"));
         let prompts: Vec<String> = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
         let of_pass = prompts.iter().filter(|prompt| prompt.starts_with(&shared));
         assert_eq!(of_pass.count(), 8, "{pass}");
@@ -30,8 +30,8 @@ fn every_vendor_can_be_asked() {
         ("openai:some-model", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
         ("gemini-3-pro-preview", "GEMINI_BASE_URL", "GEMINI_API_KEY"),
     ] {
-        let (place, server) = (Place::new(), good_server());
-        let mut command = place.command(&["--count", "3", "--model", model]);
+        let (world, server) = (World::new(), good_server());
+        let mut command = world.command(&["--count", "3", "--model", model]);
         let ran = Ran::from(command.env(base, server.url()).env(key, KEY).output().unwrap());
         assert_eq!(ran.status, Some(0), "{model}: {ran:?}");
         assert_eq!(ran.records().len(), 3);
@@ -44,7 +44,7 @@ fn every_vendor_can_be_asked() {
 
 #[test]
 fn a_plan_that_falls_short_is_completed() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| {
         let Call::Plan(count) = call(asked) else { return Play::Answer(good(asked)) };
         let rows = match count {
@@ -54,11 +54,11 @@ fn a_plan_that_falls_short_is_completed() {
         };
         Play::Answer(Answer::new(plan_answer(&rows)))
     });
-    let ran = place.run_at(&server, &["--count", "6", "--pass", "plan"]);
+    let ran = world.run_at(&server, &["--count", "6", "--pass", "plan"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let tasks: Vec<String> = (1..=6).map(task).collect();
     let planned: Vec<String> =
-        place.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
+        world.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
     assert_eq!(planned, tasks);
     assert_eq!(calls(&server), [Call::Plan(1), Call::Plan(4), Call::Plan(6)]);
     // The second call is told what was wrong with the first one's rows.
@@ -68,7 +68,7 @@ fn a_plan_that_falls_short_is_completed() {
 
 #[test]
 fn a_lopsided_plan_is_asked_to_be_wider() {
-    let place = Place::new();
+    let world = World::new();
     let kinds = [
         "reconcile",
         "reconcile",
@@ -94,10 +94,10 @@ fn a_lopsided_plan_is_asked_to_be_wider() {
             .collect();
         Play::Answer(Answer::new(plan_answer(&rows)))
     });
-    let ran = place.run_at(&server, &["--count", "8", "--pass", "plan"]);
+    let ran = world.run_at(&server, &["--count", "8", "--pass", "plan"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let names: Vec<String> =
-        place.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
+        world.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
     // Of the two that were put aside one was replaced; nothing better came for the other.
     assert_eq!(names, [1, 2, 3, 6, 7, 8, 9, 4].map(task));
     let second = server.log()[1].asked.prompt.clone();
@@ -106,12 +106,12 @@ fn a_lopsided_plan_is_asked_to_be_wider() {
 
 #[test]
 fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Plan(_) => Play::Answer(Answer::new(plan_answer(&[row(1), row(2)]))),
         _ => Play::Answer(good(asked)),
     });
-    let ran = place.run_at(&server, &["--count", "4"]);
+    let ran = world.run_at(&server, &["--count", "4"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     let kinds: Vec<String> = kinds_and_tasks(&ran).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["failure", "failure", "files", "files"]);
@@ -120,32 +120,32 @@ fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
 
 #[test]
 fn a_higher_count_adds_rows_and_leaves_the_others() {
-    let (place, server) = (Place::new(), good_server());
-    assert_eq!(place.run_at(&server, &["--count", "3"]).status, Some(0));
-    let before = place.read("files.jsonl");
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "3"]).status, Some(0));
+    let before = world.result("files.jsonl");
     // As if the tasks had been extracted, and another one been written by hand.
     for n in 1..=3 {
-        place.write_task(&task(n), &description(n));
+        world.write_task(&task(n), &description(n));
     }
-    place.write_task("close_year", "Close the year.");
-    let ran = place.run_at(&server, &["--count", "5"]);
+    world.write_task("close_year", "Close the year.");
+    let ran = world.run_at(&server, &["--count", "5"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert!(place.read("files.jsonl").starts_with(&before));
-    assert_eq!(place.manifest("files.jsonl").len(), 5);
+    assert!(world.result("files.jsonl").starts_with(&before));
+    assert_eq!(world.manifest("files.jsonl").len(), 5);
     let asked = calls(&server);
     assert_eq!(asked.len(), (1 + 3 + 3) + (1 + 2 + 2), "{asked:?}");
-    assert!(place.read("prompts/plan.4.md").contains("close_year"));
-    assert!(!place.read("prompts/readme.1.md").contains("close_year"));
+    assert!(world.result("prompts/plan.4.md").contains("close_year"));
+    assert!(!world.result("prompts/readme.1.md").contains("close_year"));
 }
 
 #[test]
 fn only_a_row_that_was_changed_by_hand_is_asked_for_again() {
-    let (place, server) = (Place::new(), good_server());
-    assert_eq!(place.run_at(&server, &["--count", "4"]).status, Some(0));
-    let plan = place.read("plan.jsonl").replace("\"Settle account 2\"", "\"Settle the second account\"");
-    fs_err::write(place.run_dir().join("plan.jsonl"), plan).unwrap();
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "4"]).status, Some(0));
+    let plan = world.result("plan.jsonl").replace("\"Settle account 2\"", "\"Settle the second account\"");
+    fs_err::write(world.run_dir().join("plan.jsonl"), plan).unwrap();
     let before = server.log().len();
-    let ran = place.run_at(&server, &["--count", "4", "--pass", "readme,files"]);
+    let ran = world.run_at(&server, &["--count", "4", "--pass", "readme,files"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let again: Vec<Call> = server.log()[before..].iter().map(|logged| call(&logged.asked)).collect();
     // The README is the same as before, and so the files are known.
@@ -154,7 +154,7 @@ fn only_a_row_that_was_changed_by_hand_is_asked_for_again() {
 
 #[test]
 fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| {
         let first = !asked.prompt.contains("could not be used");
         match call(asked) {
@@ -168,33 +168,33 @@ fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
             _ => Play::Answer(good(asked)),
         }
     });
-    let ran = place.run_at(&server, &["--count", "4"]);
+    let ran = world.run_at(&server, &["--count", "4"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert_eq!(place.manifest("files.jsonl").len(), 4);
+    assert_eq!(world.manifest("files.jsonl").len(), 4);
     assert_eq!(server.log().len(), 1 + 4 + 4 + 3);
 }
 
 #[test]
 fn what_stays_unusable_is_a_failure() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Files(name) if name == task(2) => Play::Answer(Answer::new("No files today.")),
         _ => Play::Answer(good(asked)),
     });
-    let ran = place.run_at(&server, &["--count", "3", "--max-candidates", "2"]);
+    let ran = world.run_at(&server, &["--count", "3", "--max-candidates", "2"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     let expected = [("files", task(1)), ("failure", task(2)), ("files", task(3))];
     assert_eq!(kinds_and_tasks(&ran), expected.map(|(kind, task)| (kind.to_owned(), task)));
-    let failure = &place.manifest("files.jsonl")[1];
+    let failure = &world.manifest("files.jsonl")[1];
     assert_eq!((&failure["code"], &failure["attempts"]), (&"unusable_answers".into(), &2.into()));
     // It is no seed either.
-    let seeds = fs_err::read_to_string(place.env_dir().join("tasks/seed_tasks.json")).unwrap();
+    let seeds = fs_err::read_to_string(world.env_dir().join("tasks/seed_tasks.json")).unwrap();
     assert!(!seeds.contains(&task(2)) && seeds.contains(&task(3)), "{seeds}");
 }
 
 #[test]
 fn a_copy_of_another_task_is_asked_for_again() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Readme(name)
             if number(&name) == 3 && !asked.prompt.contains("nearly that of settle_account_1") =>
@@ -203,9 +203,9 @@ fn a_copy_of_another_task_is_asked_for_again() {
         }
         _ => Play::Answer(good(asked)),
     });
-    let ran = place.run_at(&server, &["--count", "4"]);
+    let ran = world.run_at(&server, &["--count", "4"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    let specs = place.manifest("specs.jsonl");
+    let specs = world.manifest("specs.jsonl");
     assert!(specs[2]["readme"].as_str().unwrap().contains(&description(3)));
     let readmes = calls(&server).iter().filter(|call| **call == Call::Readme(task(3))).count();
     assert_eq!(readmes, 2);
@@ -213,21 +213,21 @@ fn a_copy_of_another_task_is_asked_for_again() {
 
 #[test]
 fn a_task_that_stays_a_copy_is_a_failure() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Readme(name) => Play::Answer(Answer::new(readme_answer(&name, &description(1)))),
         Call::Files(name) => Play::Answer(Answer::new(files_answer(&name, &description(1)))),
         Call::Plan(_) => Play::Answer(good(asked)),
     });
-    let ran = place.run_at(&server, &["--count", "2"]);
+    let ran = world.run_at(&server, &["--count", "2"]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    assert_eq!(place.manifest("files.jsonl")[1]["code"], "near_duplicate");
+    assert_eq!(world.manifest("files.jsonl")[1]["code"], "near_duplicate");
 }
 
 #[test]
 fn quotas_of_a_profile_are_met() {
-    let place = Place::new();
-    let profile = place.write(
+    let world = World::new();
+    let profile = world.write(
         "profile.json",
         r#"{"demo_env": {"categories": [{"name": "Ledger", "weight": "75%"}, {"name": "Tax", "weight": "25%"}]}}"#,
     );
@@ -245,9 +245,9 @@ fn quotas_of_a_profile_are_met() {
         Play::Answer(Answer::new(plan_answer(&rows)))
     });
     let ran =
-        place.run_at(&server, &["--count", "8", "--pass", "plan", "--profile", profile.to_str().unwrap()]);
+        world.run_at(&server, &["--count", "8", "--pass", "plan", "--profile", profile.to_str().unwrap()]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    let rows = place.manifest("plan.jsonl");
+    let rows = world.manifest("plan.jsonl");
     let ledger = rows.iter().filter(|row| row["category"] == "Ledger").count();
     assert_eq!((ledger, rows.len()), (6, 8));
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::faults::Rates;
 use testkit::{Play, Server};
 
-use crate::support::{Call, KEY, Place, Ran, call, good, good_server, kinds_and_tasks, task};
+use crate::world::{Call, KEY, Ran, World, call, good, good_server, kinds_and_tasks, task};
 
 /// Holds calls back until it is opened.
 #[derive(Clone, Default)]
@@ -42,9 +42,9 @@ fn server_with_door(held: usize) -> (Server, Door) {
 
 #[test]
 fn records_go_out_while_calls_are_still_out() {
-    let place = Place::new();
+    let world = World::new();
     let (server, door) = server_with_door(3);
-    let mut child = place
+    let mut child = world
         .command_at(&server, &["--count", "3"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -61,12 +61,12 @@ fn records_go_out_while_calls_are_still_out() {
 
 #[test]
 fn after_a_kill_no_answer_is_paid_for_again() {
-    let undisturbed = Place::new();
+    let undisturbed = World::new();
     assert_eq!(undisturbed.run_at(&good_server(), &["--count", "5"]).status, Some(0));
-    let place = Place::new();
+    let world = World::new();
     for held in 1..=5 {
         let (server, _door) = server_with_door(held);
-        let mut child = place
+        let mut child = world
             .command_at(&server, &["--count", "5", "--num-workers", "2"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -78,27 +78,27 @@ fn after_a_kill_no_answer_is_paid_for_again() {
         child.wait().unwrap();
     }
     let server = good_server();
-    let journalled = place.read("answers.jsonl").lines().count();
-    let ran = place.run_at(&server, &["--count", "5"]);
+    let journalled = world.result("answers.jsonl").lines().count();
+    let ran = world.run_at(&server, &["--count", "5"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(server.log().len(), 11 - journalled.min(11));
     for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl"] {
-        assert!(place.manifest(manifest) == undisturbed.manifest(manifest), "{manifest}");
+        assert!(world.manifest(manifest) == undisturbed.manifest(manifest), "{manifest}");
     }
 }
 
 #[test]
 fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|asked| Rates::BAD_DAY.strike(asked, good(asked), Duration::from_millis(20)));
-    let ran = place.run_at(
+    let ran = world.run_at(
         &server,
         &["--count", "30", "--num-workers", "16", "--idle-timeout-sec", "1", "--max-candidates", "9"],
     );
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let expected: Vec<_> = (1..=30).map(|n| ("files".to_owned(), task(n))).collect();
     assert_eq!(kinds_and_tasks(&ran), expected);
-    let journal = place.read("answers.jsonl");
+    let journal = world.result("answers.jsonl");
     let mut kept: Vec<String> = journal
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
@@ -111,14 +111,14 @@ fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
 
 #[test]
 fn a_wrong_key_ends_the_run_at_once_in_the_vendors_words() {
-    let place = Place::new();
+    let world = World::new();
     let server = Server::start(|_| {
         Play::refusal(
             401,
             &json!({"error": {"code": 401, "message": "API key not valid. Please pass a valid API key."}}),
         )
     });
-    let ran = place.run_at(&server, &["--count", "5"]);
+    let ran = world.run_at(&server, &["--count", "5"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("API key not valid"), "{}", ran.stderr);
     assert_eq!(server.log().len(), 1);
@@ -126,28 +126,28 @@ fn a_wrong_key_ends_the_run_at_once_in_the_vendors_words() {
 
 #[test]
 fn a_ceiling_ends_the_run_and_what_is_there_is_usable() {
-    let place = Place::new();
+    let world = World::new();
     let server = good_server();
-    let prices = place.write(
+    let prices = world.write(
         "prices.json",
         r#"{"models": [{"name": "gemini-3-pro-preview", "max_output_tokens": 1000, "price": {"base": {"input": 1, "output": 1}}}]}"#,
     );
     let prices = prices.to_str().unwrap();
-    let ran = place
+    let ran = world
         .run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "0.02"]);
     assert_eq!(ran.status, Some(3), "{ran:?}");
     assert!(!ran.records().is_empty() && ran.records().len() < 5, "{ran:?}");
     let ran =
-        place.run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "5"]);
+        world.run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "5"]);
     assert_eq!((ran.status, ran.records().len()), (Some(0), 5), "{ran:?}");
     assert_eq!(server.log().len(), 11);
 }
 
 #[test]
 fn an_interrupted_run_keeps_what_is_out_and_begins_nothing_new() {
-    let place = Place::new();
+    let world = World::new();
     let (server, door) = server_with_door(2);
-    let mut child = place
+    let mut child = world
         .command_at(&server, &["--count", "4", "--num-workers", "1"])
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -160,22 +160,22 @@ fn an_interrupted_run_keeps_what_is_out_and_begins_nothing_new() {
     assert!(said.any(|line| line.contains("waiting for in-flight calls")));
     door.open();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(place.read("answers.jsonl").lines().count(), 5);
-    assert!(!place.run_dir().join("files.jsonl").exists());
+    assert_eq!(world.result("answers.jsonl").lines().count(), 5);
+    assert!(!world.run_dir().join("files.jsonl").exists());
 }
 
 #[test]
 fn a_second_process_is_refused() {
-    let place = Place::new();
+    let world = World::new();
     let (server, door) = server_with_door(1);
-    let mut child = place
+    let mut child = world
         .command_at(&server, &["--count", "1"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
     server.wait_for(3);
-    let ran = place.run_at(&server, &["--count", "1"]);
+    let ran = world.run_at(&server, &["--count", "1"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("another stage-amplify"), "{}", ran.stderr);
     door.open();
@@ -184,18 +184,18 @@ fn a_second_process_is_refused() {
 
 #[test]
 fn without_a_key_nothing_is_begun() {
-    let place = Place::new();
-    let ran = place.run(&["--count", "1"]);
+    let world = World::new();
+    let ran = world.run(&["--count", "1"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("GEMINI_API_KEY"), "{}", ran.stderr);
 }
 
 #[test]
 fn the_key_turns_up_nowhere() {
-    let place = Place::new();
-    let ran = place.run_at(&good_server(), &["--count", "2", "-v"]);
+    let world = World::new();
+    let ran = world.run_at(&good_server(), &["--count", "2", "-v"]);
     assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY));
-    let mut folders = vec![place.path().to_owned()];
+    let mut folders = vec![world.root().to_owned()];
     while let Some(folder) = folders.pop() {
         for entry in fs_err::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -213,8 +213,8 @@ fn the_key_turns_up_nowhere() {
 #[test]
 #[cfg(target_os = "linux")]
 fn the_key_is_no_part_of_the_process_title() {
-    let (place, server) = (Place::new(), Server::start(|_| Play::Endless));
-    let mut child = place
+    let (world, server) = (World::new(), Server::start(|_| Play::Endless));
+    let mut child = world
         .command_at(&server, &["--count", "2"])
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -231,9 +231,9 @@ fn the_key_is_no_part_of_the_process_title() {
 
 #[test]
 fn seeds_are_waited_for_and_other_records_pass_through() {
-    let (place, server) = (Place::new(), good_server());
-    place.write_task("other_seed", "Post the rent.");
-    let mut child = place
+    let (world, server) = (World::new(), good_server());
+    world.write_task("other_seed", "Post the rent.");
+    let mut child = world
         .command_at(&server, &["--count", "1"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -248,5 +248,5 @@ fn seeds_are_waited_for_and_other_records_pass_through() {
     let ran = Ran::from(child.wait_with_output().unwrap());
     assert!(ran.stdout.starts_with("{\"record\":\"mine\",  \"x\": 1.0}\n"), "{ran:?}");
     assert!(ran.stderr.contains("standard input:3: no valid record"), "{ran:?}");
-    assert!(place.read("prompts/readme.1.md").contains("## demo_env: `other_seed`"));
+    assert!(world.result("prompts/readme.1.md").contains("## demo_env: `other_seed`"));
 }

@@ -6,5 +6,5 @@ mod asking;
 mod ending;
 mod prompts;
 mod replay;
-mod support;
 mod tasks;
+mod world;

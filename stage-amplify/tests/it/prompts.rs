@@ -1,60 +1,60 @@
 //! What the prompts say.
 
-use crate::support::Place;
+use crate::world::World;
 
 /// A prompt as it would be sent, from the section with this heading on.
-fn prompt(place: &Place, pass: &str, from: &str) -> String {
-    let text = place.read(&format!("prompts/dry-run/{pass}.md"));
+fn prompt(world: &World, pass: &str, from: &str) -> String {
+    let text = world.result(&format!("prompts/dry-run/{pass}.md"));
     text[text.find(from).unwrap()..].to_owned()
 }
 
 #[test]
 fn a_dry_run_writes_the_prompts_and_sends_nothing() {
-    let place = Place::new();
-    let table = place.write("selected_products.csv", "product,category\nBooks,\"['Accounting', 'ERP']\"\n");
-    let people = place.write(
+    let world = World::new();
+    let table = world.write("selected_products.csv", "product,category\nBooks,\"['Accounting', 'ERP']\"\n");
+    let people = world.write(
         "master_dataset.csv",
         "product,aka,occupation_title,soc_major_group,onet_importance,product_gdp_usd,category_rationale\n\
          Books,,Bookkeeper,Office and Administrative Support,4.2,100,\"Posts, settles\"\n\
          Books,,Auditor,Business and Financial Operations,4.0,300,Reads what others posted\n",
     );
     let tables = format!("{},{}", table.display(), people.display());
-    let ran = place.run(&["--dry-run", "--occupations", &tables, "--count", "3"]);
+    let ran = world.run(&["--dry-run", "--occupations", &tables, "--count", "3"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(ran.stdout, "");
-    insta::assert_snapshot!("plan", prompt(&place, "plan", "# Who works"));
-    insta::assert_snapshot!("readme", prompt(&place, "readme", "# The environment"));
-    insta::assert_snapshot!("files", prompt(&place, "files", "# The environment"));
-    assert!(!place.run_dir().join("answers.jsonl").exists());
+    insta::assert_snapshot!("plan", prompt(&world, "plan", "# Who works"));
+    insta::assert_snapshot!("readme", prompt(&world, "readme", "# The environment"));
+    insta::assert_snapshot!("files", prompt(&world, "files", "# The environment"));
+    assert!(!world.run_dir().join("answers.jsonl").exists());
 }
 
 #[test]
 fn sizes_of_sections_are_shown() {
-    let place = Place::new();
-    let ran = place.run(&["--dry-run"]);
+    let world = World::new();
+    let ran = world.run(&["--dry-run"]);
     let sections = ["What makes a good task", "The environment `demo_env`", "Answer format"];
     assert!(sections.iter().all(|section| ran.stderr.contains(section)), "{}", ran.stderr);
 }
 
 #[test]
 fn templates_of_ones_own_replace_the_built_in_ones() {
-    let place = Place::new();
-    place.write("mine/readme.md", "Write about {{ software }}.\n");
-    let dir = place.path().join("mine");
-    assert_eq!(place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]).status, Some(0));
-    assert!(place.read("prompts/dry-run/readme.md").starts_with("Write about Books.\n\n# Now"));
-    place.write("mine/readme.md", "Write about {{ sofware }}.\n");
-    let ran = place.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]);
+    let world = World::new();
+    world.write("mine/readme.md", "Write about {{ software }}.\n");
+    let dir = world.path("mine");
+    assert_eq!(world.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]).status, Some(0));
+    assert!(world.result("prompts/dry-run/readme.md").starts_with("Write about Books.\n\n# Now"));
+    world.write("mine/readme.md", "Write about {{ sofware }}.\n");
+    let ran = world.run(&["--dry-run", "--prompts", dir.to_str().unwrap()]);
     assert_eq!(ran.status, Some(2));
     assert!(ran.stderr.contains("cannot render the prompt readme.md"), "{}", ran.stderr);
 }
 
 #[test]
 fn an_estimate_needs_a_price_and_no_key() {
-    let place = Place::new();
-    let ran = place.run(&["--estimate", "--count", "10"]);
+    let world = World::new();
+    let ran = world.run(&["--estimate", "--count", "10"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("together: 21 calls"), "{}", ran.stderr);
-    let ran = place.run(&["--estimate", "--model", "openai:nobody-knows"]);
+    let ran = world.run(&["--estimate", "--model", "openai:nobody-knows"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
 }

@@ -1,34 +1,34 @@
 //! Runs whose answers come from a journal.
 
-use crate::support::{Place, good_server, journal, kinds_and_tasks, task};
+use crate::world::{World, good_server, journal, kinds_and_tasks, task};
 
-fn replay(place: &Place, count: usize) -> String {
-    format!("replay:{}", place.write("journal.jsonl", &journal(count)).display())
+fn replay(world: &World, count: usize) -> String {
+    format!("replay:{}", world.write("journal.jsonl", &journal(count)).display())
 }
 
 #[test]
 fn all_passes_leave_their_manifests_in_order() {
-    let place = Place::new();
-    let model = replay(&place, 6);
-    let ran = place.run(&["--count", "6", "--model", &model, "--num-workers", "3"]);
+    let world = World::new();
+    let model = replay(&world, 6);
+    let ran = world.run(&["--count", "6", "--model", &model, "--num-workers", "3"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let expected: Vec<_> = (1..=6).map(|n| ("files".to_owned(), task(n))).collect();
     assert_eq!(kinds_and_tasks(&ran), expected);
-    assert_eq!(ran.stdout, place.read("files.jsonl"));
+    assert_eq!(ran.stdout, world.result("files.jsonl"));
     for manifest in ["plan.jsonl", "specs.jsonl"] {
-        assert_eq!(place.read(manifest).lines().count(), 6);
+        assert_eq!(world.result(manifest).lines().count(), 6);
     }
-    let seeds = fs_err::read_to_string(place.env_dir().join("tasks/seed_tasks.json")).unwrap();
+    let seeds = fs_err::read_to_string(world.env_dir().join("tasks/seed_tasks.json")).unwrap();
     let seeds: Vec<String> = serde_json::from_str(&seeds).unwrap();
     assert_eq!((seeds.len(), seeds[0].as_str(), &seeds[6]), (7, "open_period", &task(6)));
 }
 
 #[test]
 fn passes_by_themselves_give_what_they_give_together() {
-    let together = Place::new();
+    let together = World::new();
     let model = replay(&together, 4);
     assert_eq!(together.run(&["--count", "4", "--model", &model]).status, Some(0));
-    let apart = Place::new();
+    let apart = World::new();
     let model = replay(&apart, 4);
     for pass in ["plan", "readme", "files", "snapshot"] {
         let ran = apart.run(&["--count", "4", "--model", &model, "--pass", pass]);
@@ -36,21 +36,21 @@ fn passes_by_themselves_give_what_they_give_together() {
     }
     for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl", "prompts/readme.1.md", "prompts/files.1.md"]
     {
-        assert_eq!(together.read(manifest), apart.read(manifest), "{manifest}");
+        assert_eq!(together.result(manifest), apart.result(manifest), "{manifest}");
     }
     let seeds =
-        |place: &Place| fs_err::read_to_string(place.env_dir().join("tasks/seed_tasks.json")).unwrap();
+        |world: &World| fs_err::read_to_string(world.env_dir().join("tasks/seed_tasks.json")).unwrap();
     assert_eq!(seeds(&together), seeds(&apart));
 }
 
 #[test]
 fn what_is_in_the_run_directory_is_not_asked_for_again() {
-    let place = Place::new();
-    let model = replay(&place, 4);
-    let first = place.run(&["--count", "4", "--model", &model]);
+    let world = World::new();
+    let model = replay(&world, 4);
+    let first = world.run(&["--count", "4", "--model", &model]);
     // What the run itself puts into the environment changes no request.
-    place.write_task(&task(1), "Settle account 1.");
-    let second = place.run(&["--count", "4", "--model", &model]);
+    world.write_task(&task(1), "Settle account 1.");
+    let second = world.run(&["--count", "4", "--model", &model]);
     assert_eq!(first.stdout, second.stdout);
     assert!(second.stderr.contains(" 0 answers from the model, 8 from the journal"), "{}", second.stderr);
     assert!(!second.stderr.contains("--fresh"), "{}", second.stderr);
@@ -61,8 +61,8 @@ fn a_pass_without_what_it_starts_from_says_so() {
     for (pass, missing) in
         [("readme", "there is no plan"), ("files", "there are no READMEs"), ("snapshot", "no files records")]
     {
-        let place = Place::new();
-        let ran = place.run(&["--count", "2", "--model", &replay(&place, 2), "--pass", pass]);
+        let world = World::new();
+        let ran = world.run(&["--count", "2", "--model", &replay(&world, 2), "--pass", pass]);
         assert_eq!(ran.status, Some(2), "{pass}: {ran:?}");
         assert!(ran.stderr.contains(missing), "{pass}: {ran:?}");
     }
@@ -70,65 +70,65 @@ fn a_pass_without_what_it_starts_from_says_so() {
 
 #[test]
 fn a_fresh_run_plans_anew() {
-    let place = Place::new();
-    let model = replay(&place, 3);
-    assert_eq!(place.run(&["--count", "2", "--model", &model]).status, Some(0));
-    let ran = place.run(&["--count", "3", "--model", &model, "--fresh"]);
+    let world = World::new();
+    let model = replay(&world, 3);
+    assert_eq!(world.run(&["--count", "2", "--model", &model]).status, Some(0));
+    let ran = world.run(&["--count", "3", "--model", &model, "--fresh"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert_eq!(place.read("plan.jsonl").lines().count(), 3);
-    assert!(!place.run_dir().join("prompts/plan.3.md").exists());
+    assert_eq!(world.result("plan.jsonl").lines().count(), 3);
+    assert!(!world.run_dir().join("prompts/plan.3.md").exists());
 }
 
 #[test]
 fn what_somebody_writes_into_the_plan_stays() {
-    let place = Place::new();
-    let model = replay(&place, 4);
+    let world = World::new();
+    let model = replay(&world, 4);
     let mine = "{\"record\": \"plan\", \"task\": \"settle_account_4\", \"colour\": \"red\"}\n";
-    fs_err::create_dir_all(place.run_dir()).unwrap();
-    fs_err::write(place.run_dir().join("plan.jsonl"), mine).unwrap();
-    let ran = place.run(&["--count", "4", "--model", &model]);
+    fs_err::create_dir_all(world.run_dir()).unwrap();
+    fs_err::write(world.run_dir().join("plan.jsonl"), mine).unwrap();
+    let ran = world.run(&["--count", "4", "--model", &model]);
     // The journal has no answer for the rows from number 2 on.
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    assert!(place.read("plan.jsonl").starts_with(mine));
+    assert!(world.result("plan.jsonl").starts_with(mine));
 }
 
 #[test]
 fn the_journal_of_a_run_that_grew_replays_as_a_whole() {
-    let (place, server) = (Place::new(), good_server());
-    assert_eq!(place.run_at(&server, &["--count", "2"]).status, Some(0));
-    assert_eq!(place.run_at(&server, &["--count", "5"]).status, Some(0));
-    let again = Place::new();
-    let model = format!("replay:{}", place.run_dir().join("answers.jsonl").display());
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "2"]).status, Some(0));
+    assert_eq!(world.run_at(&server, &["--count", "5"]).status, Some(0));
+    let again = World::new();
+    let model = format!("replay:{}", world.run_dir().join("answers.jsonl").display());
     let ran = again.run(&["--count", "5", "--model", &model]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl"] {
-        assert!(again.read(manifest) == place.read(manifest), "{manifest}");
+        assert!(again.result(manifest) == world.result(manifest), "{manifest}");
     }
 }
 
 #[test]
 fn rows_that_come_in_are_the_plan() {
-    let place = Place::new();
-    let model = replay(&place, 3);
-    assert_eq!(place.run(&["--count", "2", "--model", &model, "--pass", "plan"]).status, Some(0));
-    let rows = place.write("rows.jsonl", "{\"record\":\"plan\",\"task\":\"settle_account_3\"}\n{\"record\":\"plan\",\"task\":\"settle_account_1\"}\n");
-    let ran = place.run(&["--count", "2", "--model", &model, "-i", rows.to_str().unwrap()]);
+    let world = World::new();
+    let model = replay(&world, 3);
+    assert_eq!(world.run(&["--count", "2", "--model", &model, "--pass", "plan"]).status, Some(0));
+    let rows = world.write("rows.jsonl", "{\"record\":\"plan\",\"task\":\"settle_account_3\"}\n{\"record\":\"plan\",\"task\":\"settle_account_1\"}\n");
+    let ran = world.run(&["--count", "2", "--model", &model, "-i", rows.to_str().unwrap()]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(3)), ("files".to_owned(), task(1))]);
-    assert!(place.read("plan.jsonl").lines().next().unwrap().contains("settle_account_3"));
+    assert!(world.result("plan.jsonl").lines().next().unwrap().contains("settle_account_3"));
 }
 
 #[test]
 fn readmes_that_come_in_get_files() {
-    let place = Place::new();
-    let model = replay(&place, 3);
-    assert_eq!(place.run(&["--count", "3", "--model", &model, "--pass", "plan,readme"]).status, Some(0));
-    let specs = place.read("specs.jsonl");
+    let world = World::new();
+    let model = replay(&world, 3);
+    assert_eq!(world.run(&["--count", "3", "--model", &model, "--pass", "plan,readme"]).status, Some(0));
+    let specs = world.result("specs.jsonl");
     let mut lines: Vec<&str> = specs.lines().take(2).collect();
     lines.insert(1, r#"{"record":"spec","task":"../../etc","readme":"x"}"#);
     lines.insert(1, r#"{"record":"mine"}"#);
-    let input = place.write("in.jsonl", &lines.join("\n"));
-    let ran = place.run(&["--model", &model, "--pass", "files", "-i", input.to_str().unwrap()]);
+    let input = world.write("in.jsonl", &lines.join("\n"));
+    let ran = world.run(&["--model", &model, "--pass", "files", "-i", input.to_str().unwrap()]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert!(ran.stderr.contains("is no name of a task"), "{ran:?}");
     let kinds: Vec<String> = kinds_and_tasks(&ran).into_iter().map(|(kind, _)| kind).collect();

@@ -3,26 +3,26 @@
 use serde_json::{Value, json};
 use testkit::{Answer, Play, Server};
 
-use crate::support::{Place, Ran, description, good_server, kinds_and_tasks, task};
+use crate::world::{Ran, World, description, good_server, kinds_and_tasks, task};
 
 /// Runs the program with these records as its input.
-fn run_on(place: &Place, server: &Server, args: &[&str], records: &str) -> Ran {
-    Ran::of(&mut place.command_at(server, args), records)
+fn run_on(world: &World, server: &Server, args: &[&str], records: &str) -> Ran {
+    Ran::of(&mut world.command_at(server, args), records)
 }
 
 /// Makes tasks and puts them into the environment.
-fn place_with_tasks(count: usize) -> (Place, String) {
-    let place = Place::new();
-    let ran = place.run_at(&good_server(), &["--count", &count.to_string()]);
+fn world_with_tasks(count: usize) -> (World, String) {
+    let world = World::new();
+    let ran = world.run_at(&good_server(), &["--count", &count.to_string()]);
     for line in ran.stdout.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
-        let dir = place.env_dir().join("tasks").join(record["task"].as_str().unwrap());
+        let dir = world.env_dir().join("tasks").join(record["task"].as_str().unwrap());
         fs_err::create_dir_all(&dir).unwrap();
         for (name, content) in record["files"].as_object().unwrap() {
             fs_err::write(dir.join(name), content.as_str().unwrap()).unwrap();
         }
     }
-    (place, ran.stdout)
+    (world, ran.stdout)
 }
 
 fn verdict(task: &str, message: &str) -> String {
@@ -47,11 +47,11 @@ fn surgeon() -> Server {
 
 #[test]
 fn a_bad_verdict_becomes_a_mended_task() {
-    let (place, _) = place_with_tasks(2);
+    let (world, _) = world_with_tasks(2);
     let server = surgeon();
     let records =
         verdict(&task(1), "") + &verdict(&task(2), "it does not parse") + &verdict(&task(2), "nor that");
-    let ran = run_on(&place, &server, &["--pass", "repair"], &records);
+    let ran = run_on(&world, &server, &["--pass", "repair"], &records);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(2))]);
     let record: Value = serde_json::from_str(&ran.stdout).unwrap();
@@ -64,10 +64,10 @@ fn a_bad_verdict_becomes_a_mended_task() {
 
 #[test]
 fn repairs_of_a_task_are_counted() {
-    let (place, _) = place_with_tasks(1);
+    let (world, _) = world_with_tasks(1);
     let server = surgeon();
     let repair = |message: &str| {
-        run_on(&place, &server, &["--pass", "repair", "--rounds", "1"], &verdict(&task(1), message))
+        run_on(&world, &server, &["--pass", "repair", "--rounds", "1"], &verdict(&task(1), message))
     };
     assert_eq!(repair("bad").status, Some(0));
     // The same repair again, as after an interruption, is not another one.
@@ -80,7 +80,7 @@ fn repairs_of_a_task_are_counted() {
 
 #[test]
 fn fixtures_are_written_by_somebody_who_has_not_seen_the_verifier() {
-    let (place, files) = place_with_tasks(2);
+    let (world, files) = world_with_tasks(2);
     let server = Server::start(|asked| {
         let text = if asked.prompt.contains("Write `fixtures.json` for `settle_account_1`") {
             "````fixtures.json\n{\"golden\": [{\"about\": \"done\", \"files\": {\"/tmp/r.json\": {\"ok\": true}}}]}\n````\n"
@@ -89,7 +89,7 @@ fn fixtures_are_written_by_somebody_who_has_not_seen_the_verifier() {
         };
         Play::Answer(Answer::new(text))
     });
-    let ran = run_on(&place, &server, &["--pass", "fixtures", "--max-candidates", "2"], &files);
+    let ran = run_on(&world, &server, &["--pass", "fixtures", "--max-candidates", "2"], &files);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     let expected = [("files", task(1)), ("files", task(2)), ("failure", task(2))];
     assert_eq!(kinds_and_tasks(&ran), expected.map(|(kind, task)| (kind.to_owned(), task)));
