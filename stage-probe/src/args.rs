@@ -1,16 +1,16 @@
-//! What was typed, and what it comes to.
+//! The command line.
 
 use std::path::PathBuf;
 
 use clap::Parser;
 use common::stage::StageArgs;
 
-/// Run verifiers in a sandbox, against states whose verdict is known
+/// Run verifiers in a sandbox against states whose verdict is known
 ///
-/// A verifier is only trusted after it was run. This runs each one without its environment: on no result, an
-/// empty one, a garbled one, the one that is written when nothing was done, without a vision model, and on
-/// the states in the task's fixtures.json. Verifiers are untrusted code: they get no network, no files but
-/// their task's, and no way to each other.
+/// A verifier is only trusted after it was run. This stage runs each one without its environment: with no result,
+/// an empty one, a garbled one, the one that is written when nothing was done, without a vision model, and with
+/// the states in the task's fixtures.json. Verifiers are untrusted code: they get no network, no files except
+/// those of their task, and no access to each other.
 #[derive(Debug, Parser)]
 #[command(name = "stage-probe", version)]
 pub(crate) struct Args {
@@ -19,35 +19,35 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Probe this task alone, of the environment given by PATH
+    /// Probe only this task of the environment given by PATH
     #[arg(long, value_name = "NAME", requires = "paths")]
     pub(crate) task: Option<String>,
 
-    /// The Python that verifiers are run with: a path, or a name to look up
+    /// The Python interpreter that runs verifiers: a path, or a name to look up
     #[arg(long, value_name = "PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,
 
-    /// How often to run a verifier in each state
+    /// Run a verifier N times in each state
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
     pub(crate) repeat: u32,
 
-    /// How many mutants of a golden state to try at most
+    /// Try at most N mutants of a golden state
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) mutants: usize,
 
-    /// How many seconds a run may take
+    /// Stop a run after SECONDS
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
 
-    /// How many verifiers to run at the same time [default: one per processor]
+    /// Run N verifiers at the same time [default: one per processor]
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
 
-    /// Show what is denied to verifiers on this machine, by running code that tries, and do no more
+    /// Run code that tries to break out of the sandbox, print what is denied on this machine, and exit
     #[arg(long, conflicts_with_all = ["paths", "unsafe_"])]
     pub(crate) self_test: bool,
 
-    /// Run verifiers even where they cannot be confined, with whatever protection there is
+    /// Run verifiers even if this machine cannot confine them, with the protection that it offers
     #[arg(long = "unsafe")]
     pub(crate) unsafe_: bool,
 

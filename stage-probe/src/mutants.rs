@@ -1,42 +1,35 @@
-//! Mutants of a golden state: one thing in one result made wrong.
+//! Mutants of a golden state: one field in one result made wrong.
 //!
-//! A verifier that looks at a field loses the pass when the field is wrong. One that keeps it for most
-//! mutants looks at little of what was done, and a task that is done badly would pass as well.
+//! A verifier that reads a field does not pass when the field is wrong. One that passes most mutants reads
+//! little of the result, and would also pass a task that was done badly.
 
-use std::collections::BTreeMap;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use task_spec::fixtures::Fixture;
 
-use crate::states::{Expected, State};
+use crate::states::{Expected, KnownState};
 
-/// A whole number that is a time, in seconds since 1970, is above this: 2001.
+/// A whole number above this is taken for a time, in seconds since 1970: 2001.
 const EARLIEST_TIME: f64 = 1e9;
 
 /// A month, in seconds.
 const MONTH: f64 = 30.0 * 86_400.0;
 
-/// Up to `most` mutants of a golden state, spread evenly over what could be made wrong.
-pub(crate) fn of(golden: &Fixture, most: usize) -> Vec<State> {
+/// Up to `most` mutants of a golden state, spread evenly over its fields.
+pub(crate) fn of(golden: &Fixture, most: usize) -> Vec<KnownState> {
     let mut all = Vec::new();
     for (path, content) in &golden.files {
         let Some(result) = as_json(content) else { continue };
         for (what, mutant) in mutate(&result) {
-            let files: BTreeMap<String, Value> =
-                golden.files.iter().map(|(p, c)| (p.clone(), c.clone())).collect();
-            let mut fixture = Fixture { files, ..golden.clone() };
+            let mut fixture = golden.clone();
             fixture.files.insert(path.clone(), Value::String(mutant.to_string()));
-            // The model was asked about the golden state, and would say so again.
-            let mut state = State::of_fixture(what, Expected::Golden, &fixture);
-            state.expected = Expected::Mutant;
-            all.push(state);
+            all.push(KnownState::of_fixture(what, Expected::Mutant, &fixture));
         }
     }
     let step = all.len().div_ceil(most.max(1)).max(1);
     all.into_iter().step_by(step).collect()
 }
 
-/// The JSON that a file holds, whether it is given as such or as text.
+/// The JSON in a file, whether it is given as JSON or as text.
 fn as_json(content: &Value) -> Option<Value> {
     match content {
         Value::String(text) => serde_json::from_str(text).ok().filter(|value: &Value| !value.is_string()),
@@ -44,7 +37,7 @@ fn as_json(content: &Value) -> Option<Value> {
     }
 }
 
-/// Every way to make one field of `result` wrong, with what was done to which.
+/// All mutants of `result`, each with its description: the field, and what was done to it.
 fn mutate(result: &Value) -> Vec<(String, Value)> {
     let mut mutants = Vec::new();
     let mut fields = Vec::new();
@@ -67,7 +60,7 @@ fn mutate(result: &Value) -> Vec<(String, Value)> {
     mutants
 }
 
-/// JSON pointers to all fields that hold no others. Of a list, to its first item: they are alike.
+/// Collects JSON pointers to all fields without inner fields. Of a list, only the first item counts.
 fn collect_fields(value: &Value, pointer: &str, fields: &mut Vec<String>) {
     match value {
         Value::Object(map) if !map.is_empty() => {
@@ -86,6 +79,7 @@ fn collect_fields(value: &Value, pointer: &str, fields: &mut Vec<String>) {
     }
 }
 
+/// Wrong values for a field, each with what was done to it.
 fn wrong_values(value: &Value) -> Vec<(&'static str, Value)> {
     let mut wrong = match value {
         Value::Bool(flag) => vec![("changed", json!(!flag))],
@@ -117,24 +111,21 @@ fn number_of(number: f64) -> Value {
     if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
 }
 
+/// Whether a text starts with a date such as `2026-01-31`.
 fn looks_like_a_date(text: &str) -> bool {
-    let digits = |range: std::ops::Range<usize>| {
-        text.get(range).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
-    };
-    digits(0..4)
-        && text.get(4..5) == Some("-")
-        && digits(5..7)
-        && text.get(7..8) == Some("-")
-        && digits(8..10)
+    let pattern = b"dddd-dd-dd";
+    text.len() >= pattern.len()
+        && pattern.iter().zip(text.bytes()).all(|(expected, byte)| match expected {
+            b'd' => byte.is_ascii_digit(),
+            other => byte == *other,
+        })
 }
 
+/// Removes the field at `pointer`. Returns whether it existed.
 fn remove(value: &mut Value, pointer: &str) -> bool {
     let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
     match value.pointer_mut(parent) {
-        Some(Value::Object(map)) => {
-            let map: &mut Map<String, Value> = map;
-            map.shift_remove(&key.replace("~1", "/").replace("~0", "~")).is_some()
-        }
+        Some(Value::Object(map)) => map.shift_remove(&key.replace("~1", "/").replace("~0", "~")).is_some(),
         Some(Value::Array(items)) if !items.is_empty() => {
             items.remove(0);
             true

@@ -1,143 +1,108 @@
-//! The states a verifier is run in, and what a sound one says in each.
+//! The states in which a verifier is run, and the verdict that a valid verifier gives in each.
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use sandbox::{File, Otherwise, State, Vlm};
 use serde_json::Value;
 use task_spec::fixtures::{Fixture, Fixtures};
 
 use crate::untouched;
 
-/// A state of the environment, as the verifier gets to see it.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct State {
-    #[serde(skip)]
+/// A state with a known verdict.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownState {
     pub(crate) name: String,
-    #[serde(skip)]
     pub(crate) expected: Expected,
-    /// What `copy_from_env` delivers, by path.
-    pub(crate) files: BTreeMap<String, File>,
-    /// What it delivers for any other path.
-    pub(crate) otherwise: Otherwise,
-    /// What `exec_capture` prints, by command.
-    pub(crate) commands: BTreeMap<String, String>,
-    /// What `query_vlm` answers.
-    pub(crate) vlm: Vlm,
+    pub(crate) state: State,
 }
 
-/// What a sound verifier says of a state.
+/// The verdict that a valid verifier gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Expected {
-    /// No pass, no score: nothing was done.
+    /// No pass and no score: nothing was done.
     Nothing,
     /// A pass.
     Golden,
-    /// No pass, a score in between.
+    /// No pass, and a score between 0 and 100.
     Partial,
-    /// No pass, next to no score.
+    /// No pass, and almost no score.
     WrongTarget,
-    /// No pass: something is wrong. It may be something that does not matter.
+    /// No pass: one field is wrong. The field may be irrelevant.
     Mutant,
 }
 
-/// The content of a file.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum File {
-    /// As it is.
-    Text(String),
-    /// In Base64.
-    Base64(String),
-    /// What this program in Python would dump, read off its text.
-    Python(String),
-}
-
-/// What a path comes to that a state says nothing of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Otherwise {
-    /// No such file.
-    Missing,
-    /// `{}` where the name ends in `.json`, else an empty file.
-    Empty,
-    /// Bytes that are neither JSON nor text.
-    Garbled,
-}
-
-/// What a vision model says.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Vlm {
-    /// That there is none.
-    Unavailable,
-    /// That it sees nothing of what it is asked for.
-    SeesNothing,
-    /// Yes.
-    Agrees,
-    /// This.
-    Parsed(Value),
-}
-
-impl State {
-    fn new(name: &str, expected: Expected, otherwise: Otherwise) -> Self {
-        Self {
-            name: name.to_owned(),
-            expected,
-            files: BTreeMap::new(),
-            otherwise,
-            commands: BTreeMap::new(),
-            vlm: Vlm::SeesNothing,
+impl Expected {
+    /// The verdict for a fixture with this name.
+    fn of_fixture(name: &str) -> Self {
+        if name.starts_with("golden") {
+            Self::Golden
+        } else if name.starts_with("partial") {
+            Self::Partial
+        } else if name.starts_with("wrong_target") {
+            Self::WrongTarget
+        } else {
+            Self::Nothing
         }
     }
+}
 
-    /// A state that a task brings along, or one made from it.
+impl KnownState {
+    /// A state in which nothing was done.
+    fn nothing(name: &str, otherwise: Otherwise) -> Self {
+        let state =
+            State { files: BTreeMap::new(), otherwise, commands: BTreeMap::new(), vlm: Vlm::SeesNothing };
+        Self { name: name.to_owned(), expected: Expected::Nothing, state }
+    }
+
+    /// A state that a task's fixtures describe. Unless the fixture says what a vision model answers, it agrees
+    /// with everything in a golden state and in its mutants, and sees nothing in any other.
     pub(crate) fn of_fixture(name: String, expected: Expected, fixture: &Fixture) -> Self {
-        let texts = fixture.files.iter().map(|(path, content)| (path.clone(), File::Text(text_of(content))));
-        let bytes =
-            fixture.base64.iter().map(|(path, content)| (path.clone(), File::Base64(content.clone())));
-        let by_default = if expected == Expected::Golden { Vlm::Agrees } else { Vlm::SeesNothing };
-        Self {
-            name,
-            expected,
-            files: texts.chain(bytes).collect(),
+        let mut files = BTreeMap::new();
+        for (path, content) in &fixture.files {
+            files.insert(path.clone(), File::Text(text_of(content)));
+        }
+        for (path, content) in &fixture.base64 {
+            files.insert(path.clone(), File::Base64(content.clone()));
+        }
+        let agrees = matches!(expected, Expected::Golden | Expected::Mutant);
+        let default = if agrees { Vlm::Agrees } else { Vlm::SeesNothing };
+        let state = State {
+            files,
             otherwise: Otherwise::Missing,
             commands: fixture.commands.clone(),
-            vlm: fixture.vlm.clone().map_or(by_default, Vlm::Parsed),
-        }
+            vlm: fixture.vlm.clone().map_or(default, Vlm::Parsed),
+        };
+        Self { name, expected, state }
     }
 }
 
-/// The text of a file whose content is given as it is, or as the JSON that stands in it.
+/// The text of a file whose content is given as text, or as the JSON in it.
 fn text_of(content: &Value) -> String {
     content.as_str().map_or_else(|| content.to_string(), str::to_owned)
 }
 
-/// The states of a task: those that need nothing of it, the one its export script gives away, and those in
-/// its fixtures.
-pub(crate) fn of_task(export_script: Option<&str>, fixtures: &Fixtures) -> Vec<State> {
-    let nothing = |name, otherwise| State::new(name, Expected::Nothing, otherwise);
+/// The states of a task: those that are the same for every task, the one that follows from its export script, and
+/// those in its fixtures.
+pub(crate) fn of_task(export_script: Option<&str>, fixtures: &Fixtures) -> Vec<KnownState> {
     let mut states = vec![
-        nothing("no_result", Otherwise::Missing),
-        nothing("empty_result", Otherwise::Empty),
-        nothing("garbled_result", Otherwise::Garbled),
+        KnownState::nothing("no_result", Otherwise::Missing),
+        KnownState::nothing("empty_result", Otherwise::Empty),
+        KnownState::nothing("garbled_result", Otherwise::Garbled),
     ];
     let written = export_script.map(untouched::results).unwrap_or_default();
     if !written.is_empty() {
-        states.push(State { files: written.clone(), ..nothing("untouched", Otherwise::Missing) });
+        let mut untouched = KnownState::nothing("untouched", Otherwise::Missing);
+        untouched.state.files.clone_from(&written);
+        states.push(untouched);
     }
     let otherwise = if written.is_empty() { Otherwise::Empty } else { Otherwise::Missing };
-    states.push(State { files: written, vlm: Vlm::Unavailable, ..nothing("no_model", otherwise) });
+    let mut no_model = KnownState::nothing("no_model", otherwise);
+    no_model.state.files = written;
+    no_model.state.vlm = Vlm::Unavailable;
+    states.push(no_model);
     states.extend(fixtures.states().map(|(name, fixture)| {
-        let expected = if name.starts_with("golden") {
-            Expected::Golden
-        } else if name.starts_with("partial") {
-            Expected::Partial
-        } else if name.starts_with("wrong_target") {
-            Expected::WrongTarget
-        } else {
-            Expected::Nothing
-        };
-        State::of_fixture(name, expected, fixture)
+        let expected = Expected::of_fixture(&name);
+        KnownState::of_fixture(name, expected, fixture)
     }));
     states
 }

@@ -1,11 +1,11 @@
-//! What a person wants to know in the end.
+//! The summary at the end of a run.
 
 use std::collections::BTreeMap;
 
 use common::record::{Outcome, Probe, Severity};
 use common::ui::Ui;
 
-/// Outcomes by state, issues by code.
+/// Counts of outcomes by state, and of issues by code.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     tasks: usize,
@@ -17,7 +17,7 @@ pub(crate) struct Summary {
 }
 
 impl Summary {
-    /// Counts a record, and says what is wrong with its task.
+    /// Counts a record, and prints its issues.
     pub(crate) fn count(&mut self, probe: &Probe, ui: &Ui) {
         self.tasks += 1;
         self.bad += usize::from(!probe.ok);
@@ -51,12 +51,12 @@ impl Summary {
         }
     }
 
-    /// Whether any task has an issue that makes it bad.
+    /// Whether any task is bad.
     pub(crate) fn any_bad(&self) -> bool {
         self.bad > 0
     }
 
-    /// Says it all in a few lines.
+    /// Prints the summary.
     pub(crate) fn show(&self, ui: &Ui) {
         ui.info(format_args!("{} tasks probed, {} of them bad", self.tasks, self.bad));
         if !self.states.is_empty() {

@@ -1,58 +1,48 @@
-//! What a task's verifier needs to be run: read from the task folder, all of it, before it goes into a
-//! sandbox that sees none of this machine's folders.
+//! Loads a task: everything that its verifier needs. The sandbox has no access to the task folder.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
-use serde_json::{Value, json};
+use sandbox::Program;
+use serde_json::json;
 use task_spec::fixtures::{self, Fixtures};
 use task_spec::spec::{self, NamedVerifier, VerifierRef};
-use task_spec::value::Value as Spec;
+use task_spec::value::Value;
 
-/// How much of a task, and of what its environment shares, goes into a sandbox, in bytes.
+/// The largest size of a task's files and its environment's shared files together, in bytes.
 const MAX_FILES: u64 = 32 << 20;
 
-/// How deep folders are followed.
+/// The largest depth of folders that are read.
 const MAX_DEPTH: usize = 8;
 
 /// A task whose verifier can be run.
 #[derive(Debug)]
 pub(crate) struct ProbeTask {
-    /// The environment's id, as the task names it.
-    pub(crate) env_id: String,
-    /// The verifier's file in the task folder.
-    pub(crate) verifier: String,
-    /// The function in it.
-    pub(crate) function: String,
-    /// The third argument of a verifier.
-    pub(crate) info: Value,
-    /// Files by their names below the environment: the task's own, and the Python that tasks share.
-    pub(crate) files: Vec<(String, Vec<u8>)>,
-    /// The script that writes the result, where there is one.
+    pub(crate) program: Program,
+    /// The script that writes the result, if there is one.
     pub(crate) export_script: Option<String>,
     pub(crate) fixtures: Fixtures,
 }
 
-/// Where a task is.
+/// A task folder and its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    /// The task folder, as an absolute path.
+pub(crate) struct TaskFolder {
+    /// The folder, as an absolute path.
     pub(crate) dir: PathBuf,
-    /// The environment's folder name.
+    /// The folder name of the environment.
     pub(crate) env: String,
-    /// The task's folder name.
+    /// The folder name of the task.
     pub(crate) task: String,
 }
 
-impl Place {
-    /// The place of the task in the folder `dir`, which lies below its environment's `tasks`.
-    pub(crate) fn of(dir: &Path) -> Result<Self> {
+impl TaskFolder {
+    /// The task folder `dir`, which is in the `tasks` folder of its environment.
+    pub(crate) fn at(dir: &Path) -> Result<Self> {
         let dir = fs::canonicalize(dir)?;
-        let name = |path: Option<&Path>| Some(path?.file_name()?.to_str()?.to_owned());
-        let (task, env) = (name(Some(&dir)), name(dir.parent().and_then(Path::parent)));
-        let (Some(task), Some(env)) = (task, env) else {
-            bail!("{} is no task folder: it does not lie in an environment's tasks", dir.display());
+        let env_root = dir.parent().and_then(Path::parent);
+        let (Some(task), Some(env)) = (name_of(&dir), env_root.and_then(name_of)) else {
+            bail!("{} is not a task folder: it is not in an environment's tasks folder", dir.display());
         };
         Ok(Self { dir, env, task })
     }
@@ -62,43 +52,45 @@ impl Place {
     }
 }
 
-/// What a task comes to.
-#[derive(Debug)]
-pub(crate) enum Loaded {
-    /// Its verifier can be run.
-    Task(Box<ProbeTask>),
-    /// It is judged without a program.
-    NoProgram,
+fn name_of(path: &Path) -> Option<String> {
+    Some(path.file_name()?.to_str()?.to_owned())
 }
 
-/// Reads the task at `place`.
-pub(crate) fn load(place: &Place) -> Result<Loaded> {
-    let spec = spec::read_task(&place.dir)?;
+/// Loads the task in `folder`. None if the task is not verified by a program.
+pub(crate) fn load(folder: &TaskFolder) -> Result<Option<ProbeTask>> {
+    let spec = spec::read_task(&folder.dir)?;
     let named = NamedVerifier::of(&spec);
     if named == NamedVerifier::OtherMode {
-        return Ok(Loaded::NoProgram);
+        return Ok(None);
     }
     let reference = named.text().context("the spec names no verifier")?;
-    let Some(VerifierRef::File { file: verifier, function }) = VerifierRef::parse(reference) else {
+    let Some(VerifierRef::File { file, function }) = VerifierRef::parse(reference) else {
         bail!("the verifier {reference} is not in the task folder");
     };
-    ensure!(place.dir.join(verifier).is_file(), "the verifier {verifier} is missing");
-    let text = |key: &str| spec.get(key).and_then(Spec::as_str).unwrap_or_default().to_owned();
+    ensure!(folder.dir.join(file).is_file(), "the verifier {file} is missing");
     let whole = spec.to_json();
     let metadata = whole.get("metadata").filter(|value| value.is_object()).cloned().unwrap_or(json!({}));
-    let info = json!({ "task_id": text("id"), "metadata": metadata, "task_spec": whole });
-    Ok(Loaded::Task(Box::new(ProbeTask {
-        env_id: text("env_id"),
-        verifier: verifier.to_owned(),
+    let program = Program {
+        env: folder.env.clone(),
+        task: folder.task.clone(),
+        env_id: text(&spec, "env_id"),
+        file: file.to_owned(),
         function: function.to_owned(),
-        info,
-        files: gather(place)?,
-        export_script: read_if_there(&place.dir.join("export_result.sh"))?,
-        fixtures: read_fixtures(&place.dir)?,
-    })))
+        task_info: json!({ "task_id": text(&spec, "id"), "metadata": metadata, "task_spec": whole }),
+        files: gather(folder)?,
+    };
+    Ok(Some(ProbeTask {
+        program,
+        export_script: read_if_present(&folder.dir.join("export_result.sh"))?,
+        fixtures: read_fixtures(&folder.dir)?,
+    }))
 }
 
-fn read_if_there(path: &Path) -> Result<Option<String>> {
+fn text(spec: &Value, key: &str) -> String {
+    spec.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+fn read_if_present(path: &Path) -> Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
@@ -106,18 +98,19 @@ fn read_if_there(path: &Path) -> Result<Option<String>> {
 }
 
 fn read_fixtures(dir: &Path) -> Result<Fixtures> {
-    let Some(text) = read_if_there(&dir.join(fixtures::FILE_NAME))? else { return Ok(Fixtures::default()) };
-    serde_json::from_str(&text).with_context(|| format!("{} is of another shape", fixtures::FILE_NAME))
+    let Some(text) = read_if_present(&dir.join(fixtures::FILE_NAME))? else { return Ok(Fixtures::default()) };
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} does not have the expected fields", fixtures::FILE_NAME))
 }
 
-/// The files of the task, and the Python beside and above it that gym-anything's import path reaches.
-fn gather(place: &Place) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut gathered = Gathered { root: place.env_root(), files: Vec::new(), left: MAX_FILES };
-    gathered.folder(&place.dir, MAX_DEPTH, |_| true)?;
+/// The files of the task, and the Python files beside and above it that gym-anything's import path reaches.
+fn gather(folder: &TaskFolder) -> Result<Vec<(String, Vec<u8>)>> {
+    let mut gathered = Gathered { root: folder.env_root(), files: Vec::new(), left: MAX_FILES };
+    gathered.folder(&folder.dir, MAX_DEPTH, |_| true)?;
     let is_python = |path: &Path| path.extension().is_some_and(|extension| extension == "py");
-    gathered.folder(&place.env_root().join("tasks"), 0, is_python)?;
-    gathered.folder(place.env_root(), 0, is_python)?;
-    gathered.folder(&place.env_root().join("utils"), MAX_DEPTH, |_| true)?;
+    gathered.folder(&folder.env_root().join("tasks"), 0, is_python)?;
+    gathered.folder(folder.env_root(), 0, is_python)?;
+    gathered.folder(&folder.env_root().join("utils"), MAX_DEPTH, |_| true)?;
     Ok(gathered.files)
 }
 
@@ -128,7 +121,7 @@ struct Gathered<'a> {
 }
 
 impl Gathered<'_> {
-    /// Takes the files in a folder, and in those below it down to `depth`. Links are not followed: they may
+    /// Reads the files in a folder, and in folders below it down to `depth`. Links are not followed: they may
     /// lead anywhere.
     fn folder(&mut self, dir: &Path, depth: usize, wanted: impl Fn(&Path) -> bool + Copy) -> Result<()> {
         if !dir.is_dir() {
@@ -148,7 +141,7 @@ impl Gathered<'_> {
 
     fn file(&mut self, path: &Path, size: u64) -> Result<()> {
         let Some(left) = self.left.checked_sub(size) else {
-            bail!("its files are larger than {} MiB in all", MAX_FILES >> 20);
+            bail!("the files of the task are larger than {} MiB", MAX_FILES >> 20);
         };
         self.left = left;
         let Ok(name) = path.strip_prefix(self.root) else { return Ok(()) };

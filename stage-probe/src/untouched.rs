@@ -1,22 +1,21 @@
-//! What `export_result.sh` writes when nothing was done, read off its text.
+//! What `export_result.sh` writes when nothing was done, derived from its text.
 //!
-//! The scripts of the corpus collect what they find in shell variables, set to `false`, `0` or nothing at the
-//! start, and put them into a template of JSON, or into a few lines of Python that dump a dictionary. So the
-//! result of the untouched state can be told without running anything: each flag is
-//! false, each count is zero, each command printed nothing. A script of another shape is left alone.
+//! The scripts of the corpus collect their findings in shell variables, which are `false`, `0` or empty at the
+//! start, and put them into a JSON template, or into a few lines of Python that dump a dictionary. So the result
+//! of the untouched state follows without running anything: each flag is false, each count is zero, each
+//! command printed nothing. Scripts of any other form are ignored.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use sandbox::File;
 use serde_json::Value;
 
-use crate::states::File;
-
-/// The longest script that is read, in bytes: thrice the longest of the corpus.
+/// The longest script that is analysed, in bytes: three times the longest of the corpus.
 const MAX_SCRIPT: usize = 128 << 10;
 
-/// The files that the script writes, by path, as far as they can be told. Nothing where none can.
+/// The files that the script writes, by path, as far as they can be derived.
 pub(crate) fn results(script: &str) -> BTreeMap<String, File> {
     if script.len() > MAX_SCRIPT {
         return BTreeMap::new();
@@ -32,10 +31,10 @@ pub(crate) fn results(script: &str) -> BTreeMap<String, File> {
     written
 }
 
-/// What a script gives a variable for what it did not find.
+/// Values of a variable for something that was not found.
 const NOTHING: [&str; 5] = ["", "0", "false", "False", "\"\""];
 
-/// The values of shell variables when nothing is found, as far as they are plain.
+/// The values of shell variables when nothing is found, as far as they are constant.
 struct Variables(BTreeMap<String, String>);
 
 static ASSIGNMENT: LazyLock<Regex> =
@@ -62,7 +61,7 @@ impl Variables {
                 continue;
             };
             let Some(value) = plain(value.as_str()).or_else(|| printed(value.as_str())) else { continue };
-            // What is given in one branch only is not given when nothing was done, unless it says just that.
+            // An assignment in a branch does not count, unless its value stands for nothing found.
             if NOTHING.contains(&value.as_str()) {
                 values.insert(name.as_str().to_owned(), value);
             } else if indent.is_empty() {
@@ -83,7 +82,7 @@ impl Variables {
         known.or(self.0.get(name).filter(|_| default.is_none())).cloned().or(default.and_then(plain))
     }
 
-    /// The path that a word of a command means.
+    /// The path that a word of a command stands for.
     fn path(&self, word: &str) -> Option<String> {
         let word = word.trim_matches(['"', '\'']);
         let path = if word.starts_with('$') { self.value(word)? } else { word.to_owned() };
@@ -91,14 +90,14 @@ impl Variables {
     }
 }
 
-/// The value of a plain word: quoted or not, with nothing to expand.
+/// The value of a word without expansions, quoted or not.
 fn plain(word: &str) -> Option<String> {
     let found = PLAIN.captures(word)?;
     let value = found.get(1).or(found.get(2)).or(found.get(3))?;
     Some(value.as_str().to_owned())
 }
 
-/// What a command substitution prints when there is nothing to be found, where that can be told.
+/// What a command substitution prints when there is nothing to find, if that can be derived.
 fn printed(command: &str) -> Option<String> {
     if QUOTED.is_match(command) {
         return Some("\"\"".to_owned());
@@ -110,11 +109,11 @@ fn printed(command: &str) -> Option<String> {
     COUNTED.is_match(command).then(|| "0".to_owned())
 }
 
-/// A document that a script holds within itself.
+/// A document inside a script.
 struct Heredoc<'a> {
-    /// The line of the command that reads it.
+    /// The line of its command.
     command: &'a str,
-    /// Whether the shell leaves it as it is.
+    /// Whether the shell expands nothing in it.
     verbatim: bool,
     body: &'a str,
 }
@@ -134,7 +133,7 @@ fn heredocs(script: &str) -> Vec<Heredoc<'_>> {
         rest = after;
         let Some(opening) = OPENING.captures(line).filter(|_| !line.contains("<<<")) else { continue };
         let (Some(quote), Some(end)) = (opening.get(2), opening.get(3)) else { continue };
-        // Without an end, the shell reads on to the end of the script.
+        // Without its end, a document extends to the end of the script.
         let Some(length) = length_of_body(after, end.as_str()) else { break };
         let (body, after) = after.split_at(length);
         found.push(Heredoc { command: line, verbatim: !quote.as_str().is_empty(), body });
@@ -155,7 +154,7 @@ fn length_of_body(text: &str, end: &str) -> Option<usize> {
 }
 
 impl Heredoc<'_> {
-    /// Where it is written to and what is, if it is a result.
+    /// The result that it writes, and where, if it is one.
     fn result(&self, variables: &Variables) -> Option<(Vec<Target>, File)> {
         let redirected = TARGET.captures(self.command).and_then(|found| Some(found.get(1)?.as_str()));
         let saved_program = redirected.is_some_and(|target| PROGRAM.is_match(target));
@@ -177,7 +176,7 @@ impl Heredoc<'_> {
     }
 }
 
-/// Where something is written: to a path, or to one that is in a variable and not known.
+/// Where a document is written: to a path, or to an unknown path in a variable.
 enum Target {
     Path(String),
     Variable(String),
@@ -192,7 +191,7 @@ impl Target {
     }
 }
 
-/// The files that a program in Python opens to write.
+/// The files that a Python program opens for writing.
 fn python_targets(source: &str) -> Vec<Target> {
     let mut targets = Vec::new();
     for found in PYTHON_MOVE.captures_iter(source) {
@@ -212,7 +211,7 @@ static MOVE: LazyLock<Regex> = LazyLock::new(|| {
     regex(r#"\b(?:cp|mv|install)((?:\s+-\w+)*)\s+("[^"]+"|'[^']+'|[^\s;&|]+)\s+("[^"]+"|'[^']+'|[^\s;&|]+)"#)
 });
 
-/// The absolute paths at which what was written to `targets` is found in the end.
+/// The absolute paths of the files in `targets` after the script moved or copied them.
 fn moved(script: &str, targets: Vec<Target>, variables: &Variables) -> Vec<String> {
     let mut paths = Vec::new();
     let mut from_variables = Vec::new();
@@ -235,15 +234,15 @@ fn moved(script: &str, targets: Vec<Target>, variables: &Variables) -> Vec<Strin
     paths
 }
 
-/// What a document is written in, as far as expansions in it are concerned.
+/// The language of a document.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Syntax {
     Json,
     Python,
 }
 
-/// Does with a document what the shell does: puts values in place of variables and commands. Nothing where a
-/// value is needed that cannot be told.
+/// Replaces variables and commands in a document by their values, as the shell does. None if a required value
+/// is unknown.
 fn expand(text: &str, syntax: Syntax, variables: &Variables) -> Option<String> {
     let mut expanded = String::with_capacity(text.len());
     let mut string: Option<char> = None;
@@ -259,7 +258,7 @@ fn expand(text: &str, syntax: Syntax, variables: &Variables) -> Option<String> {
         let step =
             if c == '\\' { 1 + rest[1..].chars().next().map_or(0, char::len_utf8) } else { c.len_utf8() };
         let (piece, after) = rest.split_at(step);
-        // The shell takes the backslash away that keeps a dollar sign from it.
+        // The shell removes the backslash that escapes a dollar sign.
         expanded.push_str(if piece == "\\$" || piece == "\\`" { &piece[1..] } else { piece });
         match string {
             Some(quote) if c == quote || c == '\n' => string = None,
@@ -271,8 +270,8 @@ fn expand(text: &str, syntax: Syntax, variables: &Variables) -> Option<String> {
     Some(expanded)
 }
 
-/// The length of the expansion that a text begins with: `$name`, `${…}`, `$(…)`, `` `…` ``; zero if it begins
-/// with none, and nothing if it begins with one that does not end.
+/// The length of the expansion at the start of a text: `$name`, `${…}`, `$(…)`, `` `…` ``. Zero if there is
+/// none, None if it does not end.
 fn expansion_length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
     match (bytes.first(), bytes.get(1)) {
@@ -287,7 +286,7 @@ fn expansion_length(text: &str) -> Option<usize> {
     }
 }
 
-/// Where the parenthesis is closed that is opened first. Parentheses in quotes do not count.
+/// Where the first parenthesis is closed. Parentheses in quotes do not count.
 fn closing_parenthesis(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     let mut single_quoted = false;
@@ -311,7 +310,7 @@ fn closing_parenthesis(text: &str) -> Option<usize> {
     None
 }
 
-/// What stands in a document in place of an expansion.
+/// The replacement for an expansion in a document.
 fn value_of(
     expansion: &str,
     string: Option<char>,
@@ -322,7 +321,7 @@ fn value_of(
     let is_command = expansion.starts_with("$(") || expansion.starts_with('`');
     let value = if is_command { printed(expansion) } else { variables.value(expansion) };
     if string.is_some() {
-        // Text that was made for a template, quotes and all, and is then put into quotes again.
+        // A value that already has quotes, and is put into quotes again.
         let value = value.filter(|value| value != "\"\"").unwrap_or_default();
         let escaped = Value::String(value).to_string();
         return Some(escaped[1..escaped.len() - 1].to_owned());
@@ -355,10 +354,10 @@ static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     )
 });
 
-/// How far back a key is looked for, in characters.
+/// How far back a key is searched, in characters.
 const LONGEST_KEY: usize = 100;
 
-/// False or zero for a value that is told by its key alone.
+/// False or zero, derived from the key of a value alone.
 fn by_key(before: &str, syntax: Syntax) -> Option<&'static str> {
     let start = before.char_indices().rev().nth(LONGEST_KEY).map_or(0, |(start, _)| start);
     let found = KEY.captures(before.get(start..)?)?;
@@ -377,7 +376,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_script_is_too_strange(
+        fn any_script_can_be_analysed(
             pieces in prop::collection::vec(
                 prop_oneof![
                     Just("cat > /tmp/a.json << EOF\n{\n"), Just("\nEOF\n"), Just("python3 << 'EOF'\n"), Just("$("),

@@ -78,7 +78,7 @@ fn a_second_interrupt_ends_the_verifiers_that_run() {
     let written = [records.next().unwrap()];
     wait_until("the verifier runs", || is_running(&marker));
     let processes = descendants(&probe);
-    for answer in ["waiting for the verifiers that run", "ending the verifiers that run"] {
+    for answer in ["waiting for running verifiers", "ending running verifiers"] {
         send(&probe, Signal::INT);
         let said = said.next().unwrap();
         assert!(said.contains(answer), "{said}");

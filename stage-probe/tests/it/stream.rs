@@ -118,7 +118,7 @@ fn a_folder_without_tasks_is_refused() {
     let world = World::new();
     let ended = world.probe(&[]);
     assert_eq!(ended.status, Some(2));
-    assert!(ended.stderr.contains("there is no task in what was given"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("no task found in the given paths"), "{}", ended.stderr);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! The system calls that a run may make.
 //!
-//! A list of what is allowed, so that whatever a newer kernel can do is not. Anything else fails as on a
-//! kernel that does not have it (`ENOSYS`): libraries are written for that, and fall back, as the C library
-//! does from `clone3`, whose flags a filter cannot see, to `clone`.
+//! This is a list of allowed calls, so that the calls of newer kernels are denied. Any other call fails as on a
+//! kernel without it (`ENOSYS`). Libraries handle that: the C library falls back from `clone3`, whose flags a
+//! filter cannot see, to `clone`.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io;
 
 use libc::{
     AF_UNIX, CLONE_NEWCGROUP, CLONE_NEWIPC, CLONE_NEWNET, CLONE_NEWNS, CLONE_NEWPID, CLONE_NEWUSER,
@@ -16,8 +17,14 @@ use seccompiler::{
     SeccompRule, TargetArch,
 };
 
+use crate::error::{Action, SandboxError};
+
 /// The filter as an array of `struct sock_filter`, in hexadecimal digits.
-pub(super) fn program() -> Result<String, Error> {
+pub(crate) fn program() -> Result<String, SandboxError> {
+    digits().map_err(io::Error::other).action("build the system-call filter")
+}
+
+fn digits() -> Result<String, Error> {
     let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
     let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
     let filter = SeccompFilter::new(rules()?, absent, SeccompAction::Allow, arch).map_err(Error::Backend)?;
@@ -27,7 +34,7 @@ pub(super) fn program() -> Result<String, Error> {
         let [code_0, code_1] = step.code.to_ne_bytes();
         let [k_0, k_1, k_2, k_3] = step.k.to_ne_bytes();
         for byte in [code_0, code_1, step.jt, step.jf, k_0, k_1, k_2, k_3] {
-            // A String takes whatever is written to it.
+            // Writing to a String does not fail.
             let _ = write!(digits, "{byte:02x}");
         }
     }
@@ -47,7 +54,7 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
     let bits = u64::from(namespaces.unsigned_abs());
     rules.insert(libc::SYS_clone, vec![only(0, SeccompCmpOp::MaskedEq(bits), 0)?]);
     rules.insert(libc::SYS_socket, vec![only(0, SeccompCmpOp::Eq, u64::from(AF_UNIX.unsigned_abs()))?]);
-    // Asking for a limit is fine, setting one is not.
+    // Reading a limit is allowed, setting one is not.
     let no_new_limit =
         SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0).map_err(Error::Backend)?;
     rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![no_new_limit]).map_err(Error::Backend)?]);
@@ -64,7 +71,7 @@ fn only(argument: u8, compares: SeccompCmpOp, to: u64) -> Result<SeccompRule, Er
     SeccompRule::new(vec![condition]).map_err(Error::Backend)
 }
 
-/// What Python and its packages need, on any processor.
+/// The calls that Python and its packages need, on any processor.
 const ALLOWED: &[i64] = &[
     // Files.
     libc::SYS_chdir,
@@ -184,7 +191,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_tkill,
     libc::SYS_wait4,
     libc::SYS_waitid,
-    // Time, chance, and what machine this is.
+    // Time, random numbers and system information.
     libc::SYS_clock_getres,
     libc::SYS_clock_gettime,
     libc::SYS_clock_nanosleep,
@@ -196,7 +203,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_sysinfo,
     libc::SYS_times,
     libc::SYS_uname,
-    // Waiting, and talking among the run's own processes.
+    // Waiting, and communication between the processes of a run.
     libc::SYS_accept4,
     libc::SYS_bind,
     libc::SYS_connect,
@@ -219,7 +226,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_socketpair,
 ];
 
-/// The older forms of the same, which newer processors never had.
+/// Older forms of the same calls, which newer architectures do not have.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_HERE: &[i64] = &[
     libc::SYS_access,

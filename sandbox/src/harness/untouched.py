@@ -1,8 +1,8 @@
-"""What a script in Python writes when nothing was done: read off its text, without running it."""
+"""The JSON that a Python script writes when nothing was done, derived from its text without running it."""
 
 import ast
 
-# What a call comes to where there is nothing to be found, by the name of what is called.
+# The result of a call when there is nothing to find, by the name of the function.
 RESULTS = [
     (False, "all any bool endswith exists is_file is_dir isdigit isdir isfile islink startswith"),
     (0, "abs count float getmtime getsize int len max min now round sum time timestamp"),
@@ -14,11 +14,11 @@ RESULT_OF = {name: result for result, names in RESULTS for name in names.split()
 
 
 class Unreadable(Exception):
-    """What the script would write cannot be read off its text."""
+    """The result of the script cannot be derived from its text."""
 
 
 def untouched_by(source):
-    """The value that the script dumps as JSON when no condition of it holds and no loop finds anything."""
+    """The value that the script dumps as JSON when none of its conditions holds and no loop finds anything."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, MemoryError, RecursionError) as error:
@@ -37,7 +37,7 @@ def untouched_by(source):
 
 
 class Reader:
-    """Follows the statements that are executed whatever the state is."""
+    """Follows the statements that are executed in every state."""
 
     def __init__(self):
         self.names = {}
@@ -59,7 +59,7 @@ class Reader:
 
     def assign(self, target, expression):
         if isinstance(target, ast.Name):
-            # A later assignment tells what was found; the first one what is so without it.
+            # A later assignment records what was found; the first one is the value without it.
             self.names.setdefault(target.id, expression)
         elif isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
             owner = self.names.get(getattr(target.value, "id", None))
@@ -81,7 +81,7 @@ class Reader:
 
     def value(self, node, depth=0):
         if depth > 40:
-            raise Unreadable("its values refer to one another")
+            raise Unreadable("its values refer to each other")
         deeper = depth + 1
         if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float, type(None))):
             return node.value
@@ -124,10 +124,10 @@ class Reader:
 
 
 def called(node):
-    """The name of what is called: `f` of f(), `m` of x.m()."""
+    """The name of the function: `f` of f(), `m` of x.m()."""
     return getattr(node.func, "attr", None) or getattr(node.func, "id", None)
 
 
 def neutral(value):
-    """False, zero or nothing, of the value's own type."""
+    """False, zero or an empty value of the value's own type."""
     return type(value)() if value is not None else None

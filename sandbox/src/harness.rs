@@ -1,0 +1,54 @@
+//! The Python program that runs in a sandbox, and its configuration.
+
+use serde::Serialize;
+
+use crate::error::{Action, SandboxError};
+use crate::seccomp;
+
+/// The program. See `harness/server.py`.
+pub(crate) const HARNESS: &str = concat!(
+    include_str!("harness/confine.py"),
+    include_str!("harness/untouched.py"),
+    include_str!("harness/gym_anything.py"),
+    include_str!("harness/run.py"),
+    include_str!("harness/keeper.py"),
+    include_str!("harness/server.py"),
+);
+
+/// The resource limits of a run, besides time.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Limits {
+    /// Address space of each process, in bytes.
+    memory: u64,
+    /// All files in the work folder together, in bytes.
+    disk: u64,
+    /// The largest file, in bytes.
+    file: u64,
+    /// Open files of each process.
+    descriptors: u64,
+    /// Processes and threads of a sandbox.
+    processes: u64,
+}
+
+/// Enough for a program that loads scientific packages and unpacks a document.
+const LIMITS: Limits =
+    Limits { memory: 2 << 30, disk: 64 << 20, file: 64 << 20, descriptors: 256, processes: 64 };
+
+/// The configuration of the harness.
+#[derive(Debug, Serialize)]
+struct Config {
+    /// Whether it runs in its own namespaces, and fails if any other protection is missing.
+    confined: bool,
+    /// The folder that holds `bench`, for the files of programs, and `tmp`, for the files that runs write.
+    root: String,
+    /// The system-call filter, as the kernel takes it, in hexadecimal digits.
+    seccomp: String,
+    limits: Limits,
+}
+
+/// The argument of a harness whose folders are below `root`.
+pub(crate) fn argument(confined: bool, root: &str) -> Result<String, SandboxError> {
+    let seccomp = seccomp::program()?;
+    let config = Config { confined, root: root.to_owned(), seccomp, limits: LIMITS };
+    serde_json::to_string(&config).action("describe the sandbox")
+}

@@ -1,0 +1,152 @@
+//! The stage: tasks in, records out.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use common::environment::Workspace;
+use common::exit::ExitStatus;
+use common::interrupt::{Interrupt, Urgency};
+use common::jsonl::RawLine;
+use common::ordered::Ordered;
+use common::record::{Failure, Record};
+use common::run_dir::RunDir;
+use common::stage::Output;
+use common::ui::Ui;
+use sandbox::Interpreter;
+
+use crate::confinement;
+use crate::input::{self, Item};
+use crate::prober::Prober;
+use crate::settings::Settings;
+use crate::summary::Summary;
+use crate::task::TaskFolder;
+
+/// The result of an item. It is written in this order.
+struct Done {
+    raw: Option<RawLine>,
+    passed: Option<Box<Record>>,
+    found: Option<Box<Record>>,
+}
+
+/// Probes the tasks that the settings select.
+pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
+    let ui = settings.stage.ui("stage-probe");
+    let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
+    let interpreter = Interpreter::find(&settings.python)
+        .context("no usable Python; pass --python a Python 3.8 or newer")?;
+    ui.debug(format_args!("Python {} at {}", interpreter.version, interpreter.executable.display()));
+    let mut sandboxes =
+        sandbox::Settings { interpreter, confined: true, stop: interrupt.closed_at(Urgency::Stop) };
+    if settings.self_test {
+        return confinement::show(&sandboxes, &ui);
+    }
+    let first = confinement::check(&mut sandboxes, settings.allow_unconfined, &ui);
+    if interrupt.urgency().is_some() {
+        return Ok(ExitStatus::Interrupted);
+    }
+    let prober = Prober::new(sandboxes, first?, settings.repetition, settings.mutants);
+    if let Some(jobs) = settings.jobs {
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(jobs.max(1))
+            .build_global()
+            .context("cannot start threads")?;
+    }
+    probe_all(settings, &prober, &interrupt, &ui)
+}
+
+fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &Ui) -> Result<ExitStatus> {
+    let workspace = settings.stage.workspace()?;
+    let run_dir = settings.stage.run_dir.as_deref().map(RunDir::open).transpose()?;
+    let _lock = run_dir.as_ref().map(|dir| dir.lock("probe")).transpose()?;
+    let manifest = run_dir.as_ref().map(|dir| dir.manifest("probes"));
+    let mut output = settings.stage.output(manifest.as_deref())?;
+    let (items, total) = input::items(settings, run_dir.as_ref(), &workspace, ui)?;
+    let mut summary = Summary::default();
+    let progress = ui.progress("probing", total);
+    report_interrupts(interrupt, ui);
+    Ordered::on_cores().until(interrupt.closed_at(Urgency::Drain)).each(
+        items,
+        |item| work(item, prober, &workspace, ui),
+        |done| {
+            progress.inc(1);
+            // A run that was interrupted says nothing about its verifier.
+            if interrupt.urgency() == Some(Urgency::Stop) {
+                return Ok(());
+            }
+            write(&done, &mut output, &mut summary, ui)
+        },
+    )?;
+    drop(progress);
+    summary.show(ui);
+    if interrupt.urgency().is_some() {
+        return Ok(ExitStatus::Interrupted);
+    }
+    output.finish()?;
+    Ok(ExitStatus::failed_if(summary.any_bad() || ui.errors() > 0))
+}
+
+fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {
+    let ui = ui.clone();
+    interrupt.listen(move |urgency| match urgency {
+        Urgency::Drain => ui.warn("interrupted; waiting for running verifiers; press Ctrl-C again to abort"),
+        Urgency::Stop => ui.warn("interrupted again; ending running verifiers"),
+    });
+}
+
+fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
+    let (raw, passed, folder) = match item {
+        Item::Probe(folder) => (None, None, Some(folder)),
+        Item::PassAndProbe(record, folder) => (None, Some(record), Some(folder)),
+        Item::Pass(record) => (None, Some(record), None),
+        Item::PassRaw(raw) => (Some(raw), None, None),
+        Item::Nothing => (None, None, None),
+    };
+    let found = folder.map(|folder| Box::new(probe(&folder, prober, workspace, ui)));
+    Done { raw, passed, found }
+}
+
+/// The record of the task in this folder: its probe, or the failure to probe it.
+fn probe(dir: &Path, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Record {
+    let folder = match TaskFolder::at(dir) {
+        Ok(folder) => folder,
+        Err(error) => {
+            let task = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+            return failure(String::new(), task, "no_task_folder", &error);
+        }
+    };
+    match prober.probe(&folder, workspace, ui) {
+        Ok(found) => Record::Probe(found),
+        Err(error) => failure(folder.env, Some(folder.task), "sandbox_failed", &error),
+    }
+}
+
+fn failure(env: String, task: Option<String>, code: &str, error: &anyhow::Error) -> Record {
+    Record::Failure(Failure {
+        env,
+        task,
+        stage: "probe".to_owned(),
+        code: code.to_owned(),
+        message: format!("{error:#}"),
+        attempts: 1,
+        ..Failure::default()
+    })
+}
+
+fn write(done: &Done, output: &mut Output, summary: &mut Summary, ui: &Ui) -> Result<()> {
+    if let Some(raw) = &done.raw {
+        output.raw(raw)?;
+    }
+    if let Some(record) = &done.passed {
+        output.record(record)?;
+    }
+    let Some(record) = &done.found else { return Ok(()) };
+    match record.as_ref() {
+        Record::Probe(probe) => summary.count(probe, ui),
+        Record::Failure(failure) => {
+            let task = failure.task.as_deref().unwrap_or_default();
+            ui.error(format_args!("{}/{task}: {}", failure.env, failure.message));
+        }
+        _ => {}
+    }
+    Ok(output.record(record)?)
+}
