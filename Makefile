@@ -1,4 +1,4 @@
-# The chain of stages, as manifests that depend on one another.
+# The chain of stages: each manifest depends on the one before it.
 #
 #   make run SOFTWARE="Moodle" ENV_DIR=moodle_env      everything, for one environment
 #   make help                                          every target and variable
@@ -22,20 +22,20 @@ SEED_COUNT    ?= 5
 MODEL         ?= gemini-3-pro-preview
 COUNT         ?= 75
 NUM_WORKERS   ?= 8
-# Further arguments, a variable a stage.
+# Further arguments, one variable per stage.
 PROPOSE_ARGS  ?=
 AMPLIFY_ARGS  ?=
 EXTRACT_ARGS  ?=
 VERIFY_ARGS   ?=
 PROBE_ARGS    ?=
-# How often a task is repaired before it is given up.
+# How often a task is repaired at most.
 ROUNDS        ?= 3
 
 BIN  := target/release
 HERE := --workspace $(WORKSPACE) --run-dir $(RUN_DIR)
 
 # The stages ---------------------------------------------------------------------------------------------
-# Any command that reads records on standard input and writes records on standard output can stand in for a
+# Any command that reads records on standard input and writes records on standard output can replace a
 # stage: `make run EXTRACT=./mine`. It finds SOFTWARE, ENV_DIR, WORKSPACE and RUN_DIR in its environment.
 
 PROPOSE     = $(BIN)/stage-propose $(HERE) --software "$(SOFTWARE)" --env-dir $(ENV_DIR) --agent $(AGENT) \
@@ -44,15 +44,15 @@ AMPLIFY     = $(BIN)/stage-amplify $(HERE) --software "$(SOFTWARE)" --env-dir $(
               --count $(COUNT) --num-workers $(NUM_WORKERS) $(AMPLIFY_ARGS)
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
-# Repaired tasks have a manifest of their own: `tasks.jsonl` goes on naming all of the run.
+# Repaired tasks have their own manifest, so that `tasks.jsonl` still names all tasks of the run.
 REPLACE     = $(BIN)/stage-extract --workspace $(WORKSPACE) --run-dir $(RUN_DIR)/repaired --env-dir $(ENV_DIR) --overwrite
-# Without a Python, no verifier can be run: the verdicts go on as they are.
+# Verifiers need Python: without it, the verdicts are passed on unchanged.
 PROBE       = $(if $(shell command -v python3),$(BIN)/stage-probe $(HERE) $(PROBE_ARGS),cat)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
 
-# Paths go into targets, where make cannot quote them.
+# Paths become make targets, which cannot be quoted.
 one_word = $(if $(filter-out 0 1,$(words $($(1)))),$(error $(1) is "$($(1))": make cannot handle a path \
-           with spaces; use a path without, or run the stages by hand))
+           with spaces; use a path without spaces, or run the stages yourself))
 $(foreach name,ENV_DIR WORKSPACE RUN_DIR,$(call one_word,$(name)))
 
 .PHONY: run propose amplify extract verify-spec probe check-run
@@ -66,17 +66,17 @@ probe: check-run $(RUN_DIR)/probes.jsonl
 
 check-run:
 	@[ -n "$(ENV_DIR)" ] && [ -n "$(SOFTWARE)" ] || \
-	  { echo 'make: say what to work on: make run SOFTWARE="Moodle" ENV_DIR=moodle_env' >&2; exit 2; }
+	  { echo 'make: SOFTWARE and ENV_DIR are required, for example: make run SOFTWARE="Moodle" ENV_DIR=moodle_env' >&2; exit 2; }
 
-# Runs the stage $(1) from the manifest $(2), or from nothing, to the target. Exit status 1 (some records
-# failed) and 3 (a limit was reached) leave a manifest that is worth going on with.
+# Runs the stage $(1) with the manifest $(2), or an empty input, and writes the target. After exit status 1
+# (some records failed) and 3 (a limit was reached) the manifest is kept and the chain continues.
 define stage
 $(info $(1) <$(or $(2),/dev/null) >$@)
 @mkdir -p $(@D); $(1) <$(or $(2),/dev/null) >$@.out; status=$$?; \
   case $$status in 0|1|3) mv $@.out $@ ;; *) rm -f $@.out; exit $$status ;; esac
 endef
 
-# What the last checks found bad, mended and put in its place, and checked again.
+# Repairs the tasks that the last checks found bad, replaces them, and checks them again.
 .PHONY: repair
 repair: check-run $(RUN_DIR)/probes.jsonl
 	@for round in $$(seq $(ROUNDS)); do \
@@ -89,12 +89,12 @@ repair: check-run $(RUN_DIR)/probes.jsonl
 	done
 	@$(report)
 
-# What stays bad, moved into the run directory and out of the list of seeds.
+# Moves the bad tasks into the run directory and removes them from the list of seeds.
 .PHONY: quarantine
 quarantine: check-run $(RUN_DIR)/probes.jsonl
 	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(RUN_DIR)/probes.jsonl >/dev/null
 
-# A manifest is made again when the one before it changes, or the command that makes it.
+# A manifest is written again when the one before it, or the command that writes it, changes.
 $(RUN_DIR)/seeds.jsonl: $(RUN_DIR)/.propose.command | programs
 	$(call stage,$(PROPOSE))
 $(RUN_DIR)/files.jsonl: $(RUN_DIR)/seeds.jsonl $(RUN_DIR)/.amplify.command | programs
@@ -131,7 +131,7 @@ demo: $(DEMO)/.copied
 	@$(MAKE) --no-print-directory run SOFTWARE=GnuCash ENV_DIR=$(DEMO_ENV) WORKSPACE=$(DEMO) \
 	  RUN_DIR=$(DEMO)/task_generation_runs/$(DEMO_ENV) AGENT=existing MODEL=replay:examples/demo/answers.jsonl COUNT=14
 	@echo 'make: the new tasks are in $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)/tasks' >&2
-	@echo 'make: next, on an environment of your own: make run SOFTWARE="Moodle" ENV_DIR=path/to/moodle_env' >&2
+	@echo 'make: next, run it on your own environment: make run SOFTWARE="Moodle" ENV_DIR=path/to/moodle_env' >&2
 
 $(DEMO)/.copied:
 	@mkdir -p $(@D)
@@ -152,13 +152,13 @@ test:
 	cargo build --workspace --bins --locked
 	cargo test --workspace --locked
 
-# Needs npm, and a network to install from; what runs then has none.
+# Needs npm and a network for the installation; the test itself runs without a network.
 test-claude:
 	cargo build --locked --package stage-propose
 	python3 stage-propose/tests/claude/run.py target/debug/stage-propose \
 	  examples/demo/benchmarks/cua_world/environments/$(DEMO_ENV)
 
-# The original can be measured beside: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
+# To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
 bench:
 	cargo bench --locked --package stage-amplify --bench run
@@ -168,7 +168,7 @@ ifdef CORPUS
 	target/release/examples/round_trip $(abspath $(CORPUS))
 	python3 stage-extract/tools/compare.py $(abspath $(CORPUS)) $(if $(EXTRACT_TASKS),--original $(EXTRACT_TASKS))
 else
-	@echo 'make: with CORPUS=path/to/environments, a corpus is measured, too' >&2
+	@echo 'make: set CORPUS=path/to/environments to measure a corpus too' >&2
 endif
 
 schemas:
@@ -185,17 +185,17 @@ help:
 
 ## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify and probe tasks
 ## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
-## make repair                                      have the model mend what the checks found bad
-## make quarantine                                  move what stays bad out of the environment
+## make repair                                      ask the model to repair tasks that the checks found bad
+## make quarantine                                  move bad tasks out of the environment
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make bench [CORPUS=path/to/environments]         every benchmark
-## make schemas                                     write schemas/ anew from the record types
+## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages
-## make clean                                       remove what was built, and the demo
+## make clean                                       remove build output and the demo
 ##
 ## Variables of a run: WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further arguments
-## PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage can be swapped for a command of
-## yours that reads records on standard input and writes records on standard output:
+## PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage can be replaced by your own command
+## that reads records on standard input and writes records on standard output:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes answers.jsonl, the journal that `--model replay:FILE` answers from, out of the Markdown files in answers/.
+"""Generates answers.jsonl, the journal for `--model replay:FILE`, from the Markdown files in answers/.
 
     pack_answers.py             writes answers.jsonl
     pack_answers.py --check     fails if answers.jsonl is not what would be written
 
 answers/plan.md is the answer to plan/1, answers/readme/TASK.md the one to readme/TASK, answers/files/TASK.md the
-one to files/TASK. `request` is a hash of the label, for no request was ever sent; replay looks at the label alone.
+one to files/TASK. No request was ever sent, so `request` is a hash of the label; replay uses only the label.
 """
 
 import hashlib

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A stage of one's own: drops the tasks of some difficulties.
+"""An example of a custom stage: drops the tasks of some difficulties.
 
     … | stage-amplify … | drop_by_difficulty.py medium hard | stage-extract …
 
-Reads records on standard input, writes the ones that stay to standard output, unchanged to the byte, each as soon
-as it was read. A record belongs to a task by its `task`; the task's difficulty is what its task.json says (in a
-`files` record), else what the plan said. Records of a task without a known difficulty stay, and so does every
-line that is no record: the next stage reports it.
+Reads records on standard input and writes the remaining ones to standard output, unchanged byte for byte, each as
+soon as it was read. `task` names the task of a record; the task's difficulty is the one in its task.json (in a
+`files` record), otherwise the one in the plan. Records of a task without a known difficulty are kept, and so is
+every line that is not a record: the next stage reports it.
 """
 
 import json
@@ -28,7 +28,7 @@ def main():
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
     except BrokenPipeError:
-        # Nobody reads any more. Keep Python from complaining again when it closes standard output.
+        # The reader has closed the pipe. Keep Python from reporting this again when it closes standard output.
         sys.stdout = None
         return 0
     print(f"drop_by_difficulty: {count} records dropped", file=sys.stderr)
@@ -36,7 +36,7 @@ def main():
 
 
 def difficulty(line, planned):
-    """The difficulty of the task that a record is about, or None. Remembers in `planned` what plans say."""
+    """The difficulty of the task that a record is about, or None. Stores the difficulties of plans in `planned`."""
     try:
         record = json.loads(line)
     except ValueError:
@@ -52,7 +52,7 @@ def difficulty(line, planned):
 
 
 def of_task_json(record):
-    """What the task.json inside a `files` record says."""
+    """The difficulty in the task.json of a `files` record."""
     try:
         return json.loads(record["files"]["task.json"]).get("difficulty")
     except (AttributeError, KeyError, TypeError, ValueError):
