@@ -12,6 +12,7 @@ use std::borrow::Cow;
 use super::fence::{self, Fence};
 use super::kind::Kind;
 use super::name::{self, FirstLine, Label, NameError, Said};
+use task_spec::files::is_core;
 
 /// A fenced block.
 #[derive(Clone, Debug)]
@@ -140,9 +141,7 @@ impl Head {
     /// Whether this is the head of another file than `file`, beyond doubt.
     fn begins_other(&self, file: Option<&str>) -> bool {
         match &self.file {
-            Some(Ok(other)) => {
-                (self.by_fence || self.by_label && name::is_core(other)) && file != Some(other)
-            }
+            Some(Ok(other)) => (self.by_fence || self.by_label && is_core(other)) && file != Some(other),
             _ => false,
         }
     }

@@ -41,20 +41,13 @@ use self::name::{NameError, Said};
 use common::record::Problem;
 use common::record::StopReason;
 use common::text::{escape, shorten};
+use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
 pub use self::code::{Code, rejects};
-pub use self::name::is_core;
 pub use self::task::Judged;
 
 /// The longest answer that is looked at, in bytes. The longest that a model gives today has about 0.5 MB.
 pub const MAX_ANSWER: usize = 16 << 20;
-
-/// The largest file of a task, in bytes. The largest of the published benchmark that a model could have
-/// written has 0.5 MB.
-pub const MAX_FILE: usize = 2 << 20;
-
-/// The most files of a task. The published benchmark has tasks with up to 15.
-pub const MAX_FILES: usize = 64;
 
 /// How many fences around a whole answer are taken off.
 const MAX_WRAPPERS: u32 = 3;
@@ -407,11 +400,11 @@ fn check_sizes(answer: &mut Answer) {
     let large: Vec<(String, usize)> = answer
         .files
         .iter()
-        .filter(|(_, content)| content.len() > MAX_FILE)
+        .filter(|(_, content)| content.len() > MAX_FILE_BYTES)
         .map(|(name, content)| (name.clone(), content.len()))
         .collect();
     for (name, bytes) in large {
-        answer.add(Code::TooLarge, format!("{name} has {bytes} bytes, more than {MAX_FILE}"));
+        answer.add(Code::TooLarge, format!("{name} has {bytes} bytes, more than {MAX_FILE_BYTES}"));
     }
 }
 

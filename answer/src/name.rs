@@ -4,19 +4,6 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// The files of a task that its spec, gym-anything or a stage knows by name.
-const CORE: [&str; 9] = [
-    "task.json",
-    "setup_task.sh",
-    "setup_task.ps1",
-    "export_result.sh",
-    "export_result.ps1",
-    "verifier.py",
-    "README.md",
-    "vlm_checklist.json",
-    "fixtures.json",
-];
-
 /// Endings of the files that a task may bring along.
 const ENDINGS: [&str; 52] = [
     "R",
@@ -146,11 +133,6 @@ fn is_portable(part: &str) -> bool {
 pub(super) fn ending(name: &str) -> Option<&str> {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.rsplit_once('.').map(|(_, ending)| ending)
-}
-
-/// Whether this is a file that a spec or a stage knows by name.
-pub fn is_core(name: &str) -> bool {
-    CORE.contains(&name)
 }
 
 /// What an answer calls a file: its name, or what is wrong with it.

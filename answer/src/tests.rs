@@ -6,6 +6,7 @@ use super::{Answer, parse, rejects};
 use common::environment::TaskName;
 use common::record::Problem;
 use common::record::StopReason;
+use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
 /// What came of an answer, to be compared as a whole: each file with its content in quotes, then the codes
 /// of the problems, with `!` where one rejects the answer.
@@ -205,10 +206,10 @@ fn hostile_names_are_refused() {
 fn sizes_are_capped() {
     assert_eq!(show(&parse(&"x".repeat(super::MAX_ANSWER + 1), StopReason::End)), "!too_large\n");
     assert_eq!(show(&parse(&"```\n".repeat(100_000), StopReason::End)), "!too_many_blocks\n");
-    let large = format!("```data.csv\n{}\n```\n", "x".repeat(super::MAX_FILE));
+    let large = format!("```data.csv\n{}\n```\n", "x".repeat(MAX_FILE_BYTES));
     assert_eq!(parse(&large, StopReason::End).problems[0].code, "too_large");
     let mut many = String::new();
-    for n in 0..=super::MAX_FILES {
+    for n in 0..=MAX_FILES {
         writeln!(many, "```f{n}.txt\n```").unwrap();
     }
     assert_eq!(parse(&many, StopReason::End).problems[0].code, "too_many_files");

@@ -1,8 +1,8 @@
 //! Environments: where they are, and what is in them.
 
 use std::fmt;
+use std::io;
 use std::path::{self, Path, PathBuf};
-use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
@@ -15,12 +15,6 @@ pub const ENV_SPECS: [&str; 3] = ["env.yaml", "env.yml", "env.json"];
 
 /// Names of a task's spec, the preferred one first.
 pub const TASK_SPECS: [&str; 3] = ["task.yaml", "task.yml", "task.json"];
-
-/// Files below `tasks/` that name an environment's seeds, the one that is read first, first.
-pub const SEED_LISTS: [&str; 2] = ["seed_tasks2.json", "seed_tasks.json"];
-
-/// How many of the oldest tasks serve as seeds where nothing names any.
-const OLDEST_SEEDS: usize = 5;
 
 /// The folder that environments are looked up in, and that paths in records are relative to.
 #[derive(Clone, Debug)]
@@ -125,13 +119,8 @@ impl Environment {
         self.tasks_dir().join(task)
     }
 
-    /// The file below `tasks/` that names the environment's seeds, and that new ones are added to.
-    pub fn seed_list(&self) -> PathBuf {
-        self.tasks_dir().join("seed_tasks.json")
-    }
-
     /// Names of all tasks that have a spec, sorted. Folders that start with a dot are none.
-    pub fn task_names(&self) -> Result<Vec<String>> {
+    pub fn task_names(&self) -> io::Result<Vec<String>> {
         let tasks = self.tasks_dir();
         if !tasks.exists() {
             return Ok(Vec::new());
@@ -146,47 +135,11 @@ impl Environment {
         names.sort_unstable();
         Ok(names)
     }
-
-    /// Names of the seeds: those in `seed_tasks2.json`, then those in `seed_tasks.json`; where neither names
-    /// any, the five oldest tasks. Names without a task are left out.
-    pub fn seed_names(&self) -> Result<Vec<String>> {
-        let mut names: Vec<String> = Vec::new();
-        for list in SEED_LISTS {
-            for name in read_names(&self.tasks_dir().join(list))?.unwrap_or_default() {
-                if !names.contains(&name) && task_spec(&self.task_dir(&name)).is_some() {
-                    names.push(name);
-                }
-            }
-        }
-        if names.is_empty() { self.oldest_tasks() } else { Ok(names) }
-    }
-
-    fn oldest_tasks(&self) -> Result<Vec<String>> {
-        let mut tasks: Vec<(SystemTime, String)> = Vec::new();
-        for name in self.task_names()? {
-            let modified = fs::metadata(self.task_dir(&name))?.modified()?;
-            tasks.push((modified, name));
-        }
-        tasks.sort_unstable();
-        Ok(tasks.into_iter().take(OLDEST_SEEDS).map(|(_, name)| name).collect())
-    }
 }
 
 /// The spec of the task in the folder `dir`: the first of [`TASK_SPECS`] that is there.
 pub fn task_spec(dir: &Path) -> Option<PathBuf> {
     TASK_SPECS.iter().map(|name| dir.join(name)).find(|spec| spec.is_file())
-}
-
-/// The list of names in the file at `path`: a JSON array of strings. Nothing where there is no such file.
-pub fn read_names(path: &Path) -> Result<Option<Vec<String>>> {
-    if !path.exists() {
-        return Ok(None);
-    }
-    let text = fs::read_to_string(path)?;
-    let names = serde_json::from_str(&text).with_context(|| {
-        format!("{} is not a JSON array of task names; mend it or move it away", path.display())
-    })?;
-    Ok(Some(names))
 }
 
 /// The bare name of a task: 1 to 80 of `a`-`z`, `0`-`9` and `_`. A name of this form is safe as the name of
@@ -237,48 +190,18 @@ impl fmt::Display for TaskName {
 mod tests {
     use super::*;
 
-    fn environment(tasks: &[&str]) -> (tempfile::TempDir, Environment) {
+    fn environment() -> (tempfile::TempDir, Environment) {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("demo_env");
         fs::create_dir_all(root.join("tasks")).unwrap();
         fs::write(root.join("env.json"), "{}").unwrap();
-        for task in tasks {
-            fs::create_dir(root.join("tasks").join(task)).unwrap();
-            fs::write(root.join("tasks").join(task).join("task.json"), "{}").unwrap();
-        }
         let environment = Environment::open(&root).unwrap();
         (dir, environment)
     }
 
     #[test]
-    fn the_second_seed_list_is_read_first() {
-        let (_dir, env) = environment(&["a", "b", "c"]);
-        fs::write(env.tasks_dir().join("seed_tasks.json"), r#"["a", "b", "gone"]"#).unwrap();
-        fs::write(env.tasks_dir().join("seed_tasks2.json"), r#"["c", "a"]"#).unwrap();
-        assert_eq!(env.seed_names().unwrap(), ["c", "a", "b"]);
-    }
-
-    #[test]
-    fn without_a_seed_list_the_oldest_tasks_are_seeds() {
-        let (_dir, env) = environment(&["t1", "t2", "t3", "t4", "t5", "t6", "t7"]);
-        let old = SystemTime::UNIX_EPOCH;
-        let t7 = fs::File::open(env.task_dir("t7")).unwrap();
-        t7.file().set_modified(old).unwrap();
-        let seeds = env.seed_names().unwrap();
-        assert_eq!((seeds.len(), seeds[0].as_str()), (5, "t7"));
-    }
-
-    #[test]
-    fn a_seed_list_of_another_shape_is_named() {
-        let (_dir, env) = environment(&["a"]);
-        fs::write(env.seed_list(), r#"{"a": 1}"#).unwrap();
-        let error = format!("{:#}", env.seed_names().unwrap_err());
-        assert!(error.contains("seed_tasks.json is not a JSON array of task names"), "{error}");
-    }
-
-    #[test]
     fn the_spec_in_yaml_is_preferred() {
-        let (_dir, env) = environment(&[]);
+        let (_dir, env) = environment();
         fs::write(env.root.join("env.yml"), "id: x").unwrap();
         assert_eq!(Environment::open(&env.root).unwrap().spec, env.root.join("env.yml"));
     }

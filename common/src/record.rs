@@ -250,6 +250,16 @@ pub enum TaskStatus {
     Quarantined,
 }
 
+impl TaskStatus {
+    /// Whether the task's folder is in its environment, so that checks and passes work on it.
+    pub fn is_live(self) -> bool {
+        match self {
+            Self::Written | Self::Replaced | Self::Kept => true,
+            Self::Rejected | Self::Planned | Self::Quarantined => false,
+        }
+    }
+}
+
 /// A file of a task folder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TaskFile {

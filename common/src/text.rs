@@ -1,6 +1,7 @@
 //! Text from outside, made fit for a person's terminal.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 
 /// `text` with everything that could move a cursor, change a colour or reorder what a person reads written
 /// out as an escape such as `\n` or `\u{1b}`: control characters, and the Unicode characters that are
@@ -33,6 +34,11 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
         None => Cow::Borrowed(text),
         Some((end, _)) => Cow::Owned(format!("{}…", &text[..end])),
     }
+}
+
+/// A message and what to do about it, on one line.
+pub fn with_hint(message: impl Display, hint: Option<&str>) -> String {
+    hint.map_or_else(|| message.to_string(), |hint| format!("{message}; {hint}"))
 }
 
 fn is_unprintable(c: char) -> bool {

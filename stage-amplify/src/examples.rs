@@ -12,6 +12,7 @@ use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
 use serde_json::Value;
+use task_spec::seeds;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::duplicates::words;
@@ -162,7 +163,7 @@ fn candidates(environment: &Environment, root: &Path, wanted: Wanted<'_>) -> Res
         .par_iter()
         .take(DRAWN_FROM * KINDS.len() * 2)
         .map(|neighbour| {
-            let seeds = neighbour.seed_names().unwrap_or_default();
+            let seeds = seeds::names(neighbour).unwrap_or_default();
             let all = seeds.iter().filter_map(|seed| Example::read(neighbour, seed)).collect();
             prefer_difficulty(all, wanted.difficulties)
         })

@@ -14,6 +14,7 @@ use common::record::{Failure, Kind, Plan, Record};
 use common::stage::Output;
 use common::ui::Ui;
 use fs_err as fs;
+use task_spec::seeds;
 
 use crate::settings::Settings;
 
@@ -134,7 +135,7 @@ pub(crate) fn seed_names(settings: &Settings, ui: &Ui) -> Result<Vec<String>> {
             _ => None,
         })
         .collect();
-    if names.is_empty() { settings.environment.seed_names() } else { Ok(names) }
+    if names.is_empty() { Ok(seeds::names(&settings.environment)?) } else { Ok(names) }
 }
 
 /// The rows of the plan in the run directory.

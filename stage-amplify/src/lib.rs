@@ -31,7 +31,6 @@ mod rows;
 mod run;
 mod settings;
 mod sink;
-mod snapshot;
 mod task_files;
 mod task_text;
 mod tasks;

@@ -5,10 +5,12 @@ use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::record::{Failure, Record};
 use common::stage::Output;
+use common::text::with_hint;
 use common::ui::Ui;
 use model_client::Journal;
 use model_client::pool::Pool;
 use model_client::{AskError, Client, ModelTable};
+use task_spec::seeds;
 
 use crate::incoming;
 use crate::maker::{Maker, Missing};
@@ -16,7 +18,6 @@ use crate::prompt_data::PromptData;
 use crate::prompts::{Kept, Templates};
 use crate::report;
 use crate::settings::{Pass, Settings};
-use crate::snapshot;
 use crate::work;
 
 /// Does what was asked for.
@@ -120,8 +121,10 @@ impl Run<'_> {
             incoming::usable(settings, self.ui, &mut self.output)?
         };
         if settings.does(Pass::Snapshot) {
-            let new = snapshot::merge(&settings.environment, &usable)?;
-            let list = settings.workspace.relative(&settings.environment.seed_list());
+            let new = seeds::add(&settings.environment, &usable)
+                .map_err(|error| anyhow!(with_hint(&error, error.hint())))
+                .context("the names of the new tasks were not added to the seeds")?;
+            let list = settings.workspace.relative(&seeds::list_path(&settings.environment));
             self.ui.info(format_args!("{new} new names in {list}"));
         }
         Ok(())

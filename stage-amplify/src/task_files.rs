@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use answer::{MAX_FILE, MAX_FILES};
 use anyhow::{Context, Result, ensure};
 use fs_err as fs;
+use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
 use crate::task_text::Excerpt;
 
@@ -43,7 +43,7 @@ pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
                 continue;
             }
             ensure!(files.len() < MAX_FILES, "{} holds more than {MAX_FILES} files", dir.display());
-            ensure!(entry.metadata()?.len() <= MAX_FILE as u64, "{} is too large", path.display());
+            ensure!(entry.metadata()?.len() <= MAX_FILE_BYTES as u64, "{} is too large", path.display());
             files.insert(name, fs::read_to_string(&path)?);
         }
     }

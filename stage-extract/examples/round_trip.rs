@@ -16,7 +16,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use answer::{self, is_core, rejects};
+use answer::{self, rejects};
 use anyhow::{Context, Result, bail};
 use common::environment::TaskName;
 use common::jsonl::write_record;
@@ -225,7 +225,7 @@ fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
     let mut files = folder.files.clone();
     if shape.name == "nameless" {
         // The others can only be known by their names.
-        files.retain(|name, _| is_core(name));
+        files.retain(|name, _| task_spec::files::is_core(name));
     }
     let text = (shape.render)(&files);
     let start = thread_time();

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
-use common::environment::{SEED_LISTS, read_names};
+use anyhow::{Context, Result, anyhow, bail};
 use common::jsonl::Line;
-use common::publish::{move_dir, write_file_atomic};
+use common::publish::move_dir;
 use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
 use common::stage::Input;
+use common::text::with_hint;
 use common::ui::Ui;
+use task_spec::seeds;
 
 use crate::args::{Place, Settings};
 use crate::report::Report;
@@ -105,7 +106,8 @@ impl Quarantine {
         let (dir, status) = if settings.dry_run {
             (dir, TaskStatus::Planned)
         } else {
-            forget_seed(&self.tasks, &bad.task)?;
+            seeds::remove(&self.tasks, &bad.task)
+                .map_err(|error| anyhow!(with_hint(&error, error.hint())))?;
             let moved = move_dir(&dir, &self.folder, &bad.task)
                 .with_context(|| format!("cannot move the task {} to {}", bad.task, self.folder.display()))?;
             (moved, TaskStatus::Quarantined)
@@ -113,20 +115,4 @@ impl Quarantine {
         let dir = settings.workspace.relative(&dir);
         Ok(Task { env: bad.env, task: bad.task, index: None, dir, status, files, problems: bad.problems })
     }
-}
-
-/// Takes a task out of the lists of seeds that name it.
-fn forget_seed(tasks: &Path, task: &str) -> Result<()> {
-    for list in SEED_LISTS {
-        let path = tasks.join(list);
-        let Some(mut names) = read_names(&path)? else { continue };
-        let before = names.len();
-        names.retain(|name| name != task);
-        if names.len() < before {
-            let mut text = serde_json::to_string_pretty(&names)?;
-            text.push('\n');
-            write_file_atomic(&path, text.as_bytes())?;
-        }
-    }
-    Ok(())
 }

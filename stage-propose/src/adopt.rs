@@ -11,7 +11,7 @@ use crate::settings::Place;
 /// Writes a record for each of the environment's seeds, at most `count`.
 pub(crate) fn run(place: &Place, count: Option<usize>, ui: &Ui) -> Result<ExitStatus> {
     let _lock = place.run.lock("propose")?;
-    let mut names = place.environment.seed_names()?;
+    let mut names = task_spec::seeds::names(&place.environment)?;
     names.truncate(count.unwrap_or(usize::MAX));
 
     let mut output = place.output(true)?;

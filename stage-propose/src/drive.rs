@@ -7,6 +7,7 @@ use crate::child::{Ended, Ending};
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
 use common::interrupt::Interrupt;
+use common::text::with_hint;
 use common::ui::Ui;
 
 use crate::agent::Order;
@@ -15,7 +16,7 @@ use crate::outcome::Outcome;
 use crate::phase::Phase;
 use crate::prompt::Facts;
 use crate::report::{PhaseFailure, Report, count};
-use crate::seeds::{self, Checks};
+use crate::seeds::Checks;
 use crate::session::{Before, Session};
 use crate::settings::{Assignment, Drive, Place};
 use crate::tree::Tree;
@@ -282,11 +283,11 @@ impl<'a> Mission<'a> {
     }
 
     fn end_creation(&mut self, asked: usize, good: &[String]) -> Result<()> {
-        if let Err(error) = seeds::add_to_list(self.place, good) {
+        if let Err(error) = task_spec::seeds::add(&self.place.environment, good) {
             self.outcome.failure(
                 "seed_list",
                 None,
-                format!("the new seeds are not in the list of seeds: {error:#}"),
+                format!("the new seeds are not in the list of seeds: {}", with_hint(&error, error.hint())),
             )?;
         }
         if good.len() < asked {

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use common::environment::{TaskName, read_names, task_spec};
-use common::publish::write_file_atomic;
+use common::environment::{TaskName, task_spec};
 use common::record::{Issue, Origin, Seed, Severity};
 use task_spec::verify::{CheckedEnvironment, Interpreter, SpecFile, check_environment, check_task};
 use walkdir::WalkDir;
@@ -90,27 +89,4 @@ impl<'a> Checks<'a> {
             |issue: &Issue| format!("{}{} ({})", file(issue).unwrap_or_default(), issue.message, issue.code);
         errors.map(say).collect()
     }
-}
-
-/// Adds `names` to the environment's list of seeds, after those that are in it. A file that is no list of
-/// names is left alone: that is an error.
-pub(crate) fn add_to_list(place: &Place, names: &[String]) -> Result<()> {
-    if names.is_empty() {
-        return Ok(());
-    }
-    let path = place.environment.seed_list();
-    let mut list = read_names(&path)?.unwrap_or_default();
-    let before = list.len();
-    for name in names {
-        if !list.contains(name) {
-            list.push(name.clone());
-        }
-    }
-    if list.len() == before {
-        return Ok(());
-    }
-    let mut text = serde_json::to_string_pretty(&list)?;
-    text.push('\n');
-    write_file_atomic(&path, text.as_bytes())?;
-    Ok(())
 }

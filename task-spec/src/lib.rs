@@ -6,6 +6,7 @@ pub mod files;
 pub mod fixtures;
 pub mod pyjson;
 pub mod python;
+pub mod seeds;
 pub mod shell;
 pub mod spec;
 pub mod value;
