@@ -298,6 +298,10 @@ pub struct Verdict {
     pub task: Option<String>,
     /// What was checked.
     pub kind: SpecKind,
+    /// The folder of the task or the environment, relative to the workspace where it lies below it, as
+    /// `task` records name it. Empty in records of versions that did not write it.
+    #[serde(default)]
+    pub dir: String,
     /// The spec file; the folder where no spec was found.
     pub path: String,
     /// The `id` in the spec, where it could be read.

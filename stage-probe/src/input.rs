@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use common::environment::{Environment, Workspace, task_spec};
 use common::jsonl::{Line, RawLine};
-use common::record::{Kind, Record, SpecKind, TaskStatus};
+use common::record::{Kind, Record, SpecKind, TaskStatus, Verdict};
 use common::run_dir::RunDir;
 use common::ui::Ui;
 use fs_err as fs;
@@ -17,15 +17,22 @@ use crate::settings::Settings;
 /// What is done for a line of the input, or for a task folder.
 pub(crate) enum Item {
     /// Probe the task in this folder.
-    Probe(PathBuf),
+    Probe(Target),
     /// Pass a record on, and probe its task.
-    PassAndProbe(Box<Record>, PathBuf),
+    PassAndProbe(Box<Record>, Target),
     /// Pass a record on.
     Pass(Box<Record>),
     /// Pass a line on as it was read.
     PassRaw(RawLine),
     /// Nothing: the record is not passed on, and there is no task folder to probe.
     Nothing,
+}
+
+/// A task folder to probe.
+pub(crate) struct Target {
+    pub(crate) dir: PathBuf,
+    /// The environment's name, where a record gives it.
+    pub(crate) env: Option<String>,
 }
 
 /// Items as they arrive.
@@ -55,7 +62,7 @@ pub(crate) fn items(
         bail!("no task found in the given paths; pass task folders, or folders of environments");
     }
     let total = u64::try_from(folders.len()).ok();
-    Ok((Box::new(folders.into_iter().map(|folder| Ok(Item::Probe(folder)))), total))
+    Ok((Box::new(folders.into_iter().map(|dir| Ok(Item::Probe(Target { dir, env: None })))), total))
 }
 
 /// The task folders of a path: itself, an environment's, or those of all environments in it.
@@ -99,15 +106,14 @@ impl Sorter {
             Record::Task(task) => {
                 let on_disk =
                     matches!(task.status, TaskStatus::Written | TaskStatus::Replaced | TaskStatus::Kept);
-                let folder = self.workspace.resolve(&task.dir);
-                if on_disk && self.seen.insert(folder.clone()) { Item::Probe(folder) } else { Item::Nothing }
+                let target = self.target(&task.dir, &task.env);
+                if on_disk && self.is_new(&target) { Item::Probe(target) } else { Item::Nothing }
             }
             // A task with a bad spec must be repaired first. Its verdict says so.
             Record::Verdict(verdict) if verdict.kind == SpecKind::Task && verdict.ok => {
-                let spec = self.workspace.resolve(&verdict.path);
-                let folder = if spec.is_dir() { spec } else { spec.with_file_name("") };
-                if self.seen.insert(folder.clone()) {
-                    Item::PassAndProbe(Box::new(record), folder)
+                let target = self.target(task_dir(verdict), &verdict.env);
+                if self.is_new(&target) {
+                    Item::PassAndProbe(Box::new(record), target)
                 } else {
                     Item::Pass(Box::new(record))
                 }
@@ -115,4 +121,22 @@ impl Sorter {
             _ => Item::Pass(Box::new(record)),
         }
     }
+
+    fn target(&self, dir: &str, env: &str) -> Target {
+        // The name becomes the name of a folder in the sandbox.
+        let is_name = Path::new(env).file_name().is_some_and(|name| name == env);
+        Target { dir: self.workspace.resolve(dir), env: is_name.then(|| env.to_owned()) }
+    }
+
+    fn is_new(&mut self, target: &Target) -> bool {
+        self.seen.insert(target.dir.clone())
+    }
+}
+
+/// The task folder of a verdict. Verdicts of older versions only have the path of the spec.
+fn task_dir(verdict: &Verdict) -> &str {
+    if !verdict.dir.is_empty() {
+        return &verdict.dir;
+    }
+    verdict.path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

@@ -1,7 +1,5 @@
 //! The stage: tasks in, records out.
 
-use std::path::Path;
-
 use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::exit::ExitStatus;
@@ -15,7 +13,7 @@ use common::ui::Ui;
 use sandbox::Interpreter;
 
 use crate::confinement;
-use crate::input::{self, Item};
+use crate::input::{self, Item, Target};
 use crate::prober::Prober;
 use crate::settings::Settings;
 use crate::summary::Summary;
@@ -94,23 +92,23 @@ fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {
 }
 
 fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
-    let (raw, passed, folder) = match item {
-        Item::Probe(folder) => (None, None, Some(folder)),
-        Item::PassAndProbe(record, folder) => (None, Some(record), Some(folder)),
+    let (raw, passed, target) = match item {
+        Item::Probe(target) => (None, None, Some(target)),
+        Item::PassAndProbe(record, target) => (None, Some(record), Some(target)),
         Item::Pass(record) => (None, Some(record), None),
         Item::PassRaw(raw) => (Some(raw), None, None),
         Item::Nothing => (None, None, None),
     };
-    let found = folder.map(|folder| Box::new(probe(&folder, prober, workspace, ui)));
+    let found = target.map(|target| Box::new(probe(&target, prober, workspace, ui)));
     Done { raw, passed, found }
 }
 
-/// The record of the task in this folder: its probe, or the failure to probe it.
-fn probe(dir: &Path, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Record {
-    let folder = match TaskFolder::at(dir) {
+/// The record of a task: its probe, or the failure to probe it.
+fn probe(target: &Target, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Record {
+    let folder = match TaskFolder::at(&target.dir, target.env.as_deref()) {
         Ok(folder) => folder,
         Err(error) => {
-            let task = dir.file_name().map(|name| name.to_string_lossy().into_owned());
+            let task = target.dir.file_name().map(|name| name.to_string_lossy().into_owned());
             return failure(String::new(), task, "no_task_folder", &error);
         }
     };

@@ -1,6 +1,6 @@
 //! Loads a task: everything that its verifier needs. The sandbox has no access to the task folder.
 
-use std::path::{Path, PathBuf};
+use std::path::{self, Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
@@ -28,7 +28,7 @@ pub(crate) struct ProbeTask {
 /// A task folder and its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TaskFolder {
-    /// The folder, as an absolute path.
+    /// The folder, as an absolute path. Links in it are not resolved, so that records keep its name.
     pub(crate) dir: PathBuf,
     /// The folder name of the environment.
     pub(crate) env: String,
@@ -37,11 +37,16 @@ pub(crate) struct TaskFolder {
 }
 
 impl TaskFolder {
-    /// The task folder `dir`, which is in the `tasks` folder of its environment.
-    pub(crate) fn at(dir: &Path) -> Result<Self> {
-        let dir = fs::canonicalize(dir)?;
+    /// The task folder `dir`, which is in the `tasks` folder of its environment. `env` is the environment's
+    /// name where a record gives it; otherwise it is that of its folder.
+    pub(crate) fn at(dir: &Path, env: Option<&str>) -> Result<Self> {
+        fs::metadata(dir)?;
+        // `..` is not the name of a folder.
+        let has_names = dir.components().all(|part| part != Component::ParentDir);
+        let dir = if has_names { path::absolute(dir)? } else { fs::canonicalize(dir)? };
         let env_root = dir.parent().and_then(Path::parent);
-        let (Some(task), Some(env)) = (name_of(&dir), env_root.and_then(name_of)) else {
+        let env = env.map(str::to_owned).or_else(|| env_root.and_then(name_of));
+        let (Some(task), Some(env)) = (name_of(&dir), env) else {
             bail!("{} is not a task folder: it is not in an environment's tasks folder", dir.display());
         };
         Ok(Self { dir, env, task })

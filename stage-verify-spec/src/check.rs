@@ -1,6 +1,6 @@
 //! Checks one work item. Any thread may do it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use common::environment::Workspace;
@@ -29,6 +29,8 @@ pub(crate) struct CheckedSpec {
     pub env: String,
     /// The name of the task's folder.
     pub task: Option<String>,
+    /// The folder of the task, or of the environment.
+    pub folder: PathBuf,
     /// Whether the verdict is good.
     pub ok: bool,
 }
@@ -44,6 +46,7 @@ impl CheckedSpec {
             env: self.env.clone(),
             task: self.task.clone(),
             kind: self.findings.kind,
+            dir: workspace.relative(&self.folder),
             path: workspace.relative(&self.findings.path),
             spec_id: self.findings.spec_id.clone(),
             ok: self.ok,
@@ -97,6 +100,7 @@ impl Checker<'_> {
         let ok = findings.ok() && !(self.strict && has_warnings);
         let task = folder.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         debug_assert_eq!(task.is_some(), findings.kind == SpecKind::Task, "tasks have a folder");
-        CheckedItem::Spec(Box::new(CheckedSpec { findings, env: environment.name(), task, ok }))
+        let folder = folder.unwrap_or(environment.root()).to_owned();
+        CheckedItem::Spec(Box::new(CheckedSpec { findings, env: environment.name(), task, folder, ok }))
     }
 }

@@ -46,6 +46,11 @@ impl LazyEnvironment {
         Arc::new(Self { root, checked: OnceLock::new() })
     }
 
+    /// Its folder, as it was named.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     pub(crate) fn checked(&self) -> &CheckedEnvironment {
         self.checked.get_or_init(|| check_environment(&self.root))
     }

@@ -56,6 +56,29 @@ fn tasks_are_probed_and_the_rest_passes_through() {
 }
 
 #[test]
+fn a_linked_environment_keeps_its_name() {
+    let world = World::new();
+    world.task("one", SOUND).task("two", SOUND);
+    std::os::unix::fs::symlink(world.path(ENV_DIR), world.path("linked_env")).unwrap();
+    let verdict = |name: &str, dir: &str| {
+        json!({ "record": "verdict", "env": "linked_env", "task": name, "kind": "task", "ok": true, "dir": dir,
+                "path": format!("linked_env/tasks/{name}/task.json"), "spec_id": null, "issues": [] })
+    };
+    // The second one is of a version that did not write `dir`.
+    let ended = pipe(&world, &[verdict("one", "linked_env/tasks/one"), verdict("two", "")]);
+    let records = ended.records();
+    let probes = records.iter().filter(|record| record["record"] == "probe");
+    let seen: Vec<_> = probes.map(|probe| (&probe["env"], &probe["dir"])).collect();
+    let linked = json!("linked_env");
+    assert_eq!(
+        seen,
+        [(&linked, &json!("linked_env/tasks/one")), (&linked, &json!("linked_env/tasks/two"))],
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn the_same_tasks_give_the_same_records() {
     let world = World::new();
     for number in 0..12 {

@@ -31,7 +31,10 @@ fn tasks_are_checked_and_all_else_passes_through() {
     let lines: Vec<_> = output.stdout.lines().collect();
     assert_eq!((lines[0], lines[3]), (failure, other));
     assert!(output.stderr.contains("1 task records passed on unchecked"), "{}", output.stderr);
-    assert!(lines[2].contains(&format!("\"path\":\"{ENV_DIR}/tasks/b/task.json\"")), "{}", lines[2]);
+    assert!(lines[1].contains(&format!("\"dir\":\"{ENV_DIR}\",\"path\":")), "{}", lines[1]);
+    let folder = format!("{ENV_DIR}/tasks/b");
+    let paths = format!("\"dir\":\"{folder}\",\"path\":\"{folder}/task.json\"");
+    assert!(lines[2].contains(&paths), "{}", lines[2]);
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn one_of_each() -> Vec<Record> {
             env: env.clone(),
             task: Some(task.clone()),
             kind: SpecKind::Task,
+            dir: "tasks/make_a_note".into(),
             path: "tasks/make_a_note/task.json".into(),
             spec_id: Some("make_a_note@1".into()),
             ok: false,
