@@ -2,7 +2,7 @@
 
 use fs_err as fs;
 
-use crate::world::World;
+use crate::world::{World, check_run, failures};
 
 #[test]
 fn any_command_can_be_the_agent() {
@@ -13,10 +13,13 @@ fn any_command_can_be_the_agent() {
     world.script(3, "");
     let command = "./'my agent' --do {prompt_file} --in {env_dir} --id {session_id}";
     let output = world.run(&["--agent", "command", "--agent-cmd", command, "--seed-count", "1"]);
-    output.assert(1, &["failure stray_write", "seed one"]);
+    check_run(&output, 1, &["failure stray_write", "seed one"]);
     let argv = world.recorded("argv", 2);
     let argv: Vec<&str> = argv.lines().collect();
-    assert_eq!((argv[0], argv[2], argv[3], argv[4]), ("--do", "--in", world.env().to_str().unwrap(), "--id"));
+    assert_eq!(
+        (argv[0], argv[2], argv[3], argv[4]),
+        ("--do", "--in", world.env_dir().to_str().unwrap(), "--id")
+    );
     assert!(fs::read_to_string(argv[1]).unwrap().starts_with("Now write 1 new task for `demo_env` (Demo)"));
     assert_eq!(world.recorded("stdin", 1).trim(), "/dev/null");
 }
@@ -26,6 +29,6 @@ fn its_exit_status_counts() {
     let world = World::new();
     world.script(1, "echo 'no credit left' >&2; exit 3");
     let output = world.run(&["--agent", "command", "--agent-cmd", "./claude {prompt_file}"]);
-    output.assert(1, &["failure phase_failed", "failure too_few_seeds"]);
-    assert!(output.failures("phase_failed")[0].contains("ended with exit status 3: no credit left"));
+    check_run(&output, 1, &["failure phase_failed", "failure too_few_seeds"]);
+    assert!(failures(&output, "phase_failed")[0].contains("ended with exit status 3: no credit left"));
 }

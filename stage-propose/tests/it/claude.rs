@@ -4,13 +4,13 @@ use std::io::Write;
 
 use fs_err as fs;
 
-use crate::world::{SESSION, World, brief};
+use crate::world::{SESSION, World, brief, check_run};
 
 #[test]
 fn it_is_started_once_a_phase_in_one_session() {
     let world = World::new();
     let output = world.run(&["--seed-count", "1", "--proposer-model", "opus"]);
-    assert_eq!(output.code, Some(1), "{}", output.stderr);
+    assert_eq!(output.status, Some(1), "{}", output.stderr);
     let argv: Vec<Vec<String>> =
         (1..=3).map(|call| world.recorded("argv", call).lines().map(str::to_owned).collect()).collect();
     for (call, argv) in (1..).zip(&argv) {
@@ -55,31 +55,31 @@ fn good_tasks_become_seeds() {
     world.script(1, "init; for page in $(ls \"$ENV\"/../../../../task_generation_runs/demo_env/notes/*.md \"$ENV\"/../../../../task_generation_runs/demo_env/notes/*/*.md); do use_tool Read \"$page\"; done; result");
     world.script(2, "init; use_tool Write tasks/b/task.json; write_task task_b; write_task task_a; result");
     let output = world.run(&["--seed-count", "2"]);
-    output.assert(0, &["seed task_a", "seed task_b"]);
+    check_run(&output, 0, &["seed task_a", "seed task_b"]);
     insta::with_settings!({filters => vec![(r"\d+\.\d min", "[T] min")]}, {
         insta::assert_snapshot!(output.stderr);
     });
     insta::assert_snapshot!(output.stdout);
-    assert_eq!(world.seed_list(), ["task_a", "task_b"]);
+    assert_eq!(world.seeds(), ["task_a", "task_b"]);
     assert_eq!(fs::read_to_string(world.run_dir().join("seeds.jsonl")).unwrap(), output.stdout);
 }
 
 #[test]
 fn new_seeds_come_after_those_in_the_list() {
     let world = World::new();
-    fs::write(world.env().join("tasks/seed_tasks.json"), r#"["old_task", "gone"]"#).unwrap();
+    fs::write(world.tasks_dir().join("seed_tasks.json"), r#"["old_task", "gone"]"#).unwrap();
     world.script(2, "init; write_task new_task; result");
-    world.run(&["--seed-count", "1"]).assert(0, &["seed new_task"]);
-    assert_eq!(world.seed_list(), ["old_task", "gone", "new_task"]);
+    check_run(&world.run(&["--seed-count", "1"]), 0, &["seed new_task"]);
+    assert_eq!(world.seeds(), ["old_task", "gone", "new_task"]);
 }
 
 #[test]
 fn a_list_of_another_shape_is_not_overwritten() {
     let world = World::new();
-    let list = world.env().join("tasks/seed_tasks.json");
+    let list = world.tasks_dir().join("seed_tasks.json");
     fs::write(&list, r#"{"seeds": []}"#).unwrap();
     world.script(2, "init; write_task new_task; result");
-    world.run(&["--seed-count", "1"]).assert(1, &["seed new_task", "failure seed_list"]);
+    check_run(&world.run(&["--seed-count", "1"]), 1, &["seed new_task", "failure seed_list"]);
     assert_eq!(fs::read_to_string(list).unwrap(), r#"{"seeds": []}"#);
 }
 
@@ -102,7 +102,7 @@ fn everything_it_says_is_kept() {
     let world = World::new();
     world.script(1, "init; echo 'no JSON'; echo complaint >&2; result");
     let output = world.run(&["--session-id", SESSION]);
-    assert_eq!(output.code, Some(1));
+    assert_eq!(output.status, Some(1));
     let log = |name: &str| {
         fs::read_to_string(world.run_dir().join("logs/propose").join(SESSION).join(name)).unwrap()
     };
@@ -135,7 +135,7 @@ fn prompts_say_what_was_asked_for() {
     notes(&world);
     let asked =
         ["--seed-count", "3", "--notes", "mine", "--platform", "linux,web", "--task-type", "consumer"];
-    assert_eq!(world.run(&asked).code, Some(1));
+    assert_eq!(world.run(&asked).status, Some(1));
     insta::with_settings!({filters => vec![(r"/[^ ]*?/(task_generation_runs|benchmarks)", "[W]/$1")]}, {
         for (call, name) in [(1, "notes"), (2, "create"), (3, "nudge")] {
             let argv = world.recorded("argv", call);
@@ -150,7 +150,7 @@ fn a_prompt_that_is_too_long_for_an_argument_goes_by_its_file() {
     let world = World::new();
     fs::write(world.path("feedback.md"), "Not like this.\n".repeat(10_000)).unwrap();
     world.script(2, "init; write_task old_task; result");
-    world.run(&["--edit-task", "old_task", "--feedback", "feedback.md"]).assert(0, &["seed old_task"]);
+    check_run(&world.run(&["--edit-task", "old_task", "--feedback", "feedback.md"]), 0, &["seed old_task"]);
     let argv = world.recorded("argv", 2);
     let path = argv
         .strip_prefix("-p\nRead all of the file ")
@@ -168,12 +168,12 @@ fn a_prompt_can_be_replaced_and_has_to_be_whole() {
     fs::create_dir_all(&prompts).unwrap();
     fs::write(prompts.join("notes.md"), "Read about {{ software }}.").unwrap();
     let args = ["--prompts", "prompts", "--session-id", SESSION];
-    assert_eq!(world.run(&args).code, Some(1));
+    assert_eq!(world.run(&args).status, Some(1));
     assert!(world.recorded("argv", 1).starts_with("-p\nRead about Demo.\n--"));
 
     fs::write(prompts.join("notes.md"), "{{ sotfware }}").unwrap();
     let output = world.run(&["--prompts", "prompts"]);
-    assert_eq!(output.code, Some(2));
+    assert_eq!(output.status, Some(2));
     assert!(output.stderr.contains("cannot fill in the prompt notes.md"), "{}", output.stderr);
 }
 
@@ -181,9 +181,9 @@ fn a_prompt_can_be_replaced_and_has_to_be_whole() {
 fn the_platform_is_the_one_of_the_spec() {
     let check = |name: &str, spec: &str, platform: &str| {
         let world = World::new();
-        fs::remove_file(world.env().join("env.json")).unwrap();
-        fs::write(world.env().join(name), spec).unwrap();
-        assert_eq!(world.run(&[]).code, Some(1));
+        fs::remove_file(world.env_dir().join("env.json")).unwrap();
+        fs::write(world.env_dir().join(name), spec).unwrap();
+        assert_eq!(world.run(&[]).status, Some(1));
         assert!(world.recorded("argv", 1).contains(&format!("/platform/{platform}.md")), "{spec}");
     };
     check("env.json", r#"{"id": "a@1", "base": "windows-11"}"#, "windows");
@@ -196,11 +196,11 @@ fn the_platform_is_the_one_of_the_spec() {
 fn notes_that_are_not_there_are_named() {
     let world = World::new();
     let output = world.run(&["--platform", "amiga"]);
-    assert_eq!(output.code, Some(2));
+    assert_eq!(output.status, Some(2));
     insta::assert_snapshot!(output.stderr, @r#"stage-propose: error: the notes have no platform "amiga"; they have android, linux, macos, web, windows"#);
 
     notes(&world);
-    assert_eq!(world.run(&["--notes", "mine"]).code, Some(1));
+    assert_eq!(world.run(&["--notes", "mine"]).status, Some(1));
     let prompt = world.recorded("argv", 1);
     let pages: Vec<&str> =
         prompt.lines().filter_map(|line| line.strip_prefix("- ")?.split("/notes/").nth(1)).collect();

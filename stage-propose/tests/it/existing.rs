@@ -2,16 +2,16 @@
 
 use fs_err as fs;
 
-use crate::world::World;
+use crate::world::{World, check_run};
 
 #[test]
 fn the_listed_tasks_are_the_seeds_the_second_list_first() {
     let world = World::new();
-    world.task("new_task");
-    fs::write(world.env().join("tasks/seed_tasks.json"), r#"["old_task", "gone"]"#).unwrap();
-    fs::write(world.env().join("tasks/seed_tasks2.json"), r#"["new_task"]"#).unwrap();
+    world.add_valid_task("new_task");
+    fs::write(world.tasks_dir().join("seed_tasks.json"), r#"["old_task", "gone"]"#).unwrap();
+    fs::write(world.env_dir().join("tasks/seed_tasks2.json"), r#"["new_task"]"#).unwrap();
     let output = world.run(&["--agent", "existing"]);
-    output.assert(0, &["seed new_task", "seed old_task"]);
+    check_run(&output, 0, &["seed new_task", "seed old_task"]);
     insta::assert_snapshot!(output.stdout.lines().next().unwrap(), @r#"{"record":"seed","env":"demo_env","task":"new_task","dir":"benchmarks/cua_world/environments/demo_env/tasks/new_task","origin":"existing","files":["task.json","verifier.py"]}"#);
     insta::assert_snapshot!(output.stderr, @"stage-propose: seeds that demo_env already has: new_task, old_task");
     assert_eq!(fs::read_to_string(world.run_dir().join("seeds.jsonl")).unwrap(), output.stdout);
@@ -20,25 +20,25 @@ fn the_listed_tasks_are_the_seeds_the_second_list_first() {
 #[test]
 fn no_more_than_asked_for_are_adopted() {
     let world = World::new();
-    world.task("new_task");
-    fs::write(world.env().join("tasks/seed_tasks.json"), r#"["old_task", "new_task"]"#).unwrap();
-    world.run(&["--agent", "existing", "--seed-count", "1"]).assert(0, &["seed old_task"]);
+    world.add_valid_task("new_task");
+    fs::write(world.tasks_dir().join("seed_tasks.json"), r#"["old_task", "new_task"]"#).unwrap();
+    check_run(&world.run(&["--agent", "existing", "--seed-count", "1"]), 0, &["seed old_task"]);
 }
 
 #[test]
 fn no_task_at_all_is_reported() {
     let world = World::new();
-    fs::remove_dir_all(world.env().join("tasks")).unwrap();
+    fs::remove_dir_all(world.env_dir().join("tasks")).unwrap();
     let output = world.run(&["--agent", "existing"]);
-    output.assert(1, &[]);
+    check_run(&output, 1, &[]);
     insta::assert_snapshot!(output.stderr, @"stage-propose: error: demo_env has no tasks to adopt; without --agent existing, an agent writes some");
 }
 
 #[test]
 fn a_list_of_another_shape_is_named() {
     let world = World::new();
-    fs::write(world.env().join("tasks/seed_tasks.json"), r#"{"seeds": []}"#).unwrap();
+    fs::write(world.tasks_dir().join("seed_tasks.json"), r#"{"seeds": []}"#).unwrap();
     let output = world.run(&["--agent", "existing"]);
-    assert_eq!(output.code, Some(2));
+    assert_eq!(output.status, Some(2));
     insta::assert_snapshot!(output.stderr);
 }

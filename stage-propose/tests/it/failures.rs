@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
+use testkit::Ran;
 
-use crate::world::{Output, SESSION, World};
+use crate::world::{SESSION, World, check_run, failures};
 
 const TOO_FEW: &str = "failure too_few_seeds";
 
@@ -18,15 +19,15 @@ fn first_phase(script: &str, args: &[&str], code: &str) -> (World, String) {
     let world = World::new();
     world.script(1, script);
     let output = world.run(&[args, &["--session-id", SESSION]].concat());
-    output.assert(1, &[&format!("failure {code}"), TOO_FEW]);
+    check_run(&output, 1, &[&format!("failure {code}"), TOO_FEW]);
     assert_eq!(world.calls(), 1, "no phase is built on one that failed");
-    let message = output.failures(code).remove(0);
+    let message = failures(&output, code).remove(0);
     (world, message)
 }
 
 #[track_caller]
-fn check_refusal(output: &Output, message: &str) {
-    assert_eq!((output.code, output.stdout.as_str()), (Some(2), ""));
+fn check_refusal(output: &Ran, message: &str) {
+    assert_eq!((output.status, output.stdout.as_str()), (Some(2), ""));
     assert!(output.stderr.starts_with(&format!("stage-propose: error: {message}")), "{}", output.stderr);
 }
 
@@ -48,7 +49,7 @@ fn claude_is_found_in_the_path() {
     let mut command = world.command(&["--seed-count", "1"]);
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     command.env("CLAUDE_BIN", "").env("PATH", path);
-    world.finish(command).assert(1, &[TOO_FEW]);
+    check_run(&world.finish(command), 1, &[TOO_FEW]);
     assert_eq!(world.calls(), 3);
 }
 
@@ -57,7 +58,7 @@ fn claude_is_not_executable() {
     let world = World::new();
     fs::set_permissions(world.path("claude"), PermissionsExt::from_mode(0o644)).unwrap();
     let output = world.run(&[]);
-    assert_eq!(output.code, Some(2));
+    assert_eq!(output.status, Some(2));
     assert!(output.stderr.contains("claude is not executable; chmod +x makes it so"), "{}", output.stderr);
 }
 
@@ -66,7 +67,7 @@ fn claude_is_no_program_at_all() {
     let world = World::new();
     fs::write(world.path("claude"), "#!/nowhere/interpreter\n").unwrap();
     let output = world.run(&[]);
-    assert_eq!(output.code, Some(2));
+    assert_eq!(output.status, Some(2));
     assert!(output.stderr.contains("cannot start the agent"), "{}", output.stderr);
 }
 
@@ -80,7 +81,7 @@ fn root_has_to_say_that_this_is_a_sandbox() {
         check_refusal(&output, "Claude Code refuses to work without asking for permissions as root");
         assert_eq!(world.calls(), 0);
     } else {
-        output.assert(1, &[TOO_FEW]);
+        check_run(&output, 1, &[TOO_FEW]);
     }
 }
 
@@ -112,7 +113,7 @@ fn what_it_leaves_behind_is_ended() {
     let world = World::new();
     world.script(1, "init; sleep 600 & echo $! >>\"$RECORD/pids\"; result");
     let output = world.run(&["--seed-count", "1"]);
-    output.assert(1, &[TOO_FEW]);
+    check_run(&output, 1, &[TOO_FEW]);
     assert!(output.stderr.contains("ended 1 process that the agent left behind"), "{}", output.stderr);
 }
 
@@ -136,7 +137,7 @@ fn the_session_is_unknown() {
         exit 1"#,
     );
     let output = world.run(&["--session-id", SESSION, "--start-phase", "2"]);
-    output.assert(1, &["failure session_unknown", TOO_FEW]);
+    check_run(&output, 1, &["failure session_unknown", TOO_FEW]);
     assert!(world.recorded("argv", 1).contains("--resume\n11111111"));
 }
 
@@ -161,24 +162,24 @@ fn it_ends_without_a_result() {
 fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
     let world = World::new();
     world.script(2, "init; write_task early; exit 1");
-    world.run(&["--seed-count", "2"]).assert(1, &["seed early", "failure phase_failed", TOO_FEW]);
+    check_run(&world.run(&["--seed-count", "2"]), 1, &["seed early", "failure phase_failed", TOO_FEW]);
 
     world.script(3, "init; write_task late; result");
     world.script(4, "init; result");
-    world.run(&["--seed-count", "2", "--start-phase", "2"]).assert(0, &["seed early", "seed late"]);
+    check_run(&world.run(&["--seed-count", "2", "--start-phase", "2"]), 0, &["seed early", "seed late"]);
     let id = |call| world.recorded("argv", call).lines().find(|arg| arg.len() == 36).map(str::to_owned);
     assert_eq!(id(1), id(3));
     assert!(world.recorded("argv", 3).contains("\n--resume\n"));
-    assert_eq!(world.seed_list(), ["early", "late"]);
+    assert_eq!(world.seeds(), ["early", "late"]);
 }
 
 #[test]
 fn tasks_that_others_wrote_meanwhile_are_not_the_agents() {
     let world = World::new();
     world.script(2, "init; write_task mine; exit 1");
-    world.run(&["--seed-count", "1"]).assert(1, &["seed mine", "failure phase_failed"]);
-    world.task("theirs");
-    world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+    check_run(&world.run(&["--seed-count", "1"]), 1, &["seed mine", "failure phase_failed"]);
+    world.add_valid_task("theirs");
+    check_run(&world.run(&["--seed-count", "1", "--start-phase", "3"]), 0, &["seed mine"]);
     assert!(world.recorded("argv", 3).starts_with("-p\nYou have not completed the task."));
 }
 
@@ -191,7 +192,7 @@ fn tasks_from_a_phase_that_was_killed_with_the_stage_are_the_agents() {
     assert_eq!(fs::read_to_string(started).unwrap(), "yes\n");
     child.kill().unwrap();
     child.wait().unwrap();
-    world.run(&["--seed-count", "1", "--start-phase", "3"]).assert(0, &["seed mine"]);
+    check_run(&world.run(&["--seed-count", "1", "--start-phase", "3"]), 0, &["seed mine"]);
 }
 
 #[test]
@@ -229,7 +230,7 @@ fn there_is_no_session_to_resume() {
 fn the_first_phase_is_run_again_in_a_session_that_began() {
     let (world, _) = first_phase("init; exit 1", &[], "phase_failed");
     world.script(2, "init; exit 1");
-    assert_eq!(world.run(&["--session-id", SESSION]).code, Some(1));
+    assert_eq!(world.run(&["--session-id", SESSION]).status, Some(1));
     assert!(world.recorded("argv", 2).contains("\n--resume\n"));
 }
 
@@ -238,7 +239,7 @@ fn gym_anythings_way_to_count_phases_works() {
     let world = World::new();
     world.script(1, "init; write_task one; result");
     let args = ["--session-id", SESSION, "--propose-start-idx", "2", "--seed-count", "1"];
-    world.run(&args).assert(0, &["seed one"]);
+    check_run(&world.run(&args), 0, &["seed one"]);
     assert_eq!(world.calls(), 1);
     assert!(world.recorded("argv", 1).starts_with("-p\nYou have not completed the task."));
 }
@@ -260,7 +261,7 @@ fn interrupt(with: Signal) {
     assert!(stderr.contains("phase 2 (write) was interrupted; to go on from there: "), "{stderr}");
     world.assert_nothing_runs();
     // What was finished is not lost, and the manifest is not taken for whole.
-    assert_eq!(world.seed_list(), ["done"]);
+    assert_eq!(world.seeds(), ["done"]);
     assert!(!world.run_dir().join("seeds.jsonl").exists());
 }
 

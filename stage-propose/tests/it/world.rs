@@ -1,18 +1,19 @@
-//! A workspace with an environment, and a stand-in for Claude Code that does as it is told.
+//! A workspace, and a scripted stand-in for Claude Code.
 
 use std::io::{BufRead, BufReader};
+use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use fs_err as fs;
 use serde_json::Value;
-use tempfile::TempDir;
+use testkit::{ENV, Ran, Workspace};
 
 pub(crate) const SESSION: &str = "11111111-2222-4333-8444-555555555555";
 
-/// What every call of the stand-in does first: it records how it was started, and gives the phase's script
-/// functions to speak with. Calls are numbered from 1.
+/// The start of the stand-in: it records how it was started and defines functions for the phase's script. Calls
+/// are numbered from 1.
 const PRELUDE: &str = r#"#!/bin/sh
 set -u
 call=$(($(cat "$RECORD/calls" 2>/dev/null || echo 0) + 1))
@@ -35,35 +36,24 @@ write_task() {
 RANDOM_ID=1
 "#;
 
-/// A workspace of its own for one test.
-pub(crate) struct World {
-    dir: TempDir,
-}
+/// A workspace whose environment has the task `old_task`, and a stand-in for the agent.
+pub(crate) struct World(Workspace);
 
-/// How a run ended and what it said.
-#[must_use]
-pub(crate) struct Output {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+impl Deref for World {
+    type Target = Workspace;
+
+    fn deref(&self) -> &Workspace {
+        &self.0
+    }
 }
 
 impl World {
-    /// An environment with one task, and a stand-in that reads nothing and does nothing.
+    /// Creates a workspace with a stand-in that writes nothing.
     pub(crate) fn new() -> Self {
-        let world = Self { dir: tempfile::tempdir().unwrap() };
-        for dir in
-            [world.env().join("tasks"), world.env().join("scripts"), world.record(), world.path("home")]
-        {
-            fs::create_dir_all(dir).unwrap();
-        }
-        fs::write(
-            world.env().join("env.json"),
-            r#"{"id":"demo_env@1","base":"ubuntu-gnome-systemd_highres"}"#,
-        )
-        .unwrap();
-        fs::write(world.env().join("scripts/install.sh"), "true\n").unwrap();
-        world.task("old_task");
+        let world = Self(Workspace::new());
+        world.write_env_file("scripts/install.sh", "true\n");
+        world.add_valid_task("old_task");
+        fs::create_dir(world.record()).unwrap();
         Self::stand_in(&world.path("claude"));
         for call in 1..=3 {
             world.script(call, "init; result");
@@ -71,33 +61,8 @@ impl World {
         world
     }
 
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    pub(crate) fn env(&self) -> PathBuf {
-        self.path("benchmarks/cua_world/environments/demo_env")
-    }
-
-    pub(crate) fn run_dir(&self) -> PathBuf {
-        self.path("task_generation_runs/demo_env")
-    }
-
     fn record(&self) -> PathBuf {
         self.path("record")
-    }
-
-    /// Adds a good task.
-    pub(crate) fn task(&self, name: &str) {
-        let dir = self.env().join("tasks").join(name);
-        fs::create_dir_all(&dir).unwrap();
-        let spec = format!(
-            r#"{{"id":"{name}@1","env_id":"demo_env@1","description":"Do it.","success":{{"mode":"program","spec":{{"program":"verifier.py::verify_{name}"}}}}}}"#
-        );
-        fs::write(dir.join("task.json"), spec).unwrap();
-        let verifier =
-            format!("def verify_{name}(traj, env_info, task_info):\n    return {{'passed': False}}\n");
-        fs::write(dir.join("verifier.py"), verifier).unwrap();
     }
 
     /// Writes the stand-in to `path`.
@@ -106,7 +71,7 @@ impl World {
         fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
     }
 
-    /// What the stand-in does when it is called for the `call`th time.
+    /// Sets the stand-in's script for its `call`th call.
     pub(crate) fn script(&self, call: usize, script: &str) {
         fs::write(self.record().join(format!("script.{call}")), script).unwrap();
     }
@@ -130,52 +95,43 @@ impl World {
 
     /// The stage on this environment, with the stand-in as its agent.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stage-propose"));
+        let mut command = self.0.command(env!("CARGO_BIN_EXE_stage-propose"));
         command
-            .args(["--env-dir", "demo_env", "--software", "Demo"])
+            .args(["--env-dir", ENV, "--software", "Demo"])
             .args(args)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap())
-            .env("HOME", self.path("home"))
             .env("CLAUDE_BIN", self.path("claude"))
             .env("IS_SANDBOX", "1")
             .env("RECORD", self.record())
-            .env("ENV", self.env())
+            .env("ENV", self.env_dir())
             .stdin(Stdio::piped());
         command
     }
 
-    /// Runs the stage to its end.
-    pub(crate) fn run(&self, args: &[&str]) -> Output {
+    /// Runs the stage to completion.
+    pub(crate) fn run(&self, args: &[&str]) -> Ran {
         self.finish(self.command(args))
     }
 
-    /// Runs a command to its end.
-    pub(crate) fn finish(&self, mut command: Command) -> Output {
-        let output = command.output().unwrap();
-        let output = Output {
-            code: output.status.code(),
-            stdout: self.neutral(&String::from_utf8(output.stdout).unwrap()),
-            stderr: self.neutral(&String::from_utf8(output.stderr).unwrap()),
-        };
+    /// Runs a command to completion. Its output is without paths and session ids.
+    pub(crate) fn finish(&self, mut command: Command) -> Ran {
+        let ran = Ran::of(&mut command, "");
         self.assert_nothing_runs();
-        output
+        Ran { stdout: self.neutral(&ran.stdout), stderr: self.neutral(&ran.stderr), ..ran }
     }
 
-    /// Starts the stage and hands out its standard output, line by line.
+    /// Starts the stage. Returns the lines of its standard output.
     pub(crate) fn start(&self, args: &[&str]) -> (Child, impl Iterator<Item = String> + use<>) {
         let mut child = self.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
         (child, lines)
     }
 
-    /// Every process whose number a script put into `$RECORD/pids` has ended.
+    /// Asserts that the processes in `$RECORD/pids` have ended.
     pub(crate) fn assert_nothing_runs(&self) {
         assert_eq!(self.running(), [""; 0], "still runs");
     }
 
-    /// Processes whose numbers a script put into `$RECORD/pids`, as far as they have not ended.
+    /// The processes in `$RECORD/pids` that have not ended.
     pub(crate) fn running(&self) -> Vec<String> {
         let pids = fs::read_to_string(self.record().join("pids")).unwrap_or_default();
         let stats =
@@ -183,44 +139,31 @@ impl World {
         stats.filter(|stat| !stat.contains(") Z ")).collect()
     }
 
-    /// Text that is the same in every run: without the place, the session and the times.
+    /// Replaces the paths and the session ids in `text`.
     fn neutral(&self, text: &str) -> String {
-        let text = text.replace(&self.dir.path().to_string_lossy().into_owned(), "[W]");
+        let text = self.without_paths(text);
         let sessions = fs::read_dir(self.run_dir().join("logs/propose")).into_iter().flatten();
         let ids = sessions.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         let text = ids.fold(text, |text, id| text.replace(&id, "[SESSION]"));
         text.replace(env!("CARGO_BIN_EXE_stage-propose"), "stage-propose")
     }
-
-    /// Names in the environment's list of seeds.
-    pub(crate) fn seed_list(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.env().join("tasks/seed_tasks.json")).unwrap_or("[]".to_owned());
-        serde_json::from_str(&text).unwrap()
-    }
 }
 
-impl Output {
-    /// `kind task-or-code` of each record.
-    pub(crate) fn records(&self) -> Vec<String> {
-        self.stdout.lines().map(brief).collect()
-    }
+/// Asserts the exit status and the records, each as in [`brief`].
+#[track_caller]
+pub(crate) fn check_run(ran: &Ran, status: i32, records: &[&str]) {
+    let found: Vec<String> = ran.stdout.lines().map(brief).collect();
+    assert_eq!((ran.status, found), (Some(status), strings(records)), "{}", ran.stderr);
+}
 
-    /// The messages of the failures with this code.
-    pub(crate) fn failures(&self, code: &str) -> Vec<String> {
-        let records = self.stdout.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        let failures = records.filter(|record| record["code"] == code);
-        failures.map(|record| record["message"].as_str().unwrap().to_owned()).collect()
-    }
+fn strings(records: &[&str]) -> Vec<String> {
+    records.iter().map(|record| (*record).to_owned()).collect()
+}
 
-    #[track_caller]
-    pub(crate) fn assert(&self, code: i32, records: &[&str]) {
-        assert_eq!(
-            (self.code, self.records()),
-            (Some(code), records.iter().map(|r| (*r).to_owned()).collect()),
-            "{}",
-            self.stderr
-        );
-    }
+/// The messages of the failures with this code.
+pub(crate) fn failures(ran: &Ran, code: &str) -> Vec<String> {
+    let failures = ran.records().into_iter().filter(|record| record["code"] == code);
+    failures.map(|record| record["message"].as_str().unwrap().to_owned()).collect()
 }
 
 /// `kind task-or-code` of a record.

@@ -1,8 +1,9 @@
 //! What an agent writes, and where.
 
 use fs_err as fs;
+use testkit::Ran;
 
-use crate::world::World;
+use crate::world::{World, check_run, failures};
 
 const STRAYS: &str = r#"init
 write_task good
@@ -19,9 +20,12 @@ result"#;
 fn nothing() {
     let world = World::new();
     let output = world.run(&[]);
-    output.assert(1, &["failure too_few_seeds"]);
-    assert_eq!(output.failures("too_few_seeds"), ["0 of the 5 seeds that were asked for are there and good"]);
-    assert!(!world.env().join("tasks/seed_tasks.json").exists());
+    check_run(&output, 1, &["failure too_few_seeds"]);
+    assert_eq!(
+        failures(&output, "too_few_seeds"),
+        ["0 of the 5 seeds that were asked for are there and good"]
+    );
+    assert!(!world.tasks_dir().join("seed_tasks.json").exists());
 }
 
 #[test]
@@ -39,9 +43,9 @@ fn broken_tasks_are_reported_and_go_no_further() {
     );
     let output = world.run(&["--seed-count", "5"]);
     let bad = "failure bad_seed";
-    output.assert(1, &["seed fine", bad, bad, bad, bad, "failure too_few_seeds"]);
-    insta::assert_snapshot!(output.failures("bad_seed").join("\n"));
-    assert_eq!(world.seed_list(), ["fine"]);
+    check_run(&output, 1, &["seed fine", bad, bad, bad, bad, "failure too_few_seeds"]);
+    insta::assert_snapshot!(failures(&output, "bad_seed").join("\n"));
+    assert_eq!(world.seeds(), ["fine"]);
 }
 
 #[test]
@@ -49,7 +53,7 @@ fn a_broken_task_that_is_mended_in_the_last_phase_is_a_seed() {
     let world = World::new();
     world.script(2, r#"init; write_task slow; rm "$ENV/tasks/slow/verifier.py"; result"#);
     world.script(3, "init; write_task slow; result");
-    world.run(&["--seed-count", "1"]).assert(0, &["seed slow"]);
+    check_run(&world.run(&["--seed-count", "1"]), 0, &["seed slow"]);
     // It was told.
     assert!(world.recorded("argv", 3).contains("- slow: "), "{}", world.recorded("argv", 3));
 }
@@ -60,8 +64,8 @@ fn a_good_task_that_is_broken_in_the_last_phase_is_reported() {
     world.script(2, "init; write_task hasty; result");
     world.script(3, r#"init; echo '{' >"$ENV/tasks/hasty/task.json"; result"#);
     let output = world.run(&["--seed-count", "1"]);
-    output.assert(1, &["seed hasty", "failure bad_seed", "failure too_few_seeds"]);
-    assert_eq!(world.seed_list(), [""; 0]);
+    check_run(&output, 1, &["seed hasty", "failure bad_seed", "failure too_few_seeds"]);
+    assert_eq!(world.seeds(), [""; 0]);
 }
 
 #[test]
@@ -69,25 +73,25 @@ fn strays_are_named_one_by_one() {
     let world = World::new();
     world.script(2, STRAYS);
     let output = world.run(&["--seed-count", "1"]);
-    insta::assert_snapshot!(output.failures("stray_write").join("\n"));
-    assert_eq!(output.code, Some(1));
-    assert_eq!(fs::read_to_string(world.env().join("scripts/install.sh")).unwrap(), "changed\n");
+    insta::assert_snapshot!(failures(&output, "stray_write").join("\n"));
+    assert_eq!(output.status, Some(1));
+    assert_eq!(fs::read_to_string(world.env_dir().join("scripts/install.sh")).unwrap(), "changed\n");
 }
 
 #[test]
 fn strict_writes_are_put_back() {
     let world = World::new();
-    let spec = fs::read(world.env().join("tasks/old_task/task.json")).unwrap();
+    let spec = fs::read(world.env_dir().join("tasks/old_task/task.json")).unwrap();
     world.script(2, STRAYS);
     world.script(3, r#"init; rm -r "$ENV/scripts"; ln -s /etc "$ENV/scripts"; result"#);
     let output = world.run(&["--seed-count", "1", "--strict-writes"]);
-    assert_eq!(output.code, Some(1));
-    insta::assert_snapshot!(output.failures("stray_write").join("\n"));
-    assert_eq!(fs::read_to_string(world.env().join("scripts/install.sh")).unwrap(), "true\n");
-    assert_eq!(fs::read(world.env().join("tasks/old_task/task.json")).unwrap(), spec);
-    assert!(world.env().join("tasks/old_task/verifier.py").exists());
-    assert!(!world.env().join("deep").exists() && !world.env().join("scripts/new.sh").exists());
-    assert_eq!(world.seed_list(), ["good"]);
+    assert_eq!(output.status, Some(1));
+    insta::assert_snapshot!(failures(&output, "stray_write").join("\n"));
+    assert_eq!(fs::read_to_string(world.env_dir().join("scripts/install.sh")).unwrap(), "true\n");
+    assert_eq!(fs::read(world.env_dir().join("tasks/old_task/task.json")).unwrap(), spec);
+    assert!(world.env_dir().join("tasks/old_task/verifier.py").exists());
+    assert!(!world.env_dir().join("deep").exists() && !world.env_dir().join("scripts/new.sh").exists());
+    assert_eq!(world.seeds(), ["good"]);
     assert!(!world.run_dir().join("before").exists());
 }
 
@@ -96,13 +100,13 @@ fn very_many_strays_are_all_recorded_but_not_all_told() {
     let world = World::new();
     world.script(2, r#"init; write_task one; i=0; while [ $i -lt 100 ]; do : >"$ENV/stray$i"; i=$((i + 1)); done; result"#);
     let output = world.run(&["--seed-count", "1"]);
-    assert_eq!(output.failures("stray_write").len(), 100);
+    assert_eq!(failures(&output, "stray_write").len(), 100);
     assert_eq!(output.stderr.matches("was written by the agent").count(), 20);
     assert!(output.stderr.contains("80 more stray_write failures; the records name them"));
 }
 
 /// Has the stand-in rework `old_task` by a script.
-fn edit(script: &str) -> (World, crate::world::Output) {
+fn edit(script: &str) -> (World, Ran) {
     let world = World::new();
     fs::write(world.path("feedback.md"), "Nobody does it like this.\n").unwrap();
     world.script(2, &format!("init; {script}; result"));
@@ -114,28 +118,28 @@ fn edit(script: &str) -> (World, crate::world::Output) {
 fn a_reworked_task_is_a_seed() {
     let (world, output) =
         edit(r#"write_task old_task; echo "what changed" >"$ENV/tasks/old_task/README.md""#);
-    output.assert(0, &["seed old_task"]);
+    check_run(&output, 0, &["seed old_task"]);
     let prompt = world.recorded("argv", 2);
     assert!(prompt.contains("<expert_feedback>\nNobody does it like this.\n</expert_feedback>"), "{prompt}");
-    assert!(!world.env().join("tasks/seed_tasks.json").exists(), "nothing else is touched");
+    assert!(!world.tasks_dir().join("seed_tasks.json").exists(), "nothing else is touched");
     assert!(!world.run_dir().join("seeds.jsonl").exists(), "one reworked task is not all the seeds");
 }
 
 #[test]
 fn a_reworked_task_is_a_seed_when_its_last_phase_is_run_again() {
     let (world, output) = edit("write_task old_task; exit 1");
-    output.assert(1, &["seed old_task", "failure phase_failed"]);
+    check_run(&output, 1, &["seed old_task", "failure phase_failed"]);
     let args = ["--edit-task", "old_task", "--feedback", "feedback.md", "--start-phase", "3"];
-    world.run(&args).assert(0, &["seed old_task"]);
+    check_run(&world.run(&args), 0, &["seed old_task"]);
 }
 
 #[test]
 fn a_reworked_task_keeps_its_id() {
     let (_, output) =
         edit(r#"write_task old_task; sed -i s/old_task@1/old_task@2/ "$ENV/tasks/old_task/task.json""#);
-    output.assert(1, &["failure bad_seed"]);
+    check_run(&output, 1, &["failure bad_seed"]);
     assert_eq!(
-        output.failures("bad_seed"),
+        failures(&output, "bad_seed"),
         ["the task old_task is not good: its id was old_task@1 and has to stay so"]
     );
 }
@@ -143,12 +147,12 @@ fn a_reworked_task_keeps_its_id() {
 #[test]
 fn a_task_that_was_not_reworked_is_reported() {
     let (_, output) = edit("true");
-    output.assert(1, &["failure not_edited"]);
+    check_run(&output, 1, &["failure not_edited"]);
 }
 
 #[test]
 fn nothing_but_the_task_is_reworked() {
     let (_, output) = edit("write_task old_task; write_task another; write_task old_task2");
     let stray = "failure stray_write";
-    output.assert(1, &[stray, stray, stray, stray, "seed old_task"]);
+    check_run(&output, 1, &[stray, stray, stray, stray, "seed old_task"]);
 }
