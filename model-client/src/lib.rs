@@ -28,7 +28,6 @@ mod facts;
 mod journal;
 mod limiter;
 mod model;
-pub mod pool;
 mod pricing;
 mod providers;
 mod request;

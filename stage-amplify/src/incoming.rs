@@ -1,4 +1,4 @@
-//! What comes in: records of the stage before, or what an earlier pass left in the run directory.
+//! Input: records of the stage before, or of an earlier pass, from the run directory.
 
 use std::collections::BTreeSet;
 use std::io::BufReader;
@@ -11,19 +11,19 @@ use anyhow::{Context, Result, ensure};
 use common::environment::TaskName;
 use common::jsonl::{Line, ReadError, Reader};
 use common::record::{Failure, Kind, Plan, Record};
-use common::stage::Output;
 use common::ui::Ui;
 use fs_err as fs;
 use task_spec::seeds;
 
 use crate::settings::Settings;
+use crate::writer::Writer;
 
-/// Everything of these kinds that comes in. What is none of this stage's business goes out at once. On a
-/// terminal, the manifest of this name is read.
+/// All records of these kinds that come in. Other records are passed on at once. On a terminal, the manifest of
+/// this name is read.
 pub(crate) fn records(
     settings: &Settings,
     ui: &Ui,
-    output: &mut Output,
+    writer: &mut Writer,
     name: &str,
     kinds: &[Kind],
 ) -> Result<Vec<Record>> {
@@ -32,14 +32,14 @@ pub(crate) fn records(
     for line in settings.stage.input(ui, Some(&path), kinds)? {
         match line.context("cannot read the input")? {
             Line::Record(record) => records.push(record),
-            Line::Other(raw) => output.raw(&raw)?,
+            Line::Other(raw) => writer.raw(&raw)?,
         }
     }
     Ok(records)
 }
 
-/// Records of this kind one by one, as they come in, and whatever passes through; once the input has ended
-/// without any, those of the manifest of this name.
+/// Records of this kind one by one, as they come in, and the lines that pass through. If the input has no such
+/// record, the manifest of this name is read after it.
 pub(crate) fn as_they_come(
     settings: &Settings,
     ui: &Ui,
@@ -76,22 +76,21 @@ pub(crate) fn as_they_come(
     Ok(lines.chain(stored.flatten().map(Line::Record)))
 }
 
-/// What a plan is made from and goes on from.
+/// What the plan pass starts from.
 #[derive(Debug)]
 pub(crate) struct Start {
     /// The names of the seeds.
     pub(crate) seeds: Vec<String>,
-    /// The rows that are planned already.
+    /// The rows planned before.
     pub(crate) rows: Vec<Plan>,
-    /// Whether the rows came in, rather than being in the run directory.
+    /// Whether the rows came in as records. If not, they are from the run directory.
     pub(crate) rows_came: bool,
 }
 
-/// The seeds and the rows of a plan that come in; where none come, those that an earlier stage or pass has
-/// left in the run directory.
-pub(crate) fn start(settings: &Settings, ui: &Ui, output: &mut Output) -> Result<Start> {
+/// The seeds and the rows of a plan that come in; if none come in, those of the run directory.
+pub(crate) fn start(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result<Start> {
     let (mut seeds, mut rows) = (Vec::new(), Vec::new());
-    for record in records(settings, ui, output, "seeds", &[Kind::Seed, Kind::Plan])? {
+    for record in records(settings, ui, writer, "seeds", &[Kind::Seed, Kind::Plan])? {
         match record {
             Record::Seed(seed) => seeds.push(seed.task),
             Record::Plan(row) => rows.push(row),
@@ -108,9 +107,9 @@ pub(crate) fn start(settings: &Settings, ui: &Ui, output: &mut Output) -> Result
     Ok(Start { seeds, rows, rows_came })
 }
 
-/// The names of the usable tasks that come in, or that stand in the run directory.
-pub(crate) fn usable(settings: &Settings, ui: &Ui, output: &mut Output) -> Result<Vec<String>> {
-    let mut files = records(settings, ui, output, "files", &[Kind::Files])?;
+/// The names of the usable tasks that come in; if none come in, those of the run directory.
+pub(crate) fn usable(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result<Vec<String>> {
+    let mut files = records(settings, ui, writer, "files", &[Kind::Files])?;
     let path = settings.run_dir.manifest("files");
     if files.is_empty() {
         files = manifest(&path, Kind::Files, ui)?;
@@ -125,7 +124,7 @@ pub(crate) fn usable(settings: &Settings, ui: &Ui, output: &mut Output) -> Resul
         .collect())
 }
 
-/// Names of the seeds where none came in: those of the run directory, else the environment's own.
+/// The names of the seeds in the run directory; without any, those that the environment names.
 pub(crate) fn seed_names(settings: &Settings, ui: &Ui) -> Result<Vec<String>> {
     let seeds = manifest(&settings.run_dir.manifest("seeds"), Kind::Seed, ui)?;
     let names: Vec<String> = seeds
@@ -150,7 +149,7 @@ pub(crate) fn plan_rows(settings: &Settings, ui: &Ui) -> Result<Vec<Plan>> {
         .collect())
 }
 
-/// The records of one kind in a manifest of the run directory; none where it is not there.
+/// The records of one kind in a manifest; none if it does not exist.
 pub(crate) fn manifest(path: &Path, kind: Kind, ui: &Ui) -> Result<Vec<Record>> {
     if !path.exists() {
         return Ok(Vec::new());
@@ -168,8 +167,8 @@ pub(crate) fn manifest(path: &Path, kind: Kind, ui: &Ui) -> Result<Vec<Record>> 
     Ok(records)
 }
 
-/// The rows of a plan that somebody may have written by hand, in order and numbered, and what is wrong with
-/// those that cannot be used.
+/// The rows of a plan, which may be written by hand, in order and numbered; and a failure for each row that
+/// cannot be used.
 pub(crate) fn checked(plan: Vec<Plan>, env: &str) -> (Vec<Plan>, Vec<Failure>) {
     let mut rows: Vec<Plan> = Vec::new();
     let mut failures = Vec::new();
@@ -177,23 +176,13 @@ pub(crate) fn checked(plan: Vec<Plan>, env: &str) -> (Vec<Plan>, Vec<Failure>) {
     let mut numbers = BTreeSet::new();
     let mut last = 0;
     for mut row in plan {
-        let why = if TaskName::new(&row.task).is_none() {
-            Some(("bad_task_name", "a task's name is made of a-z, 0-9 and _, at most 80 of them"))
-        } else if !names.insert(row.task.clone()) {
-            Some(("duplicate_row", "another row has this name"))
-        } else {
-            None
-        };
-        if let Some((code, message)) = why {
-            failures.push(Failure {
-                env: env.to_owned(),
-                task: Some(row.task),
-                stage: "amplify".to_owned(),
-                index: Some(row.index),
-                code: code.to_owned(),
-                message: message.to_owned(),
-                attempts: 0,
-            });
+        if TaskName::new(&row.task).is_none() {
+            let why = "a task's name has 1 to 80 characters of a-z, 0-9 and _";
+            failures.push(unusable(&row, env, "bad_task_name", why));
+            continue;
+        }
+        if !names.insert(row.task.clone()) {
+            failures.push(unusable(&row, env, "duplicate_row", "another row has this name"));
             continue;
         }
         if row.index == 0 || !numbers.insert(row.index) {
@@ -208,6 +197,18 @@ pub(crate) fn checked(plan: Vec<Plan>, env: &str) -> (Vec<Plan>, Vec<Failure>) {
     (rows, failures)
 }
 
+fn unusable(row: &Plan, env: &str, code: &str, message: &str) -> Failure {
+    Failure {
+        env: env.to_owned(),
+        task: Some(row.task.clone()),
+        stage: "amplify".to_owned(),
+        index: Some(row.index),
+        code: code.to_owned(),
+        message: message.to_owned(),
+        attempts: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -217,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_by_hand_are_put_in_order_and_numbered() {
+    fn handwritten_rows_are_sorted_and_numbered() {
         let (rows, failures) =
             checked(vec![row("b", 2), row("a", 1), row("c", 0), row("d", 2), row("B!", 9), row("a", 7)], "e");
         let numbered: Vec<_> = rows.iter().map(|row| (row.task.as_str(), row.index)).collect();

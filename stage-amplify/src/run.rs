@@ -1,68 +1,52 @@
-//! The passes, one after the other.
+//! Opens what the passes need, runs the selected ones, and sets the exit status.
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, anyhow};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
-use common::record::{Failure, Record};
-use common::stage::Output;
+use common::record::Record;
 use common::text::with_hint;
 use common::ui::Ui;
-use model_client::Journal;
-use model_client::pool::Pool;
-use model_client::{AskError, Client, ModelTable};
-use task_spec::seeds;
+use model_client::{Client, Journal, ModelTable};
 
-use crate::incoming;
-use crate::maker::{Maker, Missing};
-use crate::prompt_data::PromptData;
-use crate::prompts::{Kept, Templates};
-use crate::report;
+use crate::ask::{Asker, Halt};
+use crate::passes::{expand, fixtures, plan, repair, snapshot};
+use crate::prompts::{KeptPrefixes, Templates};
+use crate::session::Session;
 use crate::settings::{Pass, Settings};
-use crate::work;
+use crate::writer::Writer;
+use crate::{dry_run, estimate, incoming};
 
-/// Does what was asked for.
+/// Runs the stage.
 pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let templates = Templates::load(settings.prompts.as_deref())?;
     let _lock = settings.run_dir.lock("amplify")?;
     if settings.dry_run {
-        return report::dry_run(settings, &templates, ui);
+        dry_run::run(settings, &templates, ui)?;
+        return Ok(ExitStatus::Done);
     }
     if settings.estimate {
-        return report::estimate(settings, &templates, ui);
+        estimate::run(settings, &templates, ui)?;
+        return Ok(ExitStatus::Done);
     }
     settings.run_dir.note("amplify", &settings.summary())?;
-    let pool =
-        Pool::new(settings.calls.workers).context("cannot start the threads that wait for the model")?;
     let client = client(settings, ui)?;
-    let mut run = Run {
+    let session = Session {
         settings,
         ui,
-        kept: Kept::new(settings.run_dir.root().join("prompts"), settings.fresh, ui),
-        output: settings.stage.output(settings.last_manifest().as_deref())?,
-        templates: &templates,
-        client: &client,
-        pool: &pool,
-        usable: 0,
+        asker: Asker { client: &client, templates: &templates, max_candidates: settings.max_candidates },
+        prefixes: KeptPrefixes::new(settings.run_dir.root().join("prompts"), settings.fresh, ui),
     };
-    let done = run.passes();
-    report::totals(&client, run.usable, ui);
-    let status = match done {
+    let mut writer = Writer::new(settings.stage.output(settings.last_manifest().as_deref())?, ui);
+    let result = run_passes(&session, &mut writer);
+    report_totals(&client, writer.usable(), ui);
+    let status = match result {
         Ok(()) => ExitStatus::failed_if(ui.errors() > 0),
-        Err(error) => status_of(error, ui)?,
+        Err(halt) => status_of(halt, ui)?,
     };
-    // A stage that stopped at a limit has come to an end; one that was interrupted has not.
+    // A stage that stopped at a limit has a result; one that was interrupted has none.
     if status != ExitStatus::Interrupted {
-        run.output.finish()?;
+        writer.finish()?;
     }
-    Ok(status)
-}
-
-/// The exit status of a run that was stopped before its end.
-fn status_of(error: anyhow::Error, ui: &Ui) -> Result<ExitStatus> {
-    let Some(ask) = error.downcast_ref::<AskError>() else { return Err(error) };
-    let hint = ask.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    let Some(status) = ask.exit_status() else { return Err(anyhow!("{error:#}{hint}")) };
-    ui.warn(format_args!("{error:#}{hint}; run the same command again to resume"));
     Ok(status)
 }
 
@@ -84,135 +68,85 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
     let table = settings.prices.as_deref().map_or_else(ModelTable::built_in, ModelTable::with)?;
     let model =
         model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())
-            .map_err(|error| match error.hint() {
-            Some(hint) => anyhow!("{error}; {hint}"),
-            None => error.into(),
-        })?;
+            .map_err(|error| anyhow!(with_hint(&error, error.hint())))?;
     Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
 }
 
-/// A run under way.
-pub(crate) struct Run<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) ui: &'a Ui,
-    pub(crate) templates: &'a Templates,
-    pub(crate) kept: Kept,
-    pub(crate) client: &'a Client,
-    pub(crate) pool: &'a Pool,
-    pub(crate) output: Output,
-    /// How many tasks went out with files.
-    usable: u64,
+fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
+    let settings = session.settings;
+    if settings.does(Pass::Fixtures) {
+        return fixtures::run(session, writer);
+    }
+    if settings.does(Pass::Repair) {
+        return repair::run(session, writer);
+    }
+    let usable = usable_tasks(session, writer)?;
+    if settings.does(Pass::Snapshot) {
+        snapshot::run(session, &usable)?;
+    }
+    Ok(())
 }
 
-impl Run<'_> {
-    fn passes(&mut self) -> Result<()> {
-        let settings = self.settings;
-        if settings.does(Pass::Fixtures) {
-            return self.write_fixtures();
-        }
-        if settings.does(Pass::Repair) {
-            return self.repair();
-        }
-        let usable = if settings.does(Pass::Plan) || settings.does(Pass::Readme) {
-            self.work_from_plan()?
-        } else if settings.does(Pass::Files) {
-            self.work_from_specs()?
-        } else {
-            incoming::usable(settings, self.ui, &mut self.output)?
-        };
-        if settings.does(Pass::Snapshot) {
-            let new = seeds::add(&settings.environment, &usable)
-                .map_err(|error| anyhow!(with_hint(&error, error.hint())))
-                .context("the names of the new tasks were not added to the seeds")?;
-            let list = settings.workspace.relative(&seeds::list_path(&settings.environment));
-            self.ui.info(format_args!("{new} new names in {list}"));
-        }
-        Ok(())
-    }
-
-    /// The passes from the plan on. Returns the names of usable tasks.
-    fn work_from_plan(&mut self) -> Result<Vec<String>> {
-        let (settings, ui) = (self.settings, self.ui);
-        let mut start = incoming::start(settings, ui, &mut self.output)?;
-        if settings.fresh && settings.does(Pass::Plan) {
-            self.kept.forget()?;
-            start.rows.clear();
-        }
-        let (mut rows, bad) = incoming::checked(start.rows, &settings.environment.name);
-        // Of a plan that was in the run directory, what stands there stays.
-        let on_file = if start.rows_came { 0 } else { rows.len() };
-        let data = PromptData::gather(settings, &start.seeds, &rows, ui)?;
-        for failure in bad {
-            self.fail(failure)?;
-        }
-        if settings.does(Pass::Plan) {
-            self.plan(&mut rows, on_file, &data)?;
-        }
-        ensure!(
-            !rows.is_empty(),
-            "there is no plan in {}: add --pass plan",
-            settings.run_dir.root().display()
-        );
+/// Runs the plan, README and files passes, as far as they are selected. Returns the names of usable tasks; if
+/// none of these passes is selected, those of earlier runs.
+fn usable_tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
+    let settings = session.settings;
+    if settings.does(Pass::Plan) || settings.does(Pass::Readme) {
+        let planned = plan::run(session, writer)?;
         if settings.does(Pass::Readme) {
-            return self.make_from_rows(&rows, &data);
+            return expand::rows(session, writer, &planned);
         }
-        for row in rows {
-            self.write(&Record::Plan(row))?;
+        for row in planned.rows {
+            writer.record(&Record::Plan(row))?;
         }
-        Ok(Vec::new())
+        return Ok(Vec::new());
     }
-
-    /// Does `work` on each of the `items`, and writes the records that come of it in the items' order.
-    pub(crate) fn each<J: Send + 'static>(
-        &mut self,
-        items: impl Iterator<Item = J> + Send + 'static,
-        total: Option<usize>,
-        work: impl Fn(&Maker<'_>, &J) -> Result<Vec<Record>, Missing> + Sync,
-    ) -> Result<()> {
-        let client = self.client;
-        let maker = Maker { client, templates: self.templates, max_candidates: self.settings.max_candidates };
-        let progress = self.ui.progress("tasks", total.map(|total| total as u64));
-        let mut ended = None;
-        work::in_order(
-            self.pool,
-            items,
-            |item| {
-                let records = work(&maker, item);
-                progress.message(report::spent(client));
-                progress.inc(1);
-                records
-            },
-            |records| {
-                match records {
-                    Ok(records) => records.into_iter().try_for_each(|record| self.put(record))?,
-                    Err(Missing::Failed(failure)) => self.fail(*failure)?,
-                    Err(Missing::Ended(error)) => drop(ended.get_or_insert(error)),
-                    Err(Missing::Broken(error)) => return Err(error),
-                }
-                Ok(None)
-            },
-        )?;
-        ended.map_or(Ok(()), |error| Err(error.into()))
+    if settings.does(Pass::Files) {
+        return expand::specs(session, writer);
     }
+    Ok(incoming::usable(settings, session.ui, writer)?)
+}
 
-    fn put(&mut self, record: Record) -> Result<()> {
-        match record {
-            Record::Failure(failure) => self.fail(failure),
-            record => self.write(&record),
-        }
+/// The exit status of a run that stopped early; an error if it cannot go on.
+fn status_of(halt: Halt, ui: &Ui) -> Result<ExitStatus> {
+    let error = match halt {
+        Halt::Client(error) => error,
+        Halt::Other(error) => return Err(error),
+    };
+    let message = with_hint(&error, error.hint());
+    let Some(status) = error.exit_status() else { return Err(anyhow!(message)) };
+    ui.warn(format_args!("{message}; run the same command again to resume"));
+    Ok(status)
+}
+
+/// Reports what the run consumed, in all and per usable task.
+fn report_totals(client: &Client, usable: u64, ui: &Ui) {
+    let totals = client.totals();
+    let usage = totals.usage;
+    ui.info(format_args!(
+        "{} answers from the model, {} from the journal; {} input tokens ({} % from a cache), {} output tokens; \
+         ${:.2}{}",
+        totals.answers,
+        totals.journalled,
+        usage.input(),
+        (usage.cache_read * 100).checked_div(usage.input()).unwrap_or(0),
+        usage.output(),
+        totals.spent,
+        per_task(totals.spent, usable),
+    ));
+    if totals.lost > 0 {
+        ui.info(format_args!(
+            "{} calls were cut off; they may cost up to ${:.2} more",
+            totals.lost, totals.lost_at_most
+        ));
     }
+}
 
-    /// Writes a record.
-    pub(crate) fn write(&mut self, record: &Record) -> Result<()> {
-        self.usable += u64::from(matches!(record, Record::Files(_)));
-        Ok(self.output.record(record)?)
-    }
-
-    /// Writes a failure, and tells of it.
-    pub(crate) fn fail(&mut self, failure: Failure) -> Result<()> {
-        let what = failure.task.as_deref().unwrap_or("plan");
-        self.ui.error(format_args!("{what}: {}", failure.message));
-        self.output.record(&Record::Failure(failure))?;
-        Ok(())
+#[expect(clippy::cast_precision_loss, reason = "no run has 2^52 tasks")]
+fn per_task(spent: f64, usable: u64) -> String {
+    if usable == 0 || spent <= 0.0 {
+        String::new()
+    } else {
+        format!(", ${:.3} per task", spent / usable as f64)
     }
 }

@@ -1,6 +1,5 @@
-//! What the command line comes to.
+//! What to do: the command line, checked, as plain data.
 
-use model_client::Timeouts;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,15 +8,13 @@ use anyhow::{Result, bail, ensure};
 use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
+use model_client::Timeouts;
 use serde::Serialize;
 
 use crate::args::{Args, PassArg};
-use crate::examples::normal_label;
+use crate::difficulty;
 
-/// Labels of difficulty, as tasks use them.
-const DIFFICULTIES: [&str; 4] = ["easy", "medium", "hard", "very_hard"];
-
-/// One thing that the stage does.
+/// A pass, as the user selects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Pass {
@@ -29,7 +26,7 @@ pub(crate) enum Pass {
     Repair,
 }
 
-/// What to do, resolved.
+/// What to do.
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) software: String,
@@ -42,7 +39,7 @@ pub(crate) struct Settings {
     pub(crate) max_candidates: u32,
     pub(crate) rounds: usize,
     pub(crate) prices: Option<PathBuf>,
-    /// Limits of the calls.
+    /// Limits of the calls to the model.
     pub(crate) calls: model_client::CallSettings,
     pub(crate) estimate: bool,
     pub(crate) examples_root: Option<PathBuf>,
@@ -58,22 +55,21 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// Finds and checks what the arguments mean.
+    /// Checks the arguments, and finds the environment and the run directory.
     pub(crate) fn resolve(args: Args) -> Result<Self> {
-        ensure!(args.count > 0, "--count is the number of tasks that are wanted: at least 1");
+        ensure!(args.count > 0, "--count must be at least 1");
         ensure!(args.num_workers > 0, "--num-workers must be at least 1");
         ensure!(args.max_candidates > 0, "--max-candidates must be at least 1");
         ensure!(
             args.max_cost.is_none_or(|cost| cost.is_finite() && cost >= 0.0),
-            "--max-cost is a sum in US dollars, such as 5 or 0.50"
+            "--max-cost is an amount in US dollars, such as 5 or 0.50"
         );
-        ensure!(
-            (0.0..=1.0).contains(&args.duplicate_threshold),
-            "--duplicate-threshold is a share, from 0 to 1"
-        );
-        let difficulties: Vec<String> = args.difficulty.iter().map(|label| normal_label(label)).collect();
-        if let Some(unknown) = difficulties.iter().find(|label| !DIFFICULTIES.contains(&label.as_str())) {
-            bail!("--difficulty {unknown} is none of {}", DIFFICULTIES.join(", "));
+        ensure!((0.0..=1.0).contains(&args.duplicate_threshold), "--duplicate-threshold must be from 0 to 1");
+        let difficulties: Vec<String> =
+            args.difficulty.iter().map(|label| difficulty::normalize(label)).collect();
+        if let Some(unknown) = difficulties.iter().find(|label| !difficulty::LABELS.contains(&label.as_str()))
+        {
+            bail!("--difficulty {unknown}: the labels are {}", difficulty::LABELS.join(", "));
         }
         let passes = passes(&args.passes)?;
         let calls = model_client::CallSettings {
@@ -121,12 +117,12 @@ impl Settings {
         })
     }
 
-    /// Whether this pass is asked for.
+    /// Whether this pass is selected.
     pub(crate) fn does(&self, pass: Pass) -> bool {
         self.passes.contains(&pass)
     }
 
-    /// The manifest that holds the records which go out. The plan's is written by its pass, as people edit it.
+    /// The manifest of the records in the output. The plan pass writes its own, as users edit it.
     pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
         let name = if self.does(Pass::Fixtures) {
             "fixtures"
@@ -142,7 +138,7 @@ impl Settings {
         Some(self.run_dir.manifest(name))
     }
 
-    /// What `run.json` keeps of it.
+    /// What `run.json` records of it.
     pub(crate) fn summary(&self) -> impl Serialize {
         serde_json::json!({
             "software": self.software,
@@ -158,15 +154,15 @@ impl Settings {
     /// The labels of difficulty that a row of the plan may have.
     pub(crate) fn offered_difficulties(&self) -> Vec<String> {
         if self.difficulties.is_empty() {
-            return DIFFICULTIES.iter().rev().map(|&label| label.to_owned()).take(3).collect();
+            return difficulty::LABELS.iter().rev().map(|&label| label.to_owned()).take(3).collect();
         }
         self.difficulties.clone()
     }
 }
 
-fn passes(asked: &[PassArg]) -> Result<BTreeSet<Pass>> {
+fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
     let mut passes = BTreeSet::new();
-    for pass in asked {
+    for pass in selected {
         passes.extend(match pass {
             PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Snapshot],
             PassArg::Plan => vec![Pass::Plan],
@@ -179,12 +175,12 @@ fn passes(asked: &[PassArg]) -> Result<BTreeSet<Pass>> {
     }
     ensure!(
         !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
-        "--pass plan,files leaves out the READMEs that the files are written from; add readme"
+        "--pass plan,files lacks the READMEs that files are written from; add readme"
     );
     for alone in [Pass::Fixtures, Pass::Repair] {
         ensure!(
             passes.len() == 1 || !passes.contains(&alone),
-            "--pass fixtures and --pass repair work on tasks that are there: each stands by itself"
+            "--pass fixtures and --pass repair cannot be combined with other passes"
         );
     }
     Ok(passes)

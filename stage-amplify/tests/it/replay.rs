@@ -130,7 +130,7 @@ fn readmes_that_come_in_get_files() {
     let input = world.write("in.jsonl", &lines.join("\n"));
     let ran = world.run(&["--model", &model, "--pass", "files", "-i", input.to_str().unwrap()]);
     assert_eq!(ran.status, Some(1), "{ran:?}");
-    assert!(ran.stderr.contains("is no name of a task"), "{ran:?}");
+    assert!(ran.stderr.contains("is not a valid task name"), "{ran:?}");
     let kinds: Vec<String> = kinds_and_tasks(&ran).into_iter().map(|(kind, _)| kind).collect();
     assert_eq!(kinds, ["files", "mine", "files"]);
 }

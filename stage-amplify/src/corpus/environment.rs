@@ -1,4 +1,4 @@
-//! What a prompt says of the environment: its own files, and the tasks it has.
+//! The files of the environment, as prompts show them.
 
 use std::path::{Path, PathBuf};
 
@@ -6,49 +6,51 @@ use anyhow::Result;
 use common::environment::Environment;
 use fs_err as fs;
 use serde::Serialize;
+use task_spec::spec;
+use task_spec::value::Value;
 
-use crate::task_text::{Excerpt, ExistingTask};
+use super::excerpt::Excerpt;
 
-/// The most of one file that is shown, in bytes.
+/// The maximum shown of one file, in bytes.
 const FILE_BYTES: usize = 20_000;
 
-/// The most of all files that is shown, in bytes.
+/// The maximum shown of all files together, in bytes.
 const ALL_BYTES: usize = 100_000;
 
-/// The most of a table of data that is shown, in bytes: enough to see what its columns are.
+/// The maximum shown of a data file, in bytes: enough to see its columns.
 const DATA_BYTES: usize = 1_200;
 
-/// How many files that are not shown are named.
+/// The maximum number of omitted files that are named.
 const NAMED: usize = 60;
 
-/// How many levels of folders are looked into.
+/// The number of folder levels that are searched.
 const DEPTH: usize = 4;
 
-/// Folders that hold tasks, or what runs leave behind.
+/// Folders that hold tasks or output of runs.
 const NOT_SHOWN: [&str; 7] =
     ["tasks", "artifacts", "evidence_docs", "__pycache__", "node_modules", "recordings", "episodes"];
 
-/// Endings of files that say how the environment works.
+/// Extensions of files that define how the environment works.
 const SHOWN: [&str; 19] = [
     "json", "yaml", "yml", "sh", "ps1", "py", "bat", "cmd", "md", "txt", "sql", "cfg", "conf", "ini", "toml",
     "xml", "js", "php", "service",
 ];
 
-/// Endings of files that hold data.
+/// Extensions of files that hold data.
 const DATA: [&str; 3] = ["csv", "tsv", "jsonl"];
 
-/// An environment as prompts describe it.
+/// An environment as prompts describe it: a variable of the templates.
 #[derive(Debug, Serialize)]
-pub(crate) struct Context {
+pub(crate) struct EnvironmentFiles {
     name: String,
     id: String,
-    /// The files that are shown, the most telling first.
+    /// The files that are shown, the most relevant first.
     files: Vec<Excerpt>,
-    /// Names of the files that are not.
+    /// Names of the files that are not shown.
     omitted: Vec<String>,
 }
 
-impl Context {
+impl EnvironmentFiles {
     /// Reads the environment.
     pub(crate) fn read(environment: &Environment) -> Result<Self> {
         let mut paths = Vec::new();
@@ -74,32 +76,22 @@ impl Context {
         Ok(Self { name: environment.name.clone(), id: spec_id(environment), files, omitted })
     }
 
-    /// Whether its tasks are run by PowerShell.
+    /// Whether PowerShell runs the hooks of its tasks.
     pub(crate) fn is_windows(&self) -> bool {
         self.files.iter().any(|file| rank(&file.name) == 0 && file.text.contains(".ps1"))
     }
 }
 
-/// The environment's id, which a task names; a guess in the benchmark's style where it cannot be told.
+/// The environment's id, which tasks refer to; a guess in the benchmark's style where the spec has none.
 fn spec_id(environment: &Environment) -> String {
-    let fallback = || format!("{}@0.1", environment.name);
-    let Ok(text) = fs::read_to_string(&environment.spec) else { return fallback() };
-    let is_json = environment.spec.extension().is_some_and(|extension| extension == "json");
-    let from_json =
-        || serde_json::from_str::<serde_json::Value>(&text).ok()?["id"].as_str().map(str::to_owned);
-    let from_yaml = || {
-        Some(
-            text.lines()
-                .find_map(|line| line.strip_prefix("id:"))?
-                .trim()
-                .trim_matches(['"', '\''])
-                .to_owned(),
-        )
-    };
-    if is_json { from_json() } else { from_yaml() }.unwrap_or_else(fallback)
+    let spec = spec::read(&environment.spec).unwrap_or(Value::Null);
+    match spec.get("id").and_then(Value::as_str) {
+        Some(id) => id.to_owned(),
+        None => format!("{}@0.1", environment.name),
+    }
 }
 
-/// Names of the files below `root`, with `/` between their parts. Links are not followed.
+/// Adds the names of the files below `dir`, with `/` between their parts. Symbolic links are not followed.
 fn list(dir: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> Result<()> {
     let mut entries: Vec<PathBuf> = Vec::new();
     for entry in fs::read_dir(dir)? {
@@ -122,8 +114,8 @@ fn list(dir: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-/// How telling a file is; the smaller, the more. The spec, then what tasks can call, then how the software
-/// was set up, then what it is set up from.
+/// The position of a file among all: first the spec, then what tasks can call, then how the software is
+/// installed and configured, then the rest.
 fn rank(name: &str) -> u8 {
     match name.split_once('/') {
         None if name.starts_with("env.") => 0,
@@ -140,7 +132,7 @@ fn rank(name: &str) -> u8 {
 fn excerpt(root: &Path, name: &str, left: usize) -> Option<Excerpt> {
     let extension = Path::new(name).extension()?.to_str()?.to_lowercase();
     let most = if SHOWN.contains(&extension.as_str()) {
-        // What lies deep in a folder of data is data, whatever its ending.
+        // Files in other folders are data, whatever their extension.
         if rank(name) == 7 { DATA_BYTES } else { FILE_BYTES }
     } else if DATA.contains(&extension.as_str()) {
         DATA_BYTES
@@ -151,15 +143,6 @@ fn excerpt(root: &Path, name: &str, left: usize) -> Option<Excerpt> {
         return None;
     }
     Excerpt::read(name, &root.join(name), most.min(left))
-}
-
-/// The tasks of an environment, but for those named `own`: what this run has made is in its plan.
-pub(crate) fn existing_tasks(
-    environment: &Environment,
-    own: impl Fn(&str) -> bool,
-) -> Result<Vec<ExistingTask>> {
-    let names = environment.task_names()?;
-    Ok(names.iter().filter(|name| !own(name)).map(|name| ExistingTask::read(environment, name)).collect())
 }
 
 #[cfg(test)]
@@ -179,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_too_much_is_cut_or_named() {
+    fn long_files_are_cut_and_omitted_files_are_named() {
         let line = "echo setting up\n";
         let (_root, environment) = environment(&[
             ("scripts/setup.sh", line.repeat(2000)),
@@ -188,7 +171,7 @@ mod tests {
             ("tasks/t/task.json", "{}".to_owned()),
             ("scripts/odd.sh", "nul \0 inside".to_owned()),
         ]);
-        let context = Context::read(&environment).unwrap();
+        let context = EnvironmentFiles::read(&environment).unwrap();
         let shown: Vec<(&str, bool)> =
             context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
         assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", true)]);
@@ -197,7 +180,14 @@ mod tests {
     }
 
     #[test]
-    fn files_come_in_the_order_of_what_they_tell() {
+    fn the_id_is_read_from_yaml_too() {
+        let (root, _) = environment(&[("env.yaml", "name: x\nid: 'demo@0.4' # quoted\n".to_owned())]);
+        let environment = Environment::open(root.path()).unwrap();
+        assert_eq!(EnvironmentFiles::read(&environment).unwrap().id, "demo@0.4");
+    }
+
+    #[test]
+    fn the_most_relevant_files_come_first() {
         let mut names = [
             "data/a.csv",
             "config/x.json",

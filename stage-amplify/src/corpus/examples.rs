@@ -1,58 +1,65 @@
-//! Which tasks serve as examples.
+//! The tasks that are shown as examples.
 //!
-//! First the environment's own seeds, then seeds of other environments: of near ones, and so that together
-//! they show every kind of evidence. The choice depends on nothing but what is there and `--seed`.
+//! First the environment's own seeds, then seeds of similar environments, chosen so that together they show
+//! every kind of evidence. The choice depends only on the files and on `--seed`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use common::environment::Environment;
+use common::environment::{Environment, task_spec};
 use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
-use serde_json::Value;
 use task_spec::seeds;
+use task_spec::spec;
+use task_spec::value::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::duplicates::words;
-use crate::task_text::{Excerpt, read_spec};
+use super::excerpt::Excerpt;
+use crate::difficulty;
+use crate::words::words;
 
-/// How many examples come from the environment itself, and how many from others.
+/// The maximum number of examples from the environment itself.
 const OWN: usize = 5;
+
+/// The maximum number of examples from other environments.
 const OTHERS: usize = 5;
 
-/// The most of an example's README that is shown, in bytes.
+/// The maximum shown of an example's README, in bytes.
 const README_BYTES: usize = 5_000;
 
-/// The most of any other file of an example that is shown, in bytes.
+/// The maximum shown of any other file of an example, in bytes.
 const FILE_BYTES: usize = 7_000;
 
-/// How many of the nearest environments one example of a kind is drawn from.
+/// An example of a kind of evidence is drawn from this many of the nearest candidates.
 const DRAWN_FROM: usize = 6;
 
-/// The files of an example, in the order in which they are shown.
-const FILES: [&str; 6] =
-    ["task.json", "setup_task.sh", "setup_task.ps1", "export_result.sh", "export_result.ps1", "verifier.py"];
+/// The hooks of an example, in the order they are shown: after its spec, before its verifier.
+const HOOKS: [&str; 4] = ["setup_task.sh", "setup_task.ps1", "export_result.sh", "export_result.ps1"];
 
-/// What a verifier goes by.
+/// The verifier of an example.
+const VERIFIER: &str = "verifier.py";
+
+/// What a verifier bases its verdict on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Evidence {
     /// Records in a database.
     Database,
-    /// The content of a file that the agent made.
+    /// The content of a file that the agent created.
     FileContent,
-    /// What the application or its interface says of its state.
+    /// The state that the application or its interface reports.
     State,
-    /// Screenshots, looked at by a model.
+    /// Screenshots, judged by a model.
     Screens,
 }
 
 const KINDS: [Evidence; 4] = [Evidence::Database, Evidence::FileContent, Evidence::State, Evidence::Screens];
 
-/// Words in a task's export and verifier that tell what it goes by.
-const TELLTALES: [(Evidence, &[&str]); 4] = [
+/// Words in a task's export script and verifier that indicate the kind of evidence.
+const MARKERS: [(Evidence, &[&str]); 4] = [
     (Evidence::Database, &["select ", "mysql", "sqlite", "psql", "mongo", "_query"]),
     (
         Evidence::FileContent,
@@ -81,19 +88,22 @@ pub(crate) struct Example {
     env: String,
     task: String,
     kinds: Vec<Evidence>,
-    /// Its README; where it has none, what stands in its spec.
+    /// Its README; if it has none, a substitute made from its spec.
     readme: String,
     #[serde(skip)]
     has_readme: bool,
+    /// The difficulty in its spec.
+    #[serde(skip)]
+    difficulty: Option<String>,
     files: Vec<Excerpt>,
 }
 
-/// What examples are picked by.
+/// How examples are picked.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wanted<'a> {
-    /// Only tasks of these labels, unless there is none; empty for all.
+    /// Only tasks with one of these labels, unless no task has one; empty for all.
     pub(crate) difficulties: &'a [String],
-    /// Decides between what is equally good.
+    /// Selects one of several equally good examples.
     pub(crate) seed: u64,
 }
 
@@ -113,25 +123,15 @@ pub(crate) fn pick(
     Ok(examples)
 }
 
-/// Examples with one of the wanted labels; all of them where none has one.
+/// The examples with one of the wanted labels; all of them if no example has one.
 fn prefer_difficulty(examples: Vec<Example>, difficulties: &[String]) -> Vec<Example> {
-    let fits = |example: &Example| {
-        let spec = example.files.first().and_then(|file| serde_json::from_str::<Value>(&file.text).ok());
-        let label = spec.as_ref().and_then(|spec| spec["difficulty"].as_str()).map(normal_label);
-        label.is_some_and(|label| difficulties.contains(&label))
-    };
-    if difficulties.is_empty() || !examples.iter().any(fits) {
+    if !examples.iter().any(|example| example.has_difficulty(difficulties)) {
         return examples;
     }
-    examples.into_iter().filter(fits).collect()
+    examples.into_iter().filter(|example| example.has_difficulty(difficulties)).collect()
 }
 
-/// A label of difficulty in one spelling: `very hard` and `very-hard` are `very_hard`.
-pub(crate) fn normal_label(label: &str) -> String {
-    label.trim().to_lowercase().replace([' ', '-'], "_")
-}
-
-/// One example of each kind of evidence in turn, each from another environment.
+/// One example of each kind of evidence in turn, each from a different environment.
 fn from_others(environment: &Environment, root: &Path, wanted: Wanted<'_>) -> Result<Vec<Example>> {
     let candidates = candidates(environment, root, wanted)?;
     let mut picked: Vec<Example> = Vec::new();
@@ -142,7 +142,7 @@ fn from_others(environment: &Environment, root: &Path, wanted: Wanted<'_>) -> Re
         }
         let of_kind = candidates.iter().filter(|one| one.kinds.contains(kind) && !used.contains(&one.env));
         let mut near: Vec<&Example> = of_kind.take(DRAWN_FROM * 4).collect();
-        // Of the near ones, those that have a README show more.
+        // Of the nearest candidates, those with a README show more.
         near.sort_by_key(|example| !example.has_readme);
         near.truncate(DRAWN_FROM);
         let drawn = near.iter().min_by_key(|example| {
@@ -162,55 +162,52 @@ fn candidates(environment: &Environment, root: &Path, wanted: Wanted<'_>) -> Res
     let examples: Vec<Vec<Example>> = neighbours
         .par_iter()
         .take(DRAWN_FROM * KINDS.len() * 2)
-        .map(|neighbour| {
-            let seeds = seeds::names(neighbour).unwrap_or_default();
-            let all = seeds.iter().filter_map(|seed| Example::read(neighbour, seed)).collect();
-            prefer_difficulty(all, wanted.difficulties)
-        })
+        .map(|neighbour| seeds_of(neighbour, wanted.difficulties))
         .collect();
     Ok(examples.into_iter().flatten().filter(Example::is_whole).collect())
 }
 
-/// The other environments below `root`, the one that has most in common with `environment` first.
+fn seeds_of(environment: &Environment, difficulties: &[String]) -> Vec<Example> {
+    let seeds = seeds::names(environment).unwrap_or_default();
+    let examples = seeds.iter().filter_map(|seed| Example::read(environment, seed)).collect();
+    prefer_difficulty(examples, difficulties)
+}
+
+/// The other environments below `root`, the most similar to `environment` first.
 fn neighbours(environment: &Environment, root: &Path) -> Result<Vec<Environment>> {
     let mut dirs = Vec::new();
     for entry in fs::read_dir(root).context("cannot read the folder given with --examples-root")? {
         dirs.push(entry?.path());
     }
     dirs.sort_unstable();
-    let others: Vec<(Environment, BTreeSet<String>)> = dirs
+    let others: Vec<(BTreeSet<String>, Environment)> = dirs
         .par_iter()
         .filter_map(|dir| Environment::open(dir).ok())
         .filter(|other| other.name != environment.name)
-        .map(|other| {
-            let traits = traits(&other);
-            (other, traits)
-        })
+        .map(|other| (topic(&other), other))
         .collect();
-    let mut spread: BTreeMap<&str, f64> = BTreeMap::new();
-    for (_, traits) in &others {
-        for one in traits {
-            *spread.entry(one).or_default() += 1.0;
-        }
+    let mut frequency: BTreeMap<&str, f64> = BTreeMap::new();
+    for word in others.iter().flat_map(|(topic, _)| topic) {
+        *frequency.entry(word).or_default() += 1.0;
     }
-    let own = traits(environment);
-    // A word that few environments have in common says more than one that most have.
-    let nearness = |traits: &BTreeSet<String>| -> f64 {
-        traits.intersection(&own).map(|one| 1.0 / spread.get(one.as_str()).unwrap_or(&1.0)).sum()
-    };
-    let mut ranked: Vec<(f64, Environment)> =
-        others.iter().map(|(other, traits)| (nearness(traits), other.clone())).collect();
+    let own = topic(environment);
+    let mut ranked: Vec<(f64, &Environment)> = Vec::new();
+    for (topic, other) in &others {
+        // A word that few environments share counts more than one that most have.
+        let shared = topic.intersection(&own);
+        let similarity = shared.map(|word| 1.0 / frequency.get(word.as_str()).unwrap_or(&1.0)).sum();
+        ranked.push((similarity, other));
+    }
     ranked.sort_by(|left, right| right.0.total_cmp(&left.0).then_with(|| left.1.name.cmp(&right.1.name)));
-    Ok(ranked.into_iter().map(|(_, other)| other).collect())
+    Ok(ranked.into_iter().map(|(_, other)| other.clone()).collect())
 }
 
-/// Words that say what an environment is about: of its name, its tags and its description.
-fn traits(environment: &Environment) -> BTreeSet<String> {
-    let text = fs::read_to_string(&environment.spec).unwrap_or_default();
-    let spec: Value = serde_json::from_str(&text).unwrap_or_default();
-    let tags = spec["tags"].as_array().cloned().unwrap_or_default();
+/// The words in an environment's name, tags and description.
+fn topic(environment: &Environment) -> BTreeSet<String> {
+    let spec = spec::read(&environment.spec).unwrap_or(Value::Null);
+    let tags = spec.get("tags").and_then(Value::as_list).unwrap_or_default();
     let tags = tags.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
-    let description = spec["description"].as_str().unwrap_or_default();
+    let description = text(&spec, "description");
     words(&format!("{} {tags} {description}", environment.name))
         .into_iter()
         .filter(|word| word.len() > 3 && word != "environment")
@@ -221,47 +218,57 @@ impl Example {
     /// The task `task` of an environment, if its spec can be read.
     fn read(environment: &Environment, task: &str) -> Option<Self> {
         let dir = environment.task_dir(task);
-        let spec = read_spec(&dir)?;
+        let spec_path = task_spec(&dir)?;
+        let spec = spec::read(&spec_path).ok()?;
+        let spec_name = spec_path.file_name()?.to_str()?;
+        let names = iter::once(spec_name).chain(HOOKS).chain([VERIFIER]);
         let files: Vec<Excerpt> =
-            FILES.iter().filter_map(|name| Excerpt::read(name, &dir.join(name), FILE_BYTES)).collect();
+            names.filter_map(|name| Excerpt::read(name, &dir.join(name), FILE_BYTES)).collect();
         let readme = Excerpt::read("README.md", &dir.join("README.md"), README_BYTES);
         let has_readme = readme.is_some();
         let readme = readme.map_or_else(|| readme_from_spec(task, &spec), |readme| readme.text);
         let kinds = evidence(&dir);
-        Some(Self { env: environment.name.clone(), task: task.to_owned(), kinds, readme, has_readme, files })
+        let difficulty = spec.get("difficulty").and_then(Value::as_str).map(difficulty::normalize);
+        let (env, task) = (environment.name.clone(), task.to_owned());
+        Some(Self { env, task, kinds, readme, has_readme, difficulty, files })
     }
 
-    /// Whether it has a spec, a verifier and two hooks, and none of them was cut.
+    fn has_difficulty(&self, labels: &[String]) -> bool {
+        self.difficulty.as_ref().is_some_and(|label| labels.contains(label))
+    }
+
+    /// Whether it has a spec, a verifier and two hooks, all of them shown completely.
     fn is_whole(&self) -> bool {
         self.files.len() >= 4 && self.files.iter().all(|file| file.cut == 0)
     }
 }
 
-/// What can be told of a task that has no README.
+/// A substitute for the README of a task that has none.
 fn readme_from_spec(task: &str, spec: &Value) -> String {
-    let text = |key: &str| spec[key].as_str().unwrap_or_default();
-    let mut readme =
-        format!("# {task} (difficulty: {})\n\n## Description\n{}", text("difficulty"), text("description"));
-    if let Some(metadata) =
-        spec.get("metadata").and_then(|metadata| serde_json::to_string_pretty(metadata).ok())
-    {
+    let (difficulty, description) = (text(spec, "difficulty"), text(spec, "description"));
+    let mut readme = format!("# {task} (difficulty: {difficulty})\n\n## Description\n{description}");
+    if let Some(metadata) = spec.get("metadata") {
         readme += "\n\n## What the verifier expects\n";
+        let metadata = format!("{:#}", metadata.to_json());
         readme += &Excerpt::of("metadata", &metadata, README_BYTES / 2).text;
     }
     readme
 }
 
-/// The kinds of evidence that the task in `dir` goes by.
+fn text<'a>(spec: &'a Value, key: &str) -> &'a str {
+    spec.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The kinds of evidence that the task in `dir` uses.
 fn evidence(dir: &Path) -> Vec<Evidence> {
     let mut text = String::new();
-    for name in FILES.iter().filter(|name| !name.starts_with("setup") && **name != "task.json") {
-        text += &fs::read(dir.join(name))
-            .map(|bytes| String::from_utf8_lossy(&bytes).to_lowercase())
-            .unwrap_or_default();
+    for name in ["export_result.sh", "export_result.ps1", VERIFIER] {
+        let bytes = fs::read(dir.join(name)).unwrap_or_default();
+        text += &String::from_utf8_lossy(&bytes).to_lowercase();
     }
-    TELLTALES
+    MARKERS
         .iter()
-        .filter(|(_, telltales)| telltales.iter().any(|telltale| text.contains(telltale)))
+        .filter(|(_, markers)| markers.iter().any(|marker| text.contains(marker)))
         .map(|(kind, _)| *kind)
         .collect()
 }
@@ -270,7 +277,7 @@ fn evidence(dir: &Path) -> Vec<Evidence> {
 mod tests {
     use super::*;
 
-    /// Environments of the same kind of software, each with a seed that shows one kind of evidence.
+    /// The environment `own_env` and others, each with one seed task.
     fn environments(others: &[(&str, &str, &str)]) -> (tempfile::TempDir, Environment) {
         let root = tempfile::tempdir().unwrap();
         let add = |name: &str, tags: &str, verifier: &str| {
@@ -318,7 +325,20 @@ mod tests {
     }
 
     #[test]
-    fn the_seed_decides_between_equals() {
+    fn yaml_specs_count_like_json_specs() {
+        let (root, own) = environments(&[("db_env", r#""school""#, "SELECT 1")]);
+        let task = root.path().join("db_env/tasks/seed_of_db_env");
+        fs::write(task.join("task.yaml"), "description: in YAML\ndifficulty: easy\n").unwrap();
+        let easy = ["easy".to_owned()];
+        let wanted = Wanted { difficulties: &easy, seed: 0 };
+        let picked = pick(&own, &[], Some(root.path()), wanted).unwrap();
+        assert_eq!(names(&picked), ["db_env"]);
+        assert!(picked[0].readme.ends_with("in YAML"), "{}", picked[0].readme);
+        assert_eq!(picked[0].files[0].name, "task.yaml");
+    }
+
+    #[test]
+    fn the_seed_selects_one_of_several_equal_examples() {
         let others: Vec<(String, &str, &str)> =
             (0..6).map(|n| (format!("db_{n}_env"), r#""school""#, "SELECT 1")).collect();
         let others: Vec<(&str, &str, &str)> =
@@ -330,11 +350,5 @@ mod tests {
         };
         let picked: BTreeSet<String> = (0..20).map(first).collect();
         assert!(picked.len() > 1, "{picked:?}");
-    }
-
-    #[test]
-    fn labels_have_one_spelling() {
-        assert_eq!(normal_label(" Very Hard"), "very_hard");
-        assert_eq!(normal_label("very-hard"), "very_hard");
     }
 }

@@ -2,11 +2,11 @@
 
 use common::record::StopReason;
 
-/// The README in an answer, or what is wrong with it, in words for the model.
+/// The README of `task` in an answer, or what is wrong with the answer, in words for the model.
 ///
-/// It is asked for in one fence. A model that leaves the fence away, opens it with another word or of another
-/// length, or says something before it, is understood all the same.
-pub(crate) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<String, String> {
+/// The README is requested in one fence. A missing fence, another language or length of the fence, and text
+/// before it are accepted too.
+pub(super) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<String, String> {
     match stop {
         StopReason::End => {}
         StopReason::MaxTokens => return Err("it was cut off; be briefer".to_owned()),
@@ -25,7 +25,7 @@ pub(crate) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<Stri
     Ok(readme.to_owned())
 }
 
-/// What the outer fence holds; where there is none, all from the title on: what comes before is talk.
+/// The content of the outer fence; without one, everything from the title on.
 fn unwrapped(text: &str) -> &str {
     if is_heading(text) {
         return text;
@@ -46,7 +46,7 @@ fn is_heading(text: &str) -> bool {
     text.starts_with('#') && text.trim_start_matches('#').starts_with(' ')
 }
 
-/// A fence that is open.
+/// An opening fence.
 struct Opened<'a> {
     fence: &'a str,
     /// Where its content starts.
@@ -67,7 +67,7 @@ fn heading_in_fence(text: &str) -> Option<Opened<'_>> {
     None
 }
 
-/// The backticks or tildes that a line begins with.
+/// The backticks or tildes at the start of a line.
 fn fence_of(line: &str) -> &str {
     let line = line.trim_start();
     let length = match line.bytes().next() {
@@ -82,8 +82,9 @@ fn closes(line: &str, fence: &str) -> bool {
     line.starts_with(fence) && fence_of(line) == line
 }
 
-/// What the README says that the agent is given: its section `Description`; all of it where it has none.
-pub(crate) fn description(readme: &str) -> &str {
+/// The description that the agent is given: the section `Description` of a README; the whole README if it has
+/// none.
+pub(in crate::passes) fn description(readme: &str) -> &str {
     let mut found: Option<(usize, usize)> = None;
     let mut at = 0;
     for line in readme.split_inclusive('\n') {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_told_apart() {
+    fn other_answers_are_rejected() {
         assert!(in_answer("I cannot help with that.", StopReason::End, "merge_x").is_err());
         assert!(in_answer(" ", StopReason::End, "t").is_err());
         assert!(in_answer(README, StopReason::MaxTokens, "t").is_err());

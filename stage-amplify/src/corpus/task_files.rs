@@ -1,4 +1,4 @@
-//! The files of a task that is there.
+//! The files of an existing task.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
-use crate::task_text::Excerpt;
+use super::excerpt::Excerpt;
 
 /// The files that a model is shown, in this order.
 const SHOWN: [&str; 8] = [
@@ -21,8 +21,8 @@ const SHOWN: [&str; 8] = [
     "fixtures.json",
 ];
 
-/// Name and content of each file below the task folder `dir`. All of them have to be text: what is made of
-/// them takes the place of the whole folder.
+/// Name and content of each file below the task folder `dir`. All of them must be text, because the result
+/// of a pass replaces the whole folder.
 pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut files = BTreeMap::new();
     let mut folders = vec![(dir.to_owned(), String::new())];
@@ -35,7 +35,7 @@ pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
                 name.to_str().with_context(|| format!("the name of {} is not UTF-8", path.display()))?;
             let name = format!("{prefix}{name}");
             let kind = entry.file_type()?;
-            ensure!(!kind.is_symlink(), "{} is a link", path.display());
+            ensure!(!kind.is_symlink(), "{} is a symbolic link", path.display());
             if kind.is_dir() {
                 if name != "__pycache__" {
                     folders.push((path, format!("{name}/")));
@@ -50,7 +50,7 @@ pub(crate) fn read(dir: &Path) -> Result<BTreeMap<String, String>> {
     Ok(files)
 }
 
-/// What a model is shown of the files, but for those named in `hidden`.
+/// The files that a model is shown, except those named in `hidden`.
 pub(crate) fn shown(files: &BTreeMap<String, String>, hidden: &[&str]) -> Vec<Excerpt> {
     SHOWN
         .iter()

@@ -1,7 +1,7 @@
-//! How tasks are to be spread over categories: `--profile`.
+//! The wanted distribution of tasks over categories: `--profile`.
 //!
 //! A profile is a JSON file in the form of gym-anything's distribution profiles: categories with a `weight`
-//! each (`"25%"` or `25`) and words about them, for one environment, or for many under their folder names.
+//! each (`"25%"` or `25`) and a description, for one environment, or for several, keyed by folder name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -11,10 +11,10 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::duplicates::words;
-use crate::task_text::ExistingTask;
+use super::existing::ExistingTask;
+use crate::words::words;
 
-/// Words that say nothing of a category.
+/// Words that do not identify a category.
 const COMMON_WORDS: [&str; 16] = [
     "and",
     "the",
@@ -34,7 +34,7 @@ const COMMON_WORDS: [&str; 16] = [
     "available",
 ];
 
-/// The distribution that somebody wants.
+/// The wanted distribution: a variable of the templates.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub(crate) struct Profile {
@@ -57,7 +57,7 @@ pub(crate) struct Category {
     avoid: Vec<String>,
 }
 
-/// How many rows a category is to get.
+/// The number of rows wanted of a category.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Quota {
     pub(crate) name: String,
@@ -65,26 +65,26 @@ pub(crate) struct Quota {
 }
 
 impl Profile {
-    /// Reads the profile in the file at `path`: the file's own, or the one it has for `env`.
+    /// Reads a profile: the file itself, or its entry for `env`.
     pub(crate) fn read(path: &Path, env: &str) -> Result<Self> {
         let text = fs::read_to_string(path).context("cannot read the profile")?;
-        let json = || format!("{} is no distribution profile", path.display());
-        let mut whole: Value = serde_json::from_str(&text).with_context(json)?;
+        let invalid = format!("{} is not a valid distribution profile", path.display());
+        let mut whole: Value = serde_json::from_str(&text).context(invalid.clone())?;
         let found = if whole.get("categories").is_some() { Some(&mut whole) } else { whole.get_mut(env) };
         let Some(found) = found else {
             bail!("{} has neither `categories` nor a profile for {env}", path.display());
         };
-        let profile: Self = serde_json::from_value(found.take()).with_context(json)?;
-        profile.check().with_context(json)?;
+        let profile: Self = serde_json::from_value(found.take()).context(invalid.clone())?;
+        profile.check().context(invalid)?;
         Ok(profile)
     }
 
     fn check(&self) -> Result<()> {
-        ensure!(!self.categories.is_empty(), "it has no categories");
+        ensure!(!self.categories.is_empty(), "no categories");
         let mut names = BTreeSet::new();
         for category in &self.categories {
             ensure!(!category.name.trim().is_empty(), "a category has no name");
-            ensure!(names.insert(&category.name), "the category {:?} stands twice", category.name);
+            ensure!(names.insert(&category.name), "duplicate category {:?}", category.name);
             let weight = category.weight();
             ensure!(
                 weight.is_some_and(|weight| weight.is_finite() && weight >= 0.0),
@@ -99,21 +99,22 @@ impl Profile {
         Ok(())
     }
 
-    /// The name of the category that `name` means.
+    /// The category that `name` means: the same words, whatever the case and punctuation.
     pub(crate) fn category(&self, name: &str) -> Option<&str> {
         let wanted = words(name);
         self.categories.iter().map(|category| category.name.as_str()).find(|name| words(name) == wanted)
     }
 
-    /// How many of `new` rows go into each category, so that the whole comes as near to the weights as it
-    /// can, with `existing` tasks and rows that stand (`have`) counted in. The counts add up to `new`.
-    pub(crate) fn quotas(&self, new: usize, existing: &[ExistingTask], have: &[&str]) -> Vec<Quota> {
-        let mut held: BTreeMap<&str, usize> = BTreeMap::new();
+    /// The number of new rows for each category, so that all tasks together match the weights as closely as
+    /// possible. `existing` tasks and the categories of accepted rows (`planned`) are counted. The quotas add
+    /// up to `new`.
+    pub(crate) fn quotas(&self, new: usize, existing: &[ExistingTask], planned: &[&str]) -> Vec<Quota> {
+        let mut present: BTreeMap<&str, usize> = BTreeMap::new();
         let of_existing = existing.iter().filter_map(|task| self.classify(task));
-        for name in of_existing.chain(have.iter().filter_map(|name| self.category(name))) {
-            *held.entry(name).or_default() += 1;
+        for name in of_existing.chain(planned.iter().filter_map(|name| self.category(name))) {
+            *present.entry(name).or_default() += 1;
         }
-        let total = real(new + held.values().sum::<usize>());
+        let total = real(new + present.values().sum::<usize>());
         let weights: Vec<f64> =
             self.categories.iter().map(|category| category.weight().unwrap_or(0.0)).collect();
         let all: f64 = weights.iter().sum();
@@ -122,8 +123,8 @@ impl Profile {
             .iter()
             .zip(&weights)
             .map(|(category, weight)| {
-                let held = held.get(category.name.as_str()).copied().unwrap_or(0);
-                (total * weight / all - real(held)).max(0.0)
+                let count = present.get(category.name.as_str()).copied().unwrap_or(0);
+                (total * weight / all - real(count)).max(0.0)
             })
             .collect();
         if needed.iter().sum::<f64>() <= 0.0 {
@@ -134,7 +135,7 @@ impl Profile {
         names.zip(counts).map(|(name, count)| Quota { name, count }).collect()
     }
 
-    /// The category whose words a task has most of.
+    /// The category that shares most words with a task.
     fn classify(&self, task: &ExistingTask) -> Option<&str> {
         let text: BTreeSet<String> =
             words(&format!("{} {}", task.name, task.description)).into_iter().collect();
@@ -165,7 +166,7 @@ impl Category {
     }
 }
 
-/// Shares out `count` in proportion to `weights`: whole numbers, the largest remainders rounded up.
+/// Divides `count` in proportion to `weights` into whole numbers; the largest remainders are rounded up.
 fn apportion(count: usize, weights: &[f64]) -> Vec<usize> {
     let all: f64 = weights.iter().sum();
     let exact: Vec<f64> = weights.iter().map(|weight| real(count) * weight / all).collect();
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_counted_in() {
+    fn existing_tasks_count() {
         let profile = profile(&[("Grades", 1.into()), ("Users", 1.into())]);
         let existing: Vec<ExistingTask> = (0..4)
             .map(|n| ExistingTask { name: format!("export_grades_{n}"), description: String::new() })
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_category_is_known_by_its_words() {
+    fn a_category_is_identified_by_its_words() {
         let profile = profile(&[("Downloads, Files, and Print/PDF", 1.into())]);
         assert_eq!(
             profile.category("downloads files and print pdf"),

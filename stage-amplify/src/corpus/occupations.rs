@@ -1,8 +1,9 @@
-//! Who works with a product: two tables of gym-anything's, `selected_products.csv` and `master_dataset.csv`.
+//! Who works with a product, from two tables of gym-anything: `selected_products.csv` and
+//! `master_dataset.csv`.
 //!
-//! The first has a row per product (`product`, `category`, …), the second one per product and occupation
+//! The first has one row per product (`product`, `category`, …), the second one per product and occupation
 //! (`product`, `aka`, `occupation_title`, `soc_major_group`, `onet_importance`, `product_gdp_usd`,
-//! `category_rationale`). Which one a file is, is told from its columns.
+//! `category_rationale`). Both are read the same way; missing columns are empty.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,10 +14,10 @@ use common::ui::Ui;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-/// How many occupations are shown to the model.
+/// The maximum number of occupations that the model is shown.
 const SHOWN: usize = 12;
 
-/// How much of a rationale is shown, in characters.
+/// The maximum length of a rationale, in characters.
 const RATIONALE: usize = 160;
 
 /// Who works with a product.
@@ -42,7 +43,7 @@ struct Group {
     count: usize,
 }
 
-/// A line of either table; columns that one of them lacks are empty.
+/// A line of either table; missing columns are empty.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 struct Line {
@@ -56,8 +57,8 @@ struct Line {
     category_rationale: String,
 }
 
-/// Looks up who works with `software` in the tables at `paths`; a folder stands for both tables in it.
-/// Nothing where no table knows the product: that is said, not an error.
+/// Looks up who works with `software` in the tables at `paths`; a folder stands for both tables in it. A
+/// product that no table knows is reported, but not an error.
 pub(crate) fn look_up(software: &str, paths: &[PathBuf], ui: &Ui) -> Result<Option<Occupations>> {
     let mut lines = Vec::new();
     for path in paths {
@@ -67,7 +68,9 @@ pub(crate) fn look_up(software: &str, paths: &[PathBuf], ui: &Ui) -> Result<Opti
         return Ok(None);
     }
     let Some(product) = find_product(software, &lines) else {
-        ui.warn(format_args!("no product in the occupation tables is called {software:?}; going on without"));
+        ui.warn(format_args!(
+            "the occupation tables have no product {software:?}; continuing without occupations"
+        ));
         return Ok(None);
     };
     let product = product.to_owned();
@@ -75,7 +78,10 @@ pub(crate) fn look_up(software: &str, paths: &[PathBuf], ui: &Ui) -> Result<Opti
     let categories = categories(&of_product);
     of_product.retain(|line| !line.occupation_title.trim().is_empty());
     of_product.sort_by(|left, right| {
-        worth(right).total_cmp(&worth(left)).then_with(|| left.occupation_title.cmp(&right.occupation_title))
+        right
+            .worth()
+            .total_cmp(&left.worth())
+            .then_with(|| left.occupation_title.cmp(&right.occupation_title))
     });
     if of_product.is_empty() && categories.is_empty() {
         return Ok(None);
@@ -103,7 +109,7 @@ fn read(path: &Path) -> Result<Vec<Line>> {
     }
     let bytes = fs::read(path).context("cannot read the table given with --occupations")?;
     let mut table = csv::ReaderBuilder::new().flexible(true).from_reader(bytes.as_slice());
-    let headers = table.headers().with_context(|| format!("{} is no CSV", path.display()))?.clone();
+    let headers = table.headers().with_context(|| format!("{} is not valid CSV", path.display()))?.clone();
     if !headers.iter().any(|header| header == "product") {
         bail!(
             "{} has no column `product`: --occupations takes selected_products.csv and master_dataset.csv",
@@ -112,7 +118,7 @@ fn read(path: &Path) -> Result<Vec<Line>> {
     }
     let mut lines = Vec::new();
     for record in table.byte_records() {
-        let record = record.with_context(|| format!("{} is no CSV", path.display()))?;
+        let record = record.with_context(|| format!("{} is not valid CSV", path.display()))?;
         let text = csv::StringRecord::from_byte_record_lossy(record);
         let line: Line =
             text.deserialize(Some(&headers)).with_context(|| format!("a row of {}", path.display()))?;
@@ -121,8 +127,8 @@ fn read(path: &Path) -> Result<Vec<Line>> {
     Ok(lines)
 }
 
-/// The product that `software` means, matched more and more loosely: by name, by another name it has
-/// (`aka`), by at least two long words in common, by one name containing the other.
+/// The product that `software` means. Tried in this order: its name, its other names (`aka`), at least two
+/// long words in common, one name containing the other.
 fn find_product<'a>(software: &str, lines: &'a [Line]) -> Option<&'a str> {
     let wanted = software.trim().to_lowercase();
     let mut products: Vec<&str> = Vec::new();
@@ -142,25 +148,20 @@ fn find_product<'a>(software: &str, lines: &'a [Line]) -> Option<&'a str> {
 }
 
 fn by_other_name<'a>(wanted: &str, lines: &'a [Line]) -> Option<&'a str> {
-    let has_alias =
-        |line: &Line, name: &str| line.aka.split(',').any(|aka| aka.trim().to_lowercase() == name);
     let long_words = long_words(wanted);
     lines
         .iter()
-        .find(|line| has_alias(line, wanted))
-        .or_else(|| lines.iter().find(|line| long_words.iter().any(|word| has_alias(line, word))))
+        .find(|line| line.has_alias(wanted))
+        .or_else(|| lines.iter().find(|line| long_words.iter().any(|word| line.has_alias(word))))
         .map(|line| line.product.trim())
 }
 
 fn by_words<'a>(wanted: &str, products: &[&'a str]) -> Option<&'a str> {
     let wanted = long_words(wanted);
-    let shared = |product: &str| {
-        let product = product.to_lowercase();
-        long_words(&product).iter().filter(|word| wanted.contains(word)).count()
-    };
     let mut best = None;
     for &product in products {
-        let count = shared(product);
+        let name = product.to_lowercase();
+        let count = long_words(&name).iter().filter(|word| wanted.contains(word)).count();
         if count >= 2 && best.is_none_or(|(most, _)| count > most) {
             best = Some((count, product));
         }
@@ -168,27 +169,23 @@ fn by_words<'a>(wanted: &str, products: &[&'a str]) -> Option<&'a str> {
     best.map(|(_, product)| product)
 }
 
-/// The longest product that contains the wanted name, or is contained in it, and is not much longer or
-/// shorter.
+/// The longest product that contains the wanted name, or is contained in it.
 fn by_containment<'a>(wanted: &str, products: &[&'a str]) -> Option<&'a str> {
-    let fits = |product: &&str| {
-        let product = product.to_lowercase();
-        let (short, long) =
-            if product.len() < wanted.len() { (&*product, wanted) } else { (wanted, &*product) };
-        short.len() >= 5 && long.contains(short) && short.len() * 10 > long.len() * 6
-    };
-    products.iter().copied().filter(fits).max_by_key(|product| product.len())
+    let similar = products.iter().copied().filter(|product| is_contained(wanted, &product.to_lowercase()));
+    similar.max_by_key(|product| product.len())
+}
+
+/// Whether the shorter name is part of the longer one and makes up most of it.
+fn is_contained(left: &str, right: &str) -> bool {
+    let (short, long) = if right.len() < left.len() { (right, left) } else { (left, right) };
+    short.len() >= 5 && long.contains(short) && short.len() * 10 > long.len() * 6
 }
 
 fn long_words(name: &str) -> Vec<&str> {
     name.split_whitespace().filter(|word| word.chars().count() >= 4).collect()
 }
 
-fn worth(line: &Line) -> f64 {
-    line.product_gdp_usd.trim().parse().unwrap_or(0.0)
-}
-
-/// The kinds of product; the column holds a list as Python prints it, or plain text.
+/// The product categories; the column holds a list as Python prints it, or plain text.
 fn categories(lines: &[Line]) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for line in lines {
@@ -202,7 +199,7 @@ fn categories(lines: &[Line]) -> Vec<String> {
     found
 }
 
-/// The fields that the occupations belong to, the one with most occupations first.
+/// The major groups of the occupations, the one with most occupations first.
 fn groups(lines: &[Line]) -> Vec<Group> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for line in lines {
@@ -215,6 +212,17 @@ fn groups(lines: &[Line]) -> Vec<Group> {
         counts.into_iter().map(|(name, count)| Group { name: name.to_owned(), count }).collect();
     groups.sort_by_key(|group| std::cmp::Reverse(group.count));
     groups
+}
+
+impl Line {
+    fn has_alias(&self, name: &str) -> bool {
+        self.aka.split(',').any(|alias| alias.trim().to_lowercase() == name)
+    }
+
+    /// What work with the product is worth in this occupation, in US dollars.
+    fn worth(&self) -> f64 {
+        self.product_gdp_usd.trim().parse().unwrap_or(0.0)
+    }
 }
 
 impl From<&Line> for Row {
@@ -237,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_is_found_under_many_names() {
+    fn a_product_is_found_by_similar_names() {
         let lines = [
             line("Microsoft Excel", "MS Excel, Excel"),
             line("Google Earth Pro", ""),
@@ -255,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_as_python_prints_them_are_read() {
+    fn python_lists_are_read() {
         let mut lines = [line("x", "")];
         lines[0].category = "['Inventory Management', 'Spreadsheet']".to_owned();
         assert_eq!(categories(&lines), ["Inventory Management", "Spreadsheet"]);

@@ -1,0 +1,42 @@
+//! The tasks that an environment has.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use common::environment::Environment;
+use common::text::shorten;
+use serde::Serialize;
+use task_spec::spec;
+use task_spec::value::Value;
+
+/// A task that exists.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ExistingTask {
+    /// Its bare name.
+    pub(crate) name: String,
+    /// What the agent is told; empty where the spec cannot be read.
+    pub(crate) description: String,
+}
+
+/// The tasks of an environment, except those named in `planned`.
+pub(super) fn tasks(environment: &Environment, planned: &BTreeSet<&str>) -> Result<Vec<ExistingTask>> {
+    let names = environment.task_names()?;
+    let others = names.iter().filter(|name| !planned.contains(name.as_str()));
+    Ok(others.map(|name| ExistingTask::read(environment, name)).collect())
+}
+
+impl ExistingTask {
+    /// The task `name` of an environment. A task whose spec cannot be read still occupies its name.
+    fn read(environment: &Environment, name: &str) -> Self {
+        let spec = spec::read_task(&environment.task_dir(name)).unwrap_or(Value::Null);
+        let description = spec.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
+        Self { name: name.to_owned(), description }
+    }
+
+    /// The same task with its description on one line of at most `max_chars` characters.
+    pub(crate) fn shortened(&self, max_chars: usize) -> Self {
+        let line = self.description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let description = if max_chars == 0 { String::new() } else { shorten(&line, max_chars).into_owned() };
+        Self { name: self.name.clone(), description }
+    }
+}

@@ -1,0 +1,73 @@
+//! What is gathered for prompts.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+use common::record::Plan;
+use common::ui::Ui;
+
+use crate::incoming;
+use crate::settings::Settings;
+
+mod environment;
+mod examples;
+mod excerpt;
+mod existing;
+mod occupations;
+mod profile;
+pub(crate) mod task_files;
+
+pub(crate) use self::environment::EnvironmentFiles;
+pub(crate) use self::examples::Example;
+pub(crate) use self::existing::ExistingTask;
+pub(crate) use self::occupations::Occupations;
+pub(crate) use self::profile::{Profile, Quota};
+
+use self::examples::Wanted;
+
+/// Everything that prompts are rendered from, apart from the plan.
+pub(crate) struct Corpus {
+    pub(crate) software: String,
+    pub(crate) environment: EnvironmentFiles,
+    /// The environment's tasks, without those of this run.
+    pub(crate) existing: Vec<ExistingTask>,
+    pub(crate) examples: Vec<Example>,
+    pub(crate) occupations: Option<Occupations>,
+    pub(crate) profile: Option<Profile>,
+    /// The difficulty labels that the model may use.
+    pub(crate) difficulties: Vec<String>,
+}
+
+impl Corpus {
+    /// Gathers from the environment and from the files named by options. `seeds` are the names of the
+    /// environment's seeds. Tasks of this run (`rows`) are left out everywhere, so that a prompt is the same
+    /// before and after they are published.
+    pub(crate) fn gather(settings: &Settings, seeds: &[String], rows: &[Plan], ui: &Ui) -> Result<Self> {
+        let planned: BTreeSet<&str> = rows.iter().map(|row| row.task.as_str()).collect();
+        let environment = &settings.environment;
+        let existing = existing::tasks(environment, &planned)?;
+        let mut seeds: Vec<String> =
+            seeds.iter().filter(|seed| !planned.contains(seed.as_str())).cloned().collect();
+        if seeds.is_empty() {
+            seeds = existing.iter().map(|task| task.name.clone()).collect();
+        }
+        let wanted = Wanted { difficulties: &settings.difficulties, seed: settings.seed };
+        let profile = settings.profile.as_deref().map(|path| Profile::read(path, &environment.name));
+        Ok(Self {
+            software: settings.software.clone(),
+            environment: EnvironmentFiles::read(environment)?,
+            existing,
+            examples: examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?,
+            occupations: occupations::look_up(&settings.software, &settings.occupations, ui)?,
+            profile: profile.transpose()?,
+            difficulties: settings.offered_difficulties(),
+        })
+    }
+
+    /// Gathers for the plan and the seeds of the run directory.
+    pub(crate) fn of_run(settings: &Settings, ui: &Ui) -> Result<Self> {
+        let rows = incoming::plan_rows(settings, ui)?;
+        let seeds = incoming::seed_names(settings, ui)?;
+        Self::gather(settings, &seeds, &rows, ui)
+    }
+}

@@ -1,0 +1,269 @@
+//! The README pass and the files pass over many tasks: one of them, or both, the files of a task as soon as
+//! its README is there.
+
+use std::iter;
+
+use anyhow::{Result, anyhow};
+use common::environment::TaskName;
+use common::jsonl::{Line, ManifestFile, RawLine};
+use common::record::{Failure, Files, Kind, Plan, Record, Spec};
+use common::ui::Ui;
+use model_client::Prefix;
+
+use super::plan::Planned;
+use super::{files, readme};
+use crate::ask::{Asker, Attempts, Halt, Unanswered};
+use crate::corpus::Corpus;
+use crate::duplicates::Seen;
+use crate::incoming;
+use crate::pipeline::{self, TaskProgress};
+use crate::prompts::{files_prefix, readme_prefix};
+use crate::session::Session;
+use crate::settings::Pass;
+use crate::writer::Writer;
+
+/// Writes READMEs for the rows of a plan, up to the wanted number of tasks, and their files if the files pass
+/// is selected. Returns the names of usable tasks.
+pub(crate) fn rows(
+    session: &Session<'_>,
+    writer: &mut Writer,
+    planned: &Planned,
+) -> Result<Vec<String>, Halt> {
+    let asker = session.asker;
+    let jobs = jobs(session, planned)?;
+    let progress = TaskProgress::new(session, Some(jobs.len()));
+    let mut results = RowResults::new(session, &planned.corpus)?;
+    pipeline::run(
+        session,
+        writer,
+        jobs.into_iter(),
+        |job| {
+            let draft = job.draft(asker, Attempts::default());
+            progress.done();
+            (job, draft)
+        },
+        |writer, (job, draft)| results.write(writer, &job, draft?),
+    )?;
+    results.finish()
+}
+
+/// Writes files for READMEs that come in as records, or for those of the run directory. Returns the names of
+/// usable tasks.
+pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
+    let asker = session.asker;
+    let items = spec_items(session)?;
+    let progress = TaskProgress::new(session, None);
+    let mut usable = Vec::new();
+    pipeline::run(
+        session,
+        writer,
+        items,
+        |item| match item {
+            SpecItem::Raw(line) => SpecResult::Raw(line),
+            SpecItem::Spec { spec, prefix } => {
+                let files = files::write(asker, &prefix, &spec);
+                progress.done();
+                SpecResult::Files(files)
+            }
+        },
+        |writer, result| match result {
+            SpecResult::Raw(line) => Ok(writer.raw(&line)?),
+            SpecResult::Files(files) => {
+                let files = files?;
+                usable.extend(files.task.clone());
+                Ok(writer.record(&Record::Files(files))?)
+            }
+        },
+    )?;
+    if usable.is_empty() && session.ui.errors() == 0 {
+        let dir = session.settings.run_dir.root().display();
+        return Err(anyhow!("there are no READMEs in {dir}: add --pass readme").into());
+    }
+    Ok(usable)
+}
+
+/// A row of the plan, with the prefixes of its calls.
+struct RowJob {
+    row: Plan,
+    readme_prefix: Prefix,
+    /// None if the files pass is not selected.
+    files_prefix: Option<Prefix>,
+}
+
+/// A README, and the files written from it.
+struct Draft {
+    spec: Spec,
+    /// The calls for the README.
+    attempts: Attempts,
+    files: Option<Result<Files, Box<Failure>>>,
+}
+
+impl RowJob {
+    /// Asks for the README and the files. `attempts` holds the READMEs that were rejected before.
+    fn draft(&self, asker: Asker<'_>, mut attempts: Attempts) -> Result<Draft, Unanswered> {
+        let spec = readme::write(asker, &self.readme_prefix, &self.row, &mut attempts)?;
+        let files = match &self.files_prefix {
+            None => None,
+            Some(prefix) => match files::write(asker, prefix, &spec) {
+                Ok(files) => Some(Ok(files)),
+                Err(Unanswered::Failed(failure)) => Some(Err(failure)),
+                Err(halt) => return Err(halt),
+            },
+        };
+        Ok(Draft { spec, attempts, files })
+    }
+
+    fn near_duplicate(&self, of: &str, attempts: &Attempts) -> Failure {
+        Failure {
+            env: self.row.env.clone(),
+            task: Some(self.row.task.clone()),
+            stage: "amplify".to_owned(),
+            index: Some(self.row.index),
+            code: "near_duplicate".to_owned(),
+            message: format!(
+                "its description is nearly the same as that of {of}; change its row in plan.jsonl"
+            ),
+            attempts: attempts.count,
+        }
+    }
+}
+
+/// The rows to work on. Rows that were planned together share their prefixes.
+fn jobs(session: &Session<'_>, planned: &Planned) -> Result<Vec<RowJob>> {
+    let rows = &planned.rows;
+    let wanted = &rows[..rows.len().min(session.settings.count)];
+    let firsts = session.prefixes.batches()?;
+    let ends = firsts.iter().copied().skip(1).chain(iter::once(usize::MAX));
+    let mut jobs = Vec::new();
+    for (&first, end) in firsts.iter().zip(ends) {
+        let batch: Vec<&Plan> = wanted.iter().filter(|row| (first..end).contains(&row.index)).collect();
+        if batch.is_empty() {
+            continue;
+        }
+        let table: Vec<Plan> = rows.iter().filter(|row| row.index < end).cloned().collect();
+        let readme_prefix = readme_prefix(session.asker.templates, &planned.corpus, &table)?;
+        let readme_prefix = session.prefixes.prefix("readme", first, readme_prefix)?;
+        let mut files = None;
+        if session.settings.does(Pass::Files) {
+            files = Some(kept_files_prefix(session, &planned.corpus, first)?);
+        }
+        jobs.extend(batch.into_iter().map(|row| RowJob {
+            row: row.clone(),
+            readme_prefix: readme_prefix.clone(),
+            files_prefix: files.clone(),
+        }));
+    }
+    Ok(jobs)
+}
+
+fn kept_files_prefix(session: &Session<'_>, corpus: &Corpus, first: usize) -> Result<Prefix> {
+    session.prefixes.prefix("files", first, files_prefix(session.asker.templates, corpus)?)
+}
+
+/// Compares each README with those before it, and writes what is new.
+struct RowResults<'a> {
+    asker: Asker<'a>,
+    /// The manifest of READMEs, if READMEs are not what is written to the output.
+    specs: Option<ManifestFile>,
+    /// The descriptions of all tasks so far.
+    seen: Seen,
+    usable: Vec<String>,
+}
+
+impl<'a> RowResults<'a> {
+    fn new(session: &Session<'a>, corpus: &Corpus) -> Result<Self> {
+        let settings = session.settings;
+        let mut seen = Seen::new(settings.duplicate_threshold);
+        for task in &corpus.existing {
+            seen.add(&task.name, &task.description);
+        }
+        let mut specs = None;
+        if settings.does(Pass::Files) {
+            specs = Some(ManifestFile::create(&settings.run_dir.manifest("specs"))?);
+        }
+        Ok(Self { asker: session.asker, specs, seen, usable: Vec::new() })
+    }
+
+    /// Writes a README and its files. One that is nearly the same as an earlier task is asked for again, while
+    /// later rows wait.
+    fn write(&mut self, writer: &mut Writer, job: &RowJob, mut draft: Draft) -> Result<(), Unanswered> {
+        while let Some(of) = self.original(&draft.spec) {
+            if draft.attempts.count >= self.asker.max_candidates {
+                return Err(Unanswered::Failed(Box::new(job.near_duplicate(&of, &draft.attempts))));
+            }
+            let problem = format!(
+                "its description was nearly that of {of}: what is asked for has to be another task, as its row says"
+            );
+            draft = job.draft(self.asker, Attempts { problems: vec![problem], ..draft.attempts })?;
+        }
+        self.seen.add(&draft.spec.task, readme::description(&draft.spec.readme));
+        self.write_new(writer, draft)
+    }
+
+    /// The earlier task whose description is nearly the same.
+    fn original(&self, spec: &Spec) -> Option<String> {
+        self.seen.nearest(readme::description(&spec.readme)).map(str::to_owned)
+    }
+
+    fn write_new(&mut self, writer: &mut Writer, draft: Draft) -> Result<(), Unanswered> {
+        let spec = Record::Spec(draft.spec);
+        match &mut self.specs {
+            Some(specs) => specs.record(&spec)?,
+            None => writer.record(&spec)?,
+        }
+        if let Some(files) = draft.files {
+            let files = files.map_err(Unanswered::Failed)?;
+            self.usable.extend(files.task.clone());
+            writer.record(&Record::Files(files))?;
+        }
+        Ok(())
+    }
+
+    /// The names of usable tasks. The manifest of READMEs takes its place in the run directory.
+    fn finish(self) -> Result<Vec<String>, Halt> {
+        if let Some(specs) = self.specs {
+            specs.finish()?;
+        }
+        Ok(self.usable)
+    }
+}
+
+/// A line of the files pass's input.
+enum SpecItem {
+    /// A README to write files from.
+    Spec { spec: Box<Spec>, prefix: Prefix },
+    /// A line that passes through.
+    Raw(RawLine),
+}
+
+enum SpecResult {
+    Files(Result<Files, Unanswered>),
+    Raw(RawLine),
+}
+
+/// READMEs as they come in, with the prefixes of their calls; if none comes in, those of the run directory.
+fn spec_items(session: &Session<'_>) -> Result<impl Iterator<Item = SpecItem> + Send + 'static> {
+    let corpus = Corpus::of_run(session.settings, session.ui)?;
+    let mut prefixes = Vec::new();
+    for first in session.prefixes.batches()? {
+        prefixes.push((first, kept_files_prefix(session, &corpus, first)?));
+    }
+    let env = session.settings.environment.name.clone();
+    let ui = session.ui.clone();
+    let lines = incoming::as_they_come(session.settings, session.ui, "specs", Kind::Spec)?;
+    Ok(lines.filter_map(move |line| match line {
+        Line::Other(line) => Some(SpecItem::Raw(line)),
+        Line::Record(Record::Spec(spec)) => spec_item(Spec { env: env.clone(), ..spec }, &prefixes, &ui),
+        Line::Record(_) => None,
+    }))
+}
+
+/// A README with the prefix of its batch: the last of the `prefixes` that starts at or before its row.
+fn spec_item(spec: Spec, prefixes: &[(usize, Prefix)], ui: &Ui) -> Option<SpecItem> {
+    if TaskName::new(&spec.task).is_none() {
+        ui.error(format_args!("{:?} is not a valid task name; skipped", spec.task));
+        return None;
+    }
+    let (_, prefix) = prefixes.iter().rev().find(|(first, _)| *first <= spec.index.max(1))?;
+    Some(SpecItem::Spec { prefix: prefix.clone(), spec: Box::new(spec) })
+}

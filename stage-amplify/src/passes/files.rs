@@ -1,0 +1,69 @@
+//! The files pass: the files of one task, written from its README.
+
+use common::environment::TaskName;
+use common::record::{Files, Problem, Spec};
+use model_client::{ModelAnswer, Prefix};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+use super::rejections;
+use crate::ask::{Asker, Attempts, Question, Unanswered};
+
+/// The maximum number of output tokens, reasoning included: about four times what an answer has as a rule.
+const MAX_OUTPUT_TOKENS: u64 = 64_000;
+
+/// The file that is not requested, because it is there.
+const README: &str = "README.md";
+
+/// Asks for the files of the task with this README.
+pub(super) fn write(asker: Asker<'_>, prefix: &Prefix, spec: &Spec) -> Result<Files, Unanswered> {
+    let question = Question {
+        pass: "files",
+        prefix,
+        env: &spec.env,
+        task: &spec.task,
+        index: spec.index,
+        variables: variables(&spec.task, &spec.readme),
+        max_output_tokens: MAX_OUTPUT_TOKENS,
+    };
+    let mut attempts = Attempts::default();
+    let (usable, answer) = asker.ask(&question, &mut attempts, |answer| read(answer, spec))?;
+    Ok(Files {
+        env: spec.env.clone(),
+        task: Some(spec.task.clone()),
+        index: spec.index,
+        files: usable.files,
+        answer: answer.text,
+        problems: usable.problems,
+        model: answer.model,
+        usage: attempts.usage,
+    })
+}
+
+/// The variables of `files.ask.md`.
+pub(crate) fn variables(task: &str, readme: &str) -> Map<String, Value> {
+    [("task", task), ("readme", readme)]
+        .map(|(name, text)| (name.to_owned(), text.into()))
+        .into_iter()
+        .collect()
+}
+
+/// The files of a usable answer.
+struct Usable {
+    files: BTreeMap<String, String>,
+    /// What was wrong and could be repaired.
+    problems: Vec<Problem>,
+}
+
+/// The files in an answer, together with the README they were written from; or what keeps them from being
+/// published, in words for the model.
+fn read(answer: &ModelAnswer, spec: &Spec) -> Result<Usable, Vec<String>> {
+    let mut found = answer::parse(&answer.text, answer.stop);
+    found.files.insert(README.to_owned(), format!("{}\n", spec.readme.trim_end()));
+    let judged = found.judge(TaskName::new(&spec.task).as_ref());
+    if judged.is_sound() {
+        Ok(Usable { files: judged.files, problems: judged.problems })
+    } else {
+        Err(rejections(&judged.problems))
+    }
+}

@@ -1,0 +1,129 @@
+//! The fixtures pass: test states with a known verdict, written without sight of the verifier.
+
+use anyhow::Result;
+use common::record::{Files, Kind, Record, Task, TaskStatus, Usage};
+use model_client::{ModelAnswer, Prefix};
+use serde_json::{Map, json};
+use task_spec::fixtures::{FILE_NAME, Fixtures};
+
+use super::unreadable;
+use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
+use crate::corpus::{Corpus, task_files};
+use crate::incoming;
+use crate::pipeline;
+use crate::prompts::fixtures_prefix;
+use crate::session::Session;
+use crate::writer::Writer;
+
+/// The maximum number of output tokens, reasoning included.
+const MAX_OUTPUT_TOKENS: u64 = 32_000;
+
+/// Files that the model does not see: fixtures are worth something only if their author knows neither the
+/// verifier nor how the starting state is created.
+const HIDDEN: [&str; 4] = ["verifier.py", "fixtures.json", "setup_task.sh", "setup_task.ps1"];
+
+/// Has fixtures written for the tasks that come in as `files` or `task` records.
+pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
+    let tasks = tasks(session, writer)?;
+    let corpus = Corpus::of_run(session.settings, session.ui)?;
+    let prefix = fixtures_prefix(session.asker.templates, &corpus)?;
+    let prefix = session.prefixes.prefix("fixtures", 1, prefix)?;
+    pipeline::write_tasks(session, writer, tasks, |task| add_fixtures(session.asker, &prefix, task))
+}
+
+/// The tasks that come in; if none comes in, those in the files manifest of the run directory.
+fn tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<Files>> {
+    let (settings, ui) = (session.settings, session.ui);
+    let mut records = incoming::records(settings, ui, writer, "files", &[Kind::Files, Kind::Task])?;
+    if records.is_empty() {
+        records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
+    }
+    let mut tasks = Vec::new();
+    for record in records {
+        match record {
+            Record::Files(files) if files.task.is_some() && !files.files.is_empty() => tasks.push(files),
+            Record::Task(task) => tasks.extend(read_task(session, writer, task)?),
+            _ => {}
+        }
+    }
+    Ok(tasks)
+}
+
+/// The files of an extracted task; none if it is not in its environment.
+fn read_task(session: &Session<'_>, writer: &mut Writer, task: Task) -> Result<Option<Files>> {
+    if matches!(task.status, TaskStatus::Rejected | TaskStatus::Planned) {
+        return Ok(None);
+    }
+    let index = task.index.unwrap_or_default();
+    match task_files::read(&session.settings.workspace.resolve(&task.dir)) {
+        Ok(files) => {
+            Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
+        }
+        Err(error) => {
+            let env = &session.settings.environment.name;
+            let failure = unreadable(env, &task.task, index, &format!("{error:#}"));
+            writer.record(&Record::Failure(*failure))?;
+            Ok(None)
+        }
+    }
+}
+
+/// The task with fixtures among its files. If that fails, the task as it is, and the failure.
+fn add_fixtures(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<Vec<Record>, Unanswered> {
+    let mut task = task.clone();
+    if task.files.contains_key(FILE_NAME) {
+        return Ok(vec![Record::Files(task)]);
+    }
+    match write(asker, prefix, &task) {
+        Ok((fixtures, usage)) => {
+            task.files.insert(FILE_NAME.to_owned(), fixtures);
+            task.usage += usage;
+            Ok(vec![Record::Files(task)])
+        }
+        Err(Unanswered::Failed(failure)) => Ok(vec![Record::Files(task), Record::Failure(*failure)]),
+        Err(halt) => Err(halt),
+    }
+}
+
+fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<(String, Usage), Unanswered> {
+    let name = task.task.as_deref().unwrap_or_default();
+    let mut variables = Map::new();
+    variables.insert("task".to_owned(), name.into());
+    variables.insert("files".to_owned(), json!(task_files::shown(&task.files, &HIDDEN)));
+    let question = Question {
+        pass: "fixtures",
+        prefix,
+        env: &task.env,
+        task: name,
+        index: task.index,
+        variables,
+        max_output_tokens: MAX_OUTPUT_TOKENS,
+    };
+    let mut attempts = Attempts::default();
+    let (fixtures, _) = asker.ask(&question, &mut attempts, read)?;
+    Ok((fixtures, attempts.usage))
+}
+
+/// The fixtures in an answer, or what is wrong with them, in words for the model.
+fn read(answer: &ModelAnswer) -> Result<String, Vec<String>> {
+    let mut files = answer::parse(&answer.text, answer.stop).files;
+    let Some(text) = files.remove(FILE_NAME) else {
+        return Err(vec![format!("there was no {FILE_NAME} in it")]);
+    };
+    match check(&text) {
+        Ok(()) => Ok(text),
+        Err(problem) => Err(vec![problem]),
+    }
+}
+
+fn check(text: &str) -> Result<(), String> {
+    let fixtures: Fixtures = serde_json::from_str(text)
+        .map_err(|error| format!("{FILE_NAME} is not of the form that was asked for: {error}"))?;
+    if fixtures.golden.is_empty() {
+        return Err("there was no golden state".to_owned());
+    }
+    if fixtures.states().any(|(_, state)| state.files.is_empty()) {
+        return Err("a state without files tells a verifier nothing".to_owned());
+    }
+    Ok(())
+}

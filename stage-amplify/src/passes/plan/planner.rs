@@ -1,0 +1,129 @@
+//! Requests rows until enough of them are accepted.
+
+use anyhow::Result;
+use common::record::{Plan, StopReason};
+use common::ui::Ui;
+use model_client::{Prefix, Request};
+use serde_json::{Value, json};
+
+use super::gate::Gate;
+use super::rows;
+use crate::ask::{Asker, Halt};
+use crate::corpus::Quota;
+use crate::prompts::as_lines;
+
+/// The maximum number of rows requested by one call: a longer answer may be cut off, and its rows get
+/// similar.
+pub(crate) const ROWS_PER_CALL: usize = 100;
+
+/// The maximum number of output tokens of one call, reasoning included: twice what [`ROWS_PER_CALL`] rows
+/// have as a rule.
+const MAX_OUTPUT_TOKENS: u64 = 48_000;
+
+/// The pass ends after this many consecutive calls without an accepted row.
+const FRUITLESS_CALLS: u32 = 3;
+
+/// The maximum number of rejected rows that the next call names.
+const REASONS: usize = 40;
+
+/// Requests rows.
+pub(super) struct Planner<'a> {
+    pub(super) asker: Asker<'a>,
+    pub(super) ui: &'a Ui,
+    pub(super) prefix: Prefix,
+    /// The number of the first new row.
+    pub(super) first: usize,
+    /// The environment's name, for the rows.
+    pub(super) env: &'a str,
+}
+
+/// Rows on their way into the plan.
+#[derive(Default)]
+struct Draft {
+    rows: Vec<Plan>,
+    /// Why rows of the last answer were rejected.
+    rejected: Vec<String>,
+}
+
+impl Planner<'_> {
+    /// Requests `count` rows that `gate` accepts. The result is shorter if the model runs out of ideas.
+    pub(super) fn plan(&self, count: usize, gate: &mut Gate<'_>) -> Result<Vec<Plan>, Halt> {
+        let mut draft = Draft::default();
+        // Rows of the first answer that would make the plan lopsided.
+        let mut set_aside: Vec<Value> = Vec::new();
+        let mut fruitless = 0;
+        while draft.rows.len() < count && fruitless < FRUITLESS_CALLS {
+            let request = self.request(count, &draft, &gate.wanted(), fruitless)?;
+            let before = draft.rows.len();
+            let mut offered = self.ask(&request)?;
+            draft.rejected.clear();
+            if before == 0 && set_aside.is_empty() {
+                let lopsided;
+                (offered, lopsided) = rows::balance(offered);
+                (set_aside, draft.rejected) = lopsided.into_iter().unzip();
+            }
+            self.admit(&offered, count, gate, &mut draft);
+            for why in &draft.rejected {
+                self.ui.debug(format_args!("plan: rejected row: {why}"));
+            }
+            draft.rejected.truncate(REASONS);
+            fruitless = if draft.rows.len() == before { fruitless + 1 } else { 0 };
+        }
+        // A lopsided plan is better than a short one.
+        self.admit(&set_aside, count, gate, &mut draft);
+        Ok(draft.rows)
+    }
+
+    /// The request for the rows that are missing. `sample` tells apart requests with the same words: without a
+    /// new row there may be nothing new to say.
+    fn request(&self, count: usize, draft: &Draft, quotas: &[Quota], sample: u32) -> Result<Request> {
+        let missing = count - draft.rows.len();
+        let variables = json!({
+            "accepted": as_lines(&draft.rows)?,
+            "rejected": draft.rejected,
+            "quotas": quotas,
+            "count": missing.min(ROWS_PER_CALL),
+        });
+        Ok(Request {
+            label: format!("plan/{}", self.first + draft.rows.len()),
+            prefix: self.prefix.clone(),
+            suffix: self.asker.templates.render("plan.ask.md", variables)?,
+            max_output_tokens: Some(MAX_OUTPUT_TOKENS),
+            sample,
+        })
+    }
+
+    /// The rows that the model offers; none if the call failed.
+    fn ask(&self, request: &Request) -> Result<Vec<Value>, Halt> {
+        match self.asker.client.ask(request) {
+            Ok(answer) => {
+                if answer.stop != StopReason::End {
+                    let label = &answer.label;
+                    self.ui.warn(format_args!("the answer to {label} is incomplete; using the rows it has"));
+                }
+                Ok(rows::in_answer(&answer.text))
+            }
+            Err(error) if error.ends_run() => Err(Halt::Client(error)),
+            Err(error) => {
+                self.ui.warn(format_args!("no answer to {}: {error}", request.label));
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    /// Adds the offered rows that the gate accepts, up to `count` rows in all.
+    fn admit(&self, offered: &[Value], count: usize, gate: &mut Gate<'_>, draft: &mut Draft) {
+        for value in offered {
+            if draft.rows.len() == count {
+                return;
+            }
+            match gate.admit(value) {
+                Ok(row) => {
+                    let index = self.first + draft.rows.len();
+                    draft.rows.push(Plan { env: self.env.to_owned(), index, ..row });
+                }
+                Err(why) => draft.rejected.push(why),
+            }
+        }
+    }
+}

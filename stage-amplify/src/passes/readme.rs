@@ -1,0 +1,52 @@
+//! The README pass: the README of one task, written from its row of the plan.
+
+mod document;
+
+use common::record::{Plan, Spec};
+use model_client::Prefix;
+use serde_json::{Map, Value};
+
+use crate::ask::{Asker, Attempts, Question, Unanswered};
+use crate::prompts::as_line;
+
+pub(super) use self::document::description;
+
+/// The maximum number of output tokens, reasoning included: about four times what an answer has as a rule.
+const MAX_OUTPUT_TOKENS: u64 = 32_000;
+
+/// Asks for the README of a row. `attempts` holds the answers that were rejected before.
+pub(super) fn write(
+    asker: Asker<'_>,
+    prefix: &Prefix,
+    row: &Plan,
+    attempts: &mut Attempts,
+) -> Result<Spec, Unanswered> {
+    let question = Question {
+        pass: "readme",
+        prefix,
+        env: &row.env,
+        task: &row.task,
+        index: row.index,
+        variables: variables(row)?,
+        max_output_tokens: MAX_OUTPUT_TOKENS,
+    };
+    let (readme, answer) = asker.ask(&question, attempts, |answer| {
+        document::in_answer(&answer.text, answer.stop, &row.task).map_err(|problem| vec![problem])
+    })?;
+    Ok(Spec {
+        env: row.env.clone(),
+        task: row.task.clone(),
+        index: row.index,
+        readme,
+        model: answer.model,
+        usage: attempts.usage,
+    })
+}
+
+/// The variables of `readme.ask.md`.
+pub(crate) fn variables(row: &Plan) -> anyhow::Result<Map<String, Value>> {
+    let mut variables = Map::new();
+    variables.insert("task".to_owned(), row.task.clone().into());
+    variables.insert("row".to_owned(), as_line(row)?.into());
+    Ok(variables)
+}

@@ -1,0 +1,178 @@
+//! The repair pass: tasks in which checks have found errors are repaired by the model.
+
+mod findings;
+mod rounds;
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use common::environment::TaskName;
+use common::fingerprint::sha256_hex;
+use common::record::{Failure, Files, Kind, Record};
+use model_client::{ModelAnswer, Prefix};
+use serde_json::{Map, json};
+
+use self::findings::Findings;
+use self::rounds::Rounds;
+use super::{rejections, unreadable};
+use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
+use crate::corpus::{Corpus, task_files};
+use crate::incoming;
+use crate::pipeline;
+use crate::prompts::repair_prefix;
+use crate::session::Session;
+use crate::writer::Writer;
+
+/// The maximum number of output tokens, reasoning included: as in the files pass, since an answer may replace
+/// every file.
+const MAX_OUTPUT_TOKENS: u64 = 64_000;
+
+/// Has the tasks repaired whose bad verdicts and probes come in.
+pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
+    let findings = findings(session, writer)?;
+    let mut rounds = Rounds::read(&session.settings.run_dir)?;
+    let tasks = faulty_tasks(session, writer, findings, &rounds)?;
+    rounds.add(&tasks)?;
+    let corpus = Corpus::of_run(session.settings, session.ui)?;
+    let prefix = repair_prefix(session.asker.templates, &corpus)?;
+    let prefix = session.prefixes.prefix("repair", 1, prefix)?;
+    pipeline::write_tasks(session, writer, tasks, |task| {
+        Ok(vec![Record::Files(task.repair(session.asker, &prefix)?)])
+    })
+}
+
+/// The findings that come in; if none comes in, those in the manifests of the run directory.
+fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings> {
+    let (settings, ui) = (session.settings, session.ui);
+    let mut records = incoming::records(settings, ui, writer, "probes", &[Kind::Verdict, Kind::Probe])?;
+    if records.is_empty() {
+        records = incoming::manifest(&settings.run_dir.manifest("verdicts"), Kind::Verdict, ui)?;
+        records.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, ui)?);
+    }
+    let mut findings = Findings::default();
+    for record in records {
+        findings.add(record);
+    }
+    Ok(findings)
+}
+
+/// The tasks that can be repaired; the others become failures.
+fn faulty_tasks(
+    session: &Session<'_>,
+    writer: &mut Writer,
+    findings: Findings,
+    rounds: &Rounds,
+) -> Result<Vec<FaultyTask>> {
+    let settings = session.settings;
+    let rows = incoming::plan_rows(settings, session.ui)?;
+    let numbers: BTreeMap<String, usize> = rows.into_iter().map(|row| (row.task, row.index)).collect();
+    let mut tasks = Vec::new();
+    for (name, findings) in findings.into_tasks() {
+        let index = numbers.get(&name).copied().unwrap_or_default();
+        let task = FaultyTask::read(session, &name, index, findings).and_then(|task| {
+            let spent = rounds.spent(&task);
+            if spent < settings.rounds { Ok(task) } else { Err(task.rounds_spent(spent)) }
+        });
+        match task {
+            Ok(task) => tasks.push(task),
+            Err(failure) => writer.record(&Record::Failure(*failure))?,
+        }
+    }
+    Ok(tasks)
+}
+
+/// A task in which a check has found errors.
+struct FaultyTask {
+    env: String,
+    task: TaskName,
+    index: usize,
+    files: BTreeMap<String, String>,
+    /// What was found, in words for the model.
+    findings: Vec<String>,
+}
+
+impl FaultyTask {
+    /// The task `name` of the environment.
+    fn read(
+        session: &Session<'_>,
+        name: &str,
+        index: usize,
+        findings: Vec<String>,
+    ) -> Result<Self, Box<Failure>> {
+        let environment = &session.settings.environment;
+        let env = environment.name.clone();
+        let Some(task) = TaskName::new(name) else {
+            return Err(unreadable(&env, name, index, "its name has characters other than a-z, 0-9 and _"));
+        };
+        match task_files::read(&environment.task_dir(name)) {
+            Ok(files) => Ok(Self { env, task, index, files, findings }),
+            Err(error) => Err(unreadable(&env, name, index, &format!("{error:#}"))),
+        }
+    }
+
+    /// Distinguishes this repair from any other of the same task.
+    fn fingerprint(&self) -> String {
+        sha256_hex(json!([self.findings, self.files]).to_string().as_bytes())
+    }
+
+    /// Asks for the repaired files.
+    fn repair(&self, asker: Asker<'_>, prefix: &Prefix) -> Result<Files, Unanswered> {
+        let mut variables = Map::new();
+        variables.insert("task".to_owned(), self.task.as_str().into());
+        variables.insert("findings".to_owned(), self.findings.clone().into());
+        variables.insert("files".to_owned(), json!(task_files::shown(&self.files, &[])));
+        let question = Question {
+            pass: "repair",
+            prefix,
+            env: &self.env,
+            task: self.task.as_str(),
+            index: self.index,
+            variables,
+            max_output_tokens: MAX_OUTPUT_TOKENS,
+        };
+        let mut attempts = Attempts::default();
+        let (files, answer) = asker.ask(&question, &mut attempts, |answer| self.repaired(answer))?;
+        Ok(Files {
+            env: self.env.clone(),
+            task: Some(self.task.to_string()),
+            index: self.index,
+            files,
+            answer: answer.text,
+            problems: Vec::new(),
+            model: answer.model,
+            usage: attempts.usage,
+        })
+    }
+
+    /// The task's files, with those of the answer in place of the old ones; or what is wrong with the answer,
+    /// in words for the model.
+    fn repaired(&self, answer: &ModelAnswer) -> Result<BTreeMap<String, String>, Vec<String>> {
+        let parsed = answer::parse(&answer.text, answer.stop);
+        if !parsed.is_sound() {
+            return Err(rejections(&parsed.problems));
+        }
+        let mut files = self.files.clone();
+        files.extend(parsed.files);
+        if files == self.files {
+            return Err(vec!["nothing was changed".to_owned()]);
+        }
+        let judged = answer::from_files(&files).judge(Some(&self.task));
+        if judged.is_sound() { Ok(judged.files) } else { Err(rejections(&judged.problems)) }
+    }
+
+    /// The failure of a task that has had all its repairs.
+    fn rounds_spent(&self, rounds: usize) -> Box<Failure> {
+        Box::new(Failure {
+            env: self.env.clone(),
+            task: Some(self.task.to_string()),
+            stage: "amplify".to_owned(),
+            index: Some(self.index),
+            code: "repair_rounds_spent".to_owned(),
+            message: format!(
+                "still bad after {rounds} repairs ({}); repair it by hand, or allow more with --rounds",
+                self.findings.first().map_or("no finding", String::as_str)
+            ),
+            attempts: u32::try_from(rounds).unwrap_or(u32::MAX),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! What checks found in tasks.
+
+use std::collections::BTreeMap;
+
+use common::record::{Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Verdict};
+
+/// The findings of all tasks, in the order in which they came in.
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    /// The names of the tasks, in order.
+    tasks: Vec<String>,
+    by_task: BTreeMap<String, Vec<String>>,
+}
+
+impl Findings {
+    /// Adds the findings of a `verdict` or `probe` record, in words for the model.
+    pub(super) fn add(&mut self, record: Record) {
+        match record {
+            Record::Verdict(Verdict {
+                kind: SpecKind::Task, task: Some(task), issues, ok: false, ..
+            }) => {
+                self.add_to(task, errors(&issues));
+            }
+            Record::Probe(probe) if !probe.ok => {
+                let findings = errors(&probe.issues).into_iter().chain(wrong_states(&probe)).collect();
+                self.add_to(probe.task, findings);
+            }
+            _ => {}
+        }
+    }
+
+    fn add_to(&mut self, task: String, new: Vec<String>) {
+        if !self.by_task.contains_key(&task) {
+            self.tasks.push(task.clone());
+        }
+        let findings = self.by_task.entry(task).or_default();
+        for finding in new {
+            if !findings.contains(&finding) {
+                findings.push(finding);
+            }
+        }
+    }
+
+    /// Each task with its findings.
+    pub(super) fn into_tasks(mut self) -> Vec<(String, Vec<String>)> {
+        let mut tasks = Vec::new();
+        for task in self.tasks {
+            let findings = self.by_task.remove(&task).unwrap_or_default();
+            tasks.push((task, findings));
+        }
+        tasks
+    }
+}
+
+fn errors(issues: &[Issue]) -> Vec<String> {
+    let errors = issues.iter().filter(|issue| issue.severity == Severity::Error);
+    errors.map(|issue| format!("`{}`: {}", issue.code, issue.message)).collect()
+}
+
+/// The states in which the verifier's result was not the expected one.
+fn wrong_states(probe: &Probe) -> Vec<String> {
+    let wrong = probe.states.iter().filter(|state| state.outcome != state.expected);
+    wrong.map(describe).collect()
+}
+
+fn describe(state: &ProbeState) -> String {
+    let ProbeState { state: name, expected, outcome, score, detail, .. } = state;
+    let score = score.map_or(String::new(), |score| format!(", score {score}"));
+    let (outcome, expected) = (in_words(*outcome), in_words(*expected));
+    format!("In the state `{name}` the verifier {outcome}{score}; it should have {expected}. {detail}")
+}
+
+fn in_words(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "passed the task",
+        Outcome::Fail => "failed the task",
+        Outcome::Error => "gave no answer",
+        Outcome::Refused => "was stopped by the sandbox",
+    }
+}

@@ -1,0 +1,53 @@
+//! Where records are written.
+
+use std::io;
+
+use common::jsonl::RawLine;
+use common::record::{Failure, Record};
+use common::stage::Output;
+use common::ui::Ui;
+
+/// Writes the records of all passes. A failure is also reported to the user.
+pub(crate) struct Writer {
+    output: Output,
+    ui: Ui,
+    /// Number of records written that hold a task's files.
+    usable: u64,
+}
+
+impl Writer {
+    /// A writer to `output`.
+    pub(crate) fn new(output: Output, ui: &Ui) -> Self {
+        Self { output, ui: ui.clone(), usable: 0 }
+    }
+
+    /// Writes one record.
+    pub(crate) fn record(&mut self, record: &Record) -> io::Result<()> {
+        match record {
+            Record::Failure(failure) => self.report(failure),
+            Record::Files(_) => self.usable += 1,
+            _ => {}
+        }
+        self.output.record(record)
+    }
+
+    /// Passes a line on unchanged.
+    pub(crate) fn raw(&mut self, line: &RawLine) -> io::Result<()> {
+        self.output.raw(line)
+    }
+
+    /// Number of tasks written with their files.
+    pub(crate) fn usable(&self) -> u64 {
+        self.usable
+    }
+
+    /// Ends the output: the manifest takes its place in the run directory.
+    pub(crate) fn finish(self) -> io::Result<()> {
+        self.output.finish()
+    }
+
+    fn report(&self, failure: &Failure) {
+        let what = failure.task.as_deref().unwrap_or("plan");
+        self.ui.error(format_args!("{what}: {}", failure.message));
+    }
+}
