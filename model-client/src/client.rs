@@ -128,7 +128,8 @@ impl Client {
         let wait = requested.max(self.backoff(attempts.all));
         let retry = match error.fault {
             Fault::Permanent => return Err(self.stop(error)),
-            Fault::NonRetryable => false,
+            Fault::Rejected if !self.has_answers() => return Err(self.stop(error)),
+            Fault::NonRetryable | Fault::Rejected => false,
             Fault::Overload if requested > self.settings.patience => return Err(self.stop(error)),
             Fault::Overload => attempts.since.elapsed() + wait < self.settings.patience,
             Fault::Unreachable if attempts.broken >= ATTEMPTS_TO_REACH && !self.limiter.totals().reached => {
@@ -137,6 +138,12 @@ impl Client {
             Fault::Unreachable | Fault::Slow | Fault::Transient => attempts.broken < self.settings.attempts,
         };
         if retry { Ok(wait) } else { Err(self.give_up(error, attempts.all)) }
+    }
+
+    /// Whether any request of the run has an answer.
+    fn has_answers(&self) -> bool {
+        let totals = self.limiter.totals();
+        totals.answers + totals.journalled > 0
     }
 
     /// Ends the run, as every other call would fail the same way.

@@ -66,6 +66,9 @@ pub enum Fault {
     Permanent,
     /// This call would fail the same way again; others may succeed.
     NonRetryable,
+    /// The server rejects this request for an unknown reason. Where it has answered others, this one fails
+    /// alone; otherwise every call may fail the same way.
+    Rejected,
     /// The server is overloaded, or this account exceeds its rate limit.
     Overload,
     /// The server did not answer in time, possibly because it is overloaded.

@@ -39,6 +39,8 @@ pub(super) struct Draft {
     /// Why the answer ended. An answer without is cut off.
     pub(super) stop: Option<StopReason>,
     pub(super) usage: Usage,
+    /// The model has started to refuse. The stop reason follows later.
+    pub(super) is_refused: bool,
 }
 
 impl Draft {

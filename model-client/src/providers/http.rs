@@ -25,9 +25,9 @@ const MAX_ANSWER: u64 = 64 << 20;
 const MAX_TEXT: usize = 8 << 20;
 /// The part of an error response that is read, in bytes.
 const MAX_REFUSAL: u64 = 64 << 10;
-/// The number of events that are read after the one with the stop reason: usage may follow, and only a
-/// connection that is read to its end can be reused.
-const MAX_EVENTS_AFTER: u32 = 8;
+/// The number of events without text in a row that are read after a stop reason: more text or usage may
+/// follow, and only a connection that is read to its end can be reused.
+const MAX_EMPTY_EVENTS: u32 = 8;
 
 /// A model behind HTTP.
 pub(super) struct HttpModel {
@@ -107,9 +107,10 @@ impl HttpModel {
         let result = match kind {
             Kind::Events => self.read_events(&mut input, &mut draft, started),
             Kind::Json => self.read_json(&mut input, &mut draft),
+            Kind::Html => Err(self.web_page()),
             Kind::Other(kind) => Err(self.wrong_kind(&mut input, &kind)),
         };
-        // An error after the end of the answer does not matter.
+        // A connection that breaks after the end of the answer does not matter.
         match (draft.stop, result) {
             (None, Err(error)) => Err(error),
             _ => draft.finish(&self.model).ok_or_else(|| self.cut_off("the stream ended")),
@@ -122,19 +123,20 @@ impl HttpModel {
         draft: &mut Draft,
         started: &mut dyn FnMut(),
     ) -> Result<(), CallError> {
-        let mut after = 0;
-        while after < MAX_EVENTS_AFTER
+        let mut empty = 0;
+        while empty < MAX_EMPTY_EVENTS
             && let Some(data) = sse::next_event(input).map_err(|error| self.broken_stream(error))?
         {
             started();
-            after += u32::from(draft.stop.is_some());
             if data == "[DONE]" {
                 continue;
             }
             let event = serde_json::from_str(&data).map_err(|error| {
                 self.cut_off(&format!("an event is not valid JSON ({error}): {}", quote(&data)))
             })?;
+            let length = draft.text.len();
             self.take_in(&event, draft)?;
+            empty = if draft.stop.is_some() && draft.text.len() == length { empty + 1 } else { 0 };
         }
         Ok(())
     }
@@ -146,21 +148,31 @@ impl HttpModel {
         let answer: Value = serde_json::from_str(&text).map_err(|error| {
             self.cut_off(&format!("the answer is not valid JSON ({error}): {}", quote(&text)))
         })?;
-        let events = match &answer {
+        self.take_in(&answer, draft)
+    }
+
+    /// Gemini sends some events, and answers that are not streamed, in a list.
+    fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {
+        let events = match event {
             Value::Array(events) => events.as_slice(),
             event => std::slice::from_ref(event),
         };
-        events.iter().try_for_each(|event| self.take_in(event, draft))
+        let result = match events.iter().try_for_each(|event| self.format.take_in(event, draft)) {
+            Ok(()) if draft.text.len() > MAX_TEXT => Err(self.cut_off("the answer has no end")),
+            result => result,
+        };
+        if result.is_err() {
+            // An earlier stop reason must not make the answer complete.
+            draft.stop = None;
+        }
+        result
     }
 
-    fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {
-        self.format.take_in(event, draft)?;
-        if draft.text.len() > MAX_TEXT {
-            // A stop reason in the same event must not make it complete.
-            draft.stop = None;
-            return Err(self.cut_off("the answer has no end"));
-        }
-        Ok(())
+    /// The response is from a web site, a proxy or a captive portal.
+    fn web_page(&self) -> CallError {
+        let message = format!("{} answered with a web page", host(&self.url));
+        CallError::new(Fault::Unreachable, "unreachable", message)
+            .with_hint("check the base URL, and the proxy if there is one")
     }
 
     fn wrong_kind(&self, input: &mut impl Read, kind: &str) -> CallError {
@@ -265,6 +277,7 @@ impl Model for HttpModel {
 enum Kind {
     Events,
     Json,
+    Html,
     Other(String),
 }
 
@@ -273,6 +286,7 @@ fn content_type(response: &Response<ResponseBody>) -> Kind {
     match response.body().mime_type() {
         Some("text/event-stream") | None => Kind::Events,
         Some("application/json") => Kind::Json,
+        Some("text/html") => Kind::Html,
         Some(kind) => Kind::Other(kind.to_owned()),
     }
 }

@@ -56,12 +56,11 @@ impl Format for OpenAi {
         // The parts of a stream are in `delta`; an answer that was not streamed is in `message`.
         for part in ["/choices/0/delta", "/choices/0/message"] {
             draft.text += text_at(event, &format!("{part}/content")).unwrap_or_default();
-            if text_at(event, &format!("{part}/refusal")).is_some_and(|refusal| !refusal.is_empty()) {
-                draft.stop = Some(StopReason::Refused);
-            }
+            draft.is_refused |=
+                text_at(event, &format!("{part}/refusal")).is_some_and(|refusal| !refusal.is_empty());
         }
         if let Some(reason) = text_at(event, "/choices/0/finish_reason") {
-            draft.stop = draft.stop.or(Some(stop(reason)));
+            draft.stop = Some(if draft.is_refused { StopReason::Refused } else { stop(reason) });
         }
         if let Some(counts) = event.get("usage").filter(|usage| usage.is_object()) {
             draft.usage = usage(counts);

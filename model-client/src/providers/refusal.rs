@@ -6,6 +6,39 @@ use serde_json::Value;
 use super::retry_after;
 use crate::model::{CallError, Fault};
 
+/// Words and codes of errors that concern the content of one request.
+const FILTERED: [&str; 9] = [
+    "content exists risk",
+    "content filter",
+    "content management policy",
+    "content_filter",
+    "content policy",
+    "content_policy",
+    "inspection",
+    "invalid_prompt",
+    "moderation",
+];
+/// Words and codes of errors that concern the length of one request.
+const TOO_LONG: [&str; 5] = [
+    "context_length_exceeded",
+    "maximum context length",
+    "prompt is too long",
+    "string_above_max_length",
+    "token count exceeds",
+];
+/// Words and codes of errors that waiting does not help against.
+const SPENT: [&str; 9] = [
+    "billing_error",
+    "billing_hard_limit_reached",
+    "credit balance",
+    "insufficient_quota",
+    "limit: 0,",
+    "spend limit",
+    "spending cap",
+    "spending limit",
+    "usage limits",
+];
+
 /// The longest part of a response that is shown to people, in characters.
 const MAX_QUOTE: usize = 600;
 
@@ -53,14 +86,19 @@ impl Refusal<'_> {
             Some("false") if self.status >= 500 => return (Fault::NonRetryable, "server_error"),
             _ => {}
         }
+        let says = |signs: &[&str]| has_sign(signs, error, message);
         match self.status {
             429 if is_spent(error, message) => (Fault::Permanent, "quota_spent"),
             429 => (Fault::Overload, "rate_limited"),
             503 | 529 => (Fault::Overload, "overloaded"),
-            408 | 409 | 425 | 500.. => (Fault::Transient, "server_error"),
+            408 | 409 | 425 | 499 | 500.. => (Fault::Transient, "server_error"),
             // Seen to come without a reason, and to go away.
             400 if message.contains("could not parse the JSON body") => (Fault::Transient, "server_error"),
             413 => (Fault::NonRetryable, "request_too_large"),
+            400 | 422 if says(&SPENT) || says(&["api key", "api_key"]) => (Fault::Permanent, "refused"),
+            400 | 422 if says(&TOO_LONG) => (Fault::NonRetryable, "request_too_large"),
+            400 | 422 if says(&FILTERED) => (Fault::NonRetryable, "filtered"),
+            400 | 422 => (Fault::Rejected, "refused"),
             _ => (Fault::Permanent, "refused"),
         }
     }
@@ -77,14 +115,17 @@ fn error_message(error: &Value) -> Option<&str> {
     error.get("message").unwrap_or(error).as_str()
 }
 
+/// Whether the message of an error, its type or its code has one of these signs.
+fn has_sign(signs: &[&str], error: &Value, message: &str) -> bool {
+    let text = |pointer| error.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+    let all =
+        [message, text("/code"), text("/type"), text("/innererror/code")].join("\n").to_ascii_lowercase();
+    signs.iter().any(|sign| all.contains(sign))
+}
+
 /// Whether waiting does not help: the credit or the daily quota is spent, or the quota is zero.
 fn is_spent(error: &Value, message: &str) -> bool {
-    const SIGNS: [&str; 6] =
-        ["spend limit", "spending limit", "spending cap", "credit balance", "usage limits", "limit: 0,"];
-    let code = error.get("code").or_else(|| error.get("type")).and_then(Value::as_str).unwrap_or_default();
-    let message = message.to_ascii_lowercase();
-    matches!(code, "insufficient_quota" | "billing_error" | "billing_hard_limit_reached")
-        || SIGNS.iter().any(|sign| message.contains(sign))
+    has_sign(&SPENT, error, message)
         || message.ends_with("limit: 0")
         || violations(error).any(is_daily_or_zero)
 }

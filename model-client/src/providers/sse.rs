@@ -6,9 +6,10 @@ use std::io::{self, BufRead, Read};
 const MAX_EVENT: u64 = 8 << 20;
 
 /// The next event's data; `None` at the end. Names, ids and comments are ignored, as the data of every
-/// provider identifies its kind.
+/// provider identifies its kind. JSON outside of any field counts as data, as Gemini sends some errors so.
 pub(super) fn next_event(input: &mut impl BufRead) -> io::Result<Option<String>> {
     let mut data = Vec::new();
+    let mut is_bare = false;
     let mut line = Vec::new();
     loop {
         line.clear();
@@ -17,15 +18,17 @@ pub(super) fn next_event(input: &mut impl BufRead) -> io::Result<Option<String>>
         if line.len() as u64 >= room {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "an event has no end"));
         }
-        let end = line.is_empty();
+        let is_end = line.is_empty();
         let text = line.trim_ascii_end();
         if text.is_empty() && !data.is_empty() {
             return Ok(Some(String::from_utf8_lossy(&data).into_owned()));
         }
-        if end {
+        if is_end {
             return Ok(None);
         }
-        if let Some(value) = text.strip_prefix(b"data:") {
+        is_bare |= data.is_empty() && matches!(text.first(), Some(b'{' | b'['));
+        let value = if is_bare { Some(text) } else { text.strip_prefix(b"data:") };
+        if let Some(value) = value {
             if !data.is_empty() {
                 data.push(b'\n');
             }
@@ -51,6 +54,7 @@ mod tests {
         assert_eq!(events(b"data: last"), ["last"]);
         assert_eq!(events(b"\n\n\ndata\nretry: 3\n\n"), [""; 0]);
         assert_eq!(events(b"data: \xff\n\n"), ["\u{fffd}"]);
+        assert_eq!(events(b"data: one\n\n{\n  \"error\": 1\n}\n"), ["one", "{\n \"error\": 1\n}"]);
         assert_eq!(events(b""), [""; 0]);
     }
 

@@ -5,6 +5,7 @@ mod keys;
 mod limits;
 mod process;
 mod replay;
+mod seen;
 mod wire;
 
 use std::path::{Path, PathBuf};
