@@ -1,4 +1,4 @@
-"""What a verifier must not be able to do, tried. Each attempt says what it got, or fails."""
+"""Tries what a program must not be able to do. Each attempt returns what it got, or fails."""
 
 import os
 import socket
@@ -39,7 +39,7 @@ def write(path):
 def must_see(paths):
     seen = [path for path in paths if os.path.exists(path)]
     if not seen:
-        raise FileNotFoundError("none of it is there")
+        raise FileNotFoundError("none of these paths exists")
     return seen
 
 
@@ -57,7 +57,7 @@ def run(*command):
 
 
 def find_others():
-    # Process 1 here is this run, with two threads; nobody else may be there to be signalled.
+    # Process 1 is this run, which has two threads. No other process may exist.
     others = 0
     for pid in set(range(1, 5000)) - {1, threading.get_native_id()}:
         try:
@@ -66,11 +66,11 @@ def find_others():
         except ProcessLookupError:
             pass
     if not others:
-        raise ProcessLookupError("there are no other processes")
+        raise ProcessLookupError("no other process exists")
     return others
 
 
-def climb():
+def find_frames():
     frame = sys._getframe()
     names = []
     while frame is not None:
@@ -78,7 +78,7 @@ def climb():
         names += [key for key in frame.f_locals if key in ("secret", "token", "finish")]
         frame = frame.f_back
     if not {"begin_run", "secret", "token", "finish"} & set(names):
-        raise LookupError("no frame of the probe is in reach")
+        raise LookupError("no frame of the harness was found")
     return names
 
 
@@ -101,28 +101,28 @@ ATTEMPTS = {
     "connect over IPv6": lambda outside: connect(socket.AF_INET6, ("::1", outside["port"])),
     "send a datagram": lambda outside: socket.socket(socket.AF_INET, socket.SOCK_DGRAM),
     "open a raw packet socket": lambda outside: socket.socket(17, socket.SOCK_RAW),
-    "talk to the kernel over netlink": lambda outside: socket.socket(16, socket.SOCK_RAW),
-    "look a name up": lambda outside: socket.getaddrinfo("example.com", 80),
+    "connect over netlink": lambda outside: socket.socket(16, socket.SOCK_RAW),
+    "resolve a host name": lambda outside: socket.getaddrinfo("example.com", 80),
     "read a file of the user": lambda outside: read(outside["secret"]),
     "read /etc/shadow": lambda outside: read("/etc/shadow"),
-    "see what lies outside": lambda outside: must_see(["/boot", "/mnt", "/srv", "/var", outside["secret"]]),
-    "see the probe's own program": lambda outside: must_see([outside["program"]]),
-    "see the kernel's view of processes": lambda outside: must_see(["/proc/self", "/proc/1", "/sys/kernel"]),
+    "see files outside the sandbox": lambda outside: must_see(["/boot", "/mnt", "/srv", "/var", outside["secret"]]),
+    "see the program that runs the sandbox": lambda outside: must_see([outside["program"]]),
+    "see /proc and /sys": lambda outside: must_see(["/proc/self", "/proc/1", "/sys/kernel"]),
     "see disks and terminals": lambda outside: must_see(["/dev/sda", "/dev/vda", "/dev/tty", "/dev/mem"]),
     "write beside the task": lambda outside: write(os.path.join(os.path.dirname(__file__), "escaped")),
     "write into Python": lambda outside: write(os.path.join(os.path.dirname(os.__file__), "escaped.py")),
     "write into the root folder": lambda outside: write("/escaped"),
     "replace the harness": lambda outside: write("/harness.py"),
     "signal other processes": lambda outside: find_others(),
-    "signal the probe": lambda outside: os.kill(outside["pid"], 0),
+    "signal the program that runs the sandbox": lambda outside: os.kill(outside["pid"], 0),
     "change the user": lambda outside: os.setuid(1),
     "change the root": lambda outside: os.chroot("/tmp"),
     "mount": lambda outside: run("mount", "-t", "tmpfs", "tmpfs", "/tmp"),
-    "get namespaces of its own": lambda outside: run("unshare", "--user", "--map-root-user", "true"),
+    "create namespaces": lambda outside: run("unshare", "--user", "--map-root-user", "true"),
     "raise its limits": lambda outside: raise_limit(),
     "change its priority": lambda outside: os.nice(-5),
     "trace a process": lambda outside: system_call("ptrace", 101, 0, 0, 0, 0),
-    "climb to the frames of the probe": lambda outside: climb(),
-    "list the objects of the probe": lambda outside: find_objects(),
+    "read the frames of the harness": lambda outside: find_frames(),
+    "list the objects of the harness": lambda outside: find_objects(),
     "use ctypes": lambda outside: system_call("getpid", 39),
 }

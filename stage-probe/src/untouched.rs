@@ -38,18 +38,18 @@ const NOTHING: [&str; 5] = ["", "0", "false", "False", "\"\""];
 struct Variables(BTreeMap<String, String>);
 
 static ASSIGNMENT: LazyLock<Regex> =
-    LazyLock::new(|| regex(r"(?m)^([ \t]*)(?:export |local |declare -\w+ )?([A-Za-z_]\w*)=(.*)$"));
+    LazyLock::new(|| compile(r"(?m)^([ \t]*)(?:export |local |declare -\w+ )?([A-Za-z_]\w*)=(.*)$"));
 static PLAIN: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\;&|()]*))(?:\s*(?:;|#|&&).*)?\s*$"#));
+    LazyLock::new(|| compile(r#"^(?:"([^"$`\\]*)"|'([^']*)'|([^\s"'$`\\;&|()]*))(?:\s*(?:;|#|&&).*)?\s*$"#));
 static FALLBACK: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"\|\|\s*(?:echo|printf)\s+(?:"([^"$`]*)"|'([^']*)'|([^\s"'$`)]+))\s*\)"#));
+    LazyLock::new(|| compile(r#"\|\|\s*(?:echo|printf)\s+(?:"([^"$`]*)"|'([^']*)'|([^\s"'$`)]+))\s*\)"#));
 static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r"wc -[lcw]|grep -\w*c|date \+%s|stat -c\s*'?%[sYWX]|\$\(\(|COUNT\(|md5|\blen\(|du -")
+    compile(r"wc -[lcw]|grep -\w*c|date \+%s|stat -c\s*'?%[sYWX]|\$\(\(|COUNT\(|md5|\blen\(|du -")
 });
-static QUOTED: LazyLock<Regex> = LazyLock::new(|| regex(r"jq\b[^|]* -\w*[Rs]|json\.dumps"));
+static QUOTED: LazyLock<Regex> = LazyLock::new(|| compile(r"jq\b[^|]* -\w*[Rs]|json\.dumps"));
 
-#[expect(clippy::unwrap_used, reason = "the patterns are constants, and the tests use each")]
-fn regex(pattern: &str) -> Regex {
+#[expect(clippy::unwrap_used, reason = "the patterns are constants, and a test compiles all of them")]
+fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).unwrap()
 }
 
@@ -118,13 +118,13 @@ struct Heredoc<'a> {
     body: &'a str,
 }
 
-static PROGRAM: LazyLock<Regex> = LazyLock::new(|| regex(r#"\.py"?$"#));
-static OPENING: LazyLock<Regex> = LazyLock::new(|| regex(r#"<<(-?)\s*(['"]?)([A-Za-z_]\w*)['"]?"#));
-static TARGET: LazyLock<Regex> = LazyLock::new(|| regex(r#">\s*("[^"]+"|'[^']+'|[^\s<>&;|]+)"#));
+static PROGRAM: LazyLock<Regex> = LazyLock::new(|| compile(r#"\.py"?$"#));
+static OPENING: LazyLock<Regex> = LazyLock::new(|| compile(r#"<<(-?)\s*(['"]?)([A-Za-z_]\w*)['"]?"#));
+static TARGET: LazyLock<Regex> = LazyLock::new(|| compile(r#">\s*("[^"]+"|'[^']+'|[^\s<>&;|]+)"#));
 static PYTHON_TARGET: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"open\(\s*(?:['"]([^'"]+)['"]|(\w+))\s*,\s*(?:mode\s*=\s*)?['"]w"#));
+    LazyLock::new(|| compile(r#"open\(\s*(?:['"]([^'"]+)['"]|(\w+))\s*,\s*(?:mode\s*=\s*)?['"]w"#));
 static PYTHON_MOVE: LazyLock<Regex> =
-    LazyLock::new(|| regex(r#"\b(?:move|replace|rename|copy\w*)\(\s*\w+\s*,\s*['"](/[^'"]+\.json)['"]"#));
+    LazyLock::new(|| compile(r#"\b(?:move|replace|rename|copy\w*)\(\s*\w+\s*,\s*['"](/[^'"]+\.json)['"]"#));
 
 fn heredocs(script: &str) -> Vec<Heredoc<'_>> {
     let mut found = Vec::new();
@@ -199,7 +199,7 @@ fn python_targets(source: &str) -> Vec<Target> {
     }
     for found in PYTHON_TARGET.captures_iter(source) {
         let path = found.get(1).map(|path| path.as_str().to_owned()).or_else(|| {
-            let assigned = regex(&format!(r#"(?m)^\s*{}\s*=\s*['"]([^'"]+)['"]"#, found.get(2)?.as_str()));
+            let assigned = compile(&format!(r#"(?m)^\s*{}\s*=\s*['"]([^'"]+)['"]"#, found.get(2)?.as_str()));
             Some(assigned.captures(source)?.get(1)?.as_str().to_owned())
         });
         targets.extend(path.filter(|path| path.starts_with('/')).map(Target::Path));
@@ -208,7 +208,9 @@ fn python_targets(source: &str) -> Vec<Target> {
 }
 
 static MOVE: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"\b(?:cp|mv|install)((?:\s+-\w+)*)\s+("[^"]+"|'[^']+'|[^\s;&|]+)\s+("[^"]+"|'[^']+'|[^\s;&|]+)"#)
+    compile(
+        r#"\b(?:cp|mv|install)((?:\s+-\w+)*)\s+("[^"]+"|'[^']+'|[^\s;&|]+)\s+("[^"]+"|'[^']+'|[^\s;&|]+)"#,
+    )
 });
 
 /// The absolute paths of the files in `targets` after the script moved or copied them.
@@ -342,14 +344,14 @@ fn value_of(
     }
 }
 
-static KEY: LazyLock<Regex> = LazyLock::new(|| regex(r#"["'](\w+)["']\s*:\s*$"#));
+static KEY: LazyLock<Regex> = LazyLock::new(|| compile(r#"["'](\w+)["']\s*:\s*$"#));
 static FLAG: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+    compile(
         r"^(is|has|was|did)_|(exists|found|running|valid|created|modified|present|enabled|saved|success|changed|match|matches)(_|$)|_during_task$",
     )
 });
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
+    compile(
         r"(^|_)(count|counts|size|total|num|number|time|timestamp|mtime|start|started|end|ended|lines|rows|bytes|duration|epoch|elapsed|seconds|length)(_|$)",
     )
 });
@@ -404,11 +406,34 @@ mod tests {
     }
 
     #[test]
-    fn paths_are_found_where_the_result_ends_up() {
-        let check = |script: &str, expected: &[&str]| {
-            let found = results(script);
-            assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{script}");
-        };
+    fn all_patterns_compile() {
+        let patterns = [
+            &ASSIGNMENT,
+            &PLAIN,
+            &FALLBACK,
+            &COUNTED,
+            &QUOTED,
+            &PROGRAM,
+            &OPENING,
+            &TARGET,
+            &PYTHON_TARGET,
+            &PYTHON_MOVE,
+            &MOVE,
+            &KEY,
+            &FLAG,
+            &NUMBER,
+        ];
+        assert!(patterns.iter().all(|pattern| !pattern.as_str().is_empty()));
+    }
+
+    #[track_caller]
+    fn check(script: &str, expected: &[&str]) {
+        let found = results(script);
+        assert_eq!(found.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{script}");
+    }
+
+    #[test]
+    fn paths_of_moved_results_are_found() {
         let body = "{ \"a\": 1 }\nEOF\n";
         check(&format!("cat > /tmp/r.json << EOF\n{body}"), &["/tmp/r.json"]);
         check(&format!("R=/tmp/r.json\ncat > \"$R\" <<EOF\n{body}"), &["/tmp/r.json"]);

@@ -1,5 +1,5 @@
-//! Verifiers that try to get out, to use the machine up, or to make up a record. Each is a file in
-//! `escapes/`; a verifier of theirs passes if, and only if, it got what it was after.
+//! Verifiers that try to break out of the sandbox, to exhaust the machine, or to forge a record. Each is a file
+//! in `escapes/`. Such a verifier passes if and only if it succeeds.
 
 use std::collections::BTreeSet;
 use std::net::{TcpListener, UdpSocket};
@@ -16,7 +16,7 @@ use testkit::{Ran, names_in};
 
 use crate::world::{PROGRAM, World, confines, is_running};
 
-/// What every attempt is put into.
+/// The code around every attempt.
 const FRAME: &str = r#"
 
 class Denied(Exception):
@@ -46,7 +46,7 @@ def verify_attempt(traj, env_info, task_info):
 verify = globals().get("verify", verify_attempt)
 "#;
 
-/// `nobody`.
+/// The user and group `nobody`.
 const NOBODY: u32 = 65534;
 
 #[test]
@@ -72,10 +72,10 @@ fn no_verifier_escapes_from_a_probe_run_by_nobody() {
 }
 
 #[test]
-fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
+fn without_a_sandbox_nothing_is_probed_by_default() {
     let world = World::new();
     world.task("one", "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n");
-    // In a user namespace that may have none within.
+    // In a user namespace that cannot contain another one.
     let script = r#"echo 0 > /proc/sys/user/max_user_namespaces && echo ready >&2 && exec "$@""#;
     let probe = |arguments: &[&str]| {
         let mut command = Command::new("unshare");
@@ -84,7 +84,7 @@ fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
     };
     let refused = probe(&[]);
     if !refused.stderr.starts_with("ready") {
-        eprintln!("skipped: cannot take user namespaces away: {}", refused.stderr);
+        eprintln!("skipped: cannot disable user namespaces: {}", refused.stderr);
         return;
     }
     assert_eq!((refused.status, refused.records().len()), (Some(2), 0));
@@ -93,14 +93,14 @@ fn without_a_sandbox_nothing_is_probed_unless_asked_for() {
     assert!(asked.stderr.contains("verifiers are run unconfined"), "{}", asked.stderr);
 }
 
-/// A copy of the program that `nobody` may start.
+/// A copy of the program that the user `nobody` can start.
 fn program_for_nobody(world: &World) -> Option<PathBuf> {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: only root can become somebody else");
+        eprintln!("skipped: only root can change the user");
         return None;
     }
     if !Path::new("/usr/bin/python3").exists() {
-        eprintln!("skipped: there is no /usr/bin/python3, which anybody may run");
+        eprintln!("skipped: /usr/bin/python3 is missing, which every user can run");
         return None;
     }
     let program = world.path("stage-probe");
@@ -111,7 +111,7 @@ fn program_for_nobody(world: &World) -> Option<PathBuf> {
 
 fn check_escapes(world: &World, command: impl Fn(&World) -> Command) {
     let outside = tempfile::tempdir().unwrap();
-    // Anybody may write here, so that only the sandbox keeps a verifier from it.
+    // Every user may write here: only the sandbox denies it to a verifier.
     fs::set_permissions(outside.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
     fs::write(outside.path().join("secret"), "secret").unwrap();
     let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -120,7 +120,7 @@ fn check_escapes(world: &World, command: impl Fn(&World) -> Command) {
     let name = format!("stage-probe-test-{}-{port}", std::process::id());
     let abstract_socket = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&name).unwrap()).unwrap();
     let socket = UnixListener::bind(outside.path().join("listening")).unwrap();
-    // A number of seconds that no other process sleeps for.
+    // A duration for `sleep` that identifies the process.
     let marker = format!("{}{port}", std::process::id());
     let metadata = json!({
         "folder": outside.path(), "program": PROGRAM, "port": port, "socket": name,
@@ -156,7 +156,7 @@ fn check_escapes(world: &World, command: impl Fn(&World) -> Command) {
     assert!(!is_running(&marker), "a verifier left a process behind");
 }
 
-/// One record a task, each of its own task, and none that passes.
+/// Checks that there is one record for each task, and that none passes.
 fn check_records(ended: &Ran, tasks: &BTreeSet<String>) {
     let records = ended.records();
     let named: Vec<&str> = records.iter().map(|record| record["task"].as_str().unwrap()).collect();

@@ -1,4 +1,4 @@
-//! The faults that verifiers have, each caught, and a sound verifier, which is not.
+//! Faults of verifiers, each detected, and a valid verifier, which has none.
 
 use std::fmt::Write;
 
@@ -22,8 +22,8 @@ def verdict(passed, score):
     return {"passed": passed, "score": score, "feedback": "looked at it"}
 "#;
 
-/// Two cohorts of twelve members are to be merged.
-const SOUND: &str = r#"
+/// The task: merge two cohorts into one with twelve members.
+const VALID: &str = r#"
 def verify(traj, env_info, task_info):
     try:
         result = read(env_info)
@@ -66,8 +66,8 @@ fn check(verifier: &str, expected: &[&str]) {
 }
 
 #[test]
-fn a_sound_verifier_has_no_issue() {
-    let mut record = probe(SOUND);
+fn a_valid_verifier_has_no_issue() {
+    let mut record = probe(VALID);
     for state in record["states"].as_array_mut().unwrap() {
         state["seconds"] = Value::Null;
     }
@@ -75,11 +75,11 @@ fn a_sound_verifier_has_no_issue() {
 }
 
 #[test]
-fn fixtures_without_a_golden_state_show_no_pass() {
+fn fixtures_without_a_golden_state_are_reported() {
     let world = World::new();
     let mut fixtures = fixtures();
     fixtures["golden"] = json!([]);
-    world.task("merge", &format!("{READ}{SOUND}")).write_task_file(
+    world.task("merge", &format!("{READ}{VALID}")).write_task_file(
         "merge",
         "fixtures.json",
         &fixtures.to_string(),
@@ -99,7 +99,7 @@ fn a_constant_pass() {
 
 #[test]
 fn a_missing_baseline() {
-    // Members were there before.
+    // The members existed before the task.
     check(
         r#"
 def verify(traj, env_info, task_info):
@@ -116,13 +116,13 @@ def verify(traj, env_info, task_info):
 
 #[test]
 fn the_wrong_target_is_accepted() {
-    check(&SOUND.replace(r#"result.get("cohort") != "History" or "#, ""), &["passes_wrong_target"]);
+    check(&VALID.replace(r#"result.get("cohort") != "History" or "#, ""), &["passes_wrong_target"]);
 }
 
 #[test]
 fn partial_credit_reaches_the_threshold() {
     check(
-        &SOUND.replace("verdict(merged and clean, ", "verdict(60 * merged + 40 * clean >= 60, "),
+        &VALID.replace("verdict(merged and clean, ", "verdict(60 * merged + 40 * clean >= 60, "),
         &["passes_partial"],
     );
 }
@@ -141,7 +141,7 @@ def verify(traj, env_info, task_info):
 
 #[test]
 fn the_expected_value_is_read_from_the_result() {
-    // What is compared comes from the same place: where there is neither, they are equal.
+    // Both values come from the result: if both are missing, they are equal.
     check(
         r#"
 def verify(traj, env_info, task_info):
@@ -157,14 +157,14 @@ def verify(traj, env_info, task_info):
 }
 
 #[test]
-fn a_field_that_is_not_looked_at_shows_in_the_mutation_score() {
-    let record = probe(&SOUND.replace(r#"result.get("old_exists") is False"#, "True"));
+fn an_ignored_field_lowers_the_mutation_score() {
+    let record = probe(&VALID.replace(r#"result.get("old_exists") is False"#, "True"));
     assert!(codes(&record).contains(&"passes_partial"), "{record:#}");
     assert_json_snapshot!(record["mutation"]);
 }
 
 #[test]
-fn answers_of_another_shape() {
+fn invalid_verdicts() {
     let answers = [
         "None",
         "True",
@@ -197,7 +197,7 @@ fn answers_of_another_shape() {
 }
 
 #[test]
-fn numbers_of_any_kind_are_scores() {
+fn a_subclass_of_float_is_a_score() {
     let world = World::new();
     world.task(
         "whole",
@@ -207,7 +207,7 @@ fn numbers_of_any_kind_are_scores() {
 }
 
 #[test]
-fn a_verifier_of_moods_is_flaky() {
+fn a_random_verifier_is_flaky() {
     check(
         "import random\ndef verify(traj, env_info, task_info):\n    return verdict(False, random.random() / 1000)",
         &["fails_golden", "flaky_verifier", "score_for_nothing"],
@@ -215,22 +215,22 @@ fn a_verifier_of_moods_is_flaky() {
 }
 
 #[test]
-fn what_ends_a_run_early() {
+fn runs_that_end_early() {
     let world = World::new();
     let body = |line: &str| format!("import os, sys, time\ndef verify(a, b, c):\n    {line}\n");
     world.task("a_exit", &body("sys.exit(0)"));
     world.task("b_leave", &body("os._exit(0)"));
     world.task("c_crash", &body("os.abort()"));
-    world.task("d_missing", "import a_package_that_nobody_has\n");
+    world.task("d_missing", "import a_package_that_does_not_exist\n");
     world.task(
         "d_missing_2",
         &body(
             r#"
     try:
-        import a_package_that_nobody_has
+        import a_package_that_does_not_exist
     except ImportError:
         import subprocess
-        subprocess.check_call([sys.executable, "-m", "pip", "install", "a-package-that-nobody-has"])
+        subprocess.check_call([sys.executable, "-m", "pip", "install", "a-package-that-does-not-exist"])
 "#,
         ),
     );
@@ -244,7 +244,7 @@ fn what_ends_a_run_early() {
     let mut seen = String::new();
     for record in &ended.records() {
         let state = record["states"].get(0).unwrap_or(&Value::Null);
-        // Which signal an abort ends with differs.
+        // The signal of an abort differs between systems.
         let detail = state["detail"].as_str().filter(|detail| !detail.starts_with("SIG")).unwrap_or_default();
         writeln!(seen, "{} {:?} {} {detail}", record["task"], codes(record), state["outcome"]).unwrap();
     }
@@ -252,7 +252,7 @@ fn what_ends_a_run_early() {
 }
 
 #[test]
-fn a_verifier_that_takes_too_long_is_ended() {
+fn a_slow_verifier_is_ended() {
     let world = World::new();
     world.task("slow", "import time\ndef verify(a, b, c):\n    time.sleep(100)\n");
     let record = world.probe_one(&["--repeat", "1", "--timeout", "1"]);
@@ -261,7 +261,7 @@ fn a_verifier_that_takes_too_long_is_ended() {
 }
 
 #[test]
-fn a_source_that_is_too_much_for_the_compiler_is_bad() {
+fn a_source_that_overflows_the_compiler_is_bad() {
     let world = World::new();
     world.task("deep", &format!("x = {}1\n", "-".repeat(200_000)));
     let ended = world.probe(&[]);
@@ -270,7 +270,7 @@ fn a_source_that_is_too_much_for_the_compiler_is_bad() {
 }
 
 #[test]
-fn a_verifier_finds_what_gym_anything_gives_it() {
+fn a_verifier_gets_what_gym_anything_provides() {
     let verifier = r#"
 import os, sys
 from gym_anything.vlm import extract_boolean, get_final_screenshot, parse_vlm_json, query_vlm

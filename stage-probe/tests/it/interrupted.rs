@@ -1,4 +1,4 @@
-//! Runs that are interrupted, and runs that are killed.
+//! Interrupted and killed runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
@@ -14,18 +14,18 @@ use testkit::{Ran, names_in};
 
 use crate::world::{PROGRAM, World, confines, is_running, task_record, wait_until};
 
-const SOUND: &str = "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n";
+const VALID: &str = "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n";
 
-/// A verifier that takes a while: five of them make a run that can be interrupted.
+/// A slow verifier: a run with five of them can be interrupted.
 const SLOW: &str =
     "import time\ndef verify(a, b, c):\n    time.sleep(0.5)\n    return {'passed': False, 'score': 0}\n";
 
 #[test]
-fn what_was_begun_is_finished_and_the_next_run_completes() {
+fn started_tasks_are_finished_and_the_next_run_completes() {
     for signal in [Signal::INT, Signal::TERM] {
         let world = World::new();
         let tasks: Vec<String> = (0..6).map(|number| format!("task_{number}")).collect();
-        world.task(&tasks[0], SOUND);
+        world.task(&tasks[0], VALID);
         for task in &tasks[1..] {
             world.task(task, SLOW);
         }
@@ -41,7 +41,7 @@ fn what_was_begun_is_finished_and_the_next_run_completes() {
         assert_eq!(done, tasks[..done.len()]);
         check_interrupted(&world, &written, &processes);
         for task in &tasks {
-            world.task(task, SOUND);
+            world.task(task, VALID);
         }
         check_next_run(&world, tasks.len());
     }
@@ -50,7 +50,7 @@ fn what_was_begun_is_finished_and_the_next_run_completes() {
 #[test]
 fn a_probe_that_waits_for_records_ends() {
     let world = World::new();
-    world.task("one", SOUND);
+    world.task("one", VALID);
     let mut probe = command(&world).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = probe.stdin.take().unwrap();
     writeln!(input, "{}", task_record("one", "written")).unwrap();
@@ -59,18 +59,18 @@ fn a_probe_that_waits_for_records_ends() {
     let processes = descendants(&probe);
     send(&probe, Signal::TERM);
     assert_eq!((probe.wait().unwrap().code(), records.next()), (Some(130), None));
-    // Until here there could have been more.
+    // The input was open until here.
     drop(input);
     check_interrupted(&world, &written, &processes);
 }
 
 #[test]
-fn a_second_interrupt_ends_the_verifiers_that_run() {
+fn a_second_interrupt_ends_running_verifiers() {
     let world = World::new();
     if !confines(world.command(PROGRAM)) {
         return;
     }
-    world.task("a_quick", SOUND);
+    world.task("a_quick", VALID);
     let marker = sleeper(&world, "b_hangs");
     let mut probe = probe(&world).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(probe.stderr.take().unwrap()).lines().map(Result::unwrap);
@@ -86,12 +86,12 @@ fn a_second_interrupt_ends_the_verifiers_that_run() {
     assert_eq!((probe.wait().unwrap().code(), records.next()), (Some(130), None));
     assert_eq!(task_of(&written[0]), "a_quick");
     check_interrupted(&world, &written, &processes);
-    world.task("b_hangs", SOUND);
+    world.task("b_hangs", VALID);
     check_next_run(&world, 2);
 }
 
 #[test]
-fn a_probe_that_is_killed_takes_its_verifiers_along() {
+fn killing_a_probe_ends_its_verifiers() {
     let world = World::new();
     if !confines(world.command(PROGRAM)) {
         return;
@@ -105,10 +105,10 @@ fn a_probe_that_is_killed_takes_its_verifiers_along() {
     check_gone(&world, &processes);
 }
 
-/// Adds a task whose verifier sleeps, and tells by which argument its process is known.
+/// Adds a task whose verifier sleeps. Returns an argument that identifies its process.
 fn sleeper(world: &World, name: &str) -> String {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    // A number of seconds that no other process sleeps for.
+    // A duration for `sleep` that identifies the process.
     let marker = format!("{}{:03}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
     let verifier =
         format!("import subprocess\ndef verify(a, b, c):\n    subprocess.run(['sleep', '{marker}'])\n");
@@ -116,7 +116,7 @@ fn sleeper(world: &World, name: &str) -> String {
     marker
 }
 
-/// The program, with folders of its own for its manifest and for what it may leave behind.
+/// The program, with its own run directory and its own folder for temporary files.
 fn command(world: &World) -> Command {
     let tmp = world.path("tmp");
     fs::create_dir_all(&tmp).unwrap();
@@ -126,7 +126,7 @@ fn command(world: &World) -> Command {
     command
 }
 
-/// The program at work on all tasks, one after the other.
+/// The program that probes all tasks, one after the other.
 fn probe(world: &World) -> Command {
     let mut command = command(world);
     command.arg(world.env_dir()).args(["--jobs", "1", "--timeout", "600"]);
@@ -147,12 +147,12 @@ fn send(probe: &Child, signal: Signal) {
     kill_process(Pid::from_child(probe), signal).unwrap();
 }
 
-/// The lines of a probe's standard output, as they come.
+/// The lines of a probe's standard output as they arrive.
 fn records(probe: &mut Child) -> impl Iterator<Item = String> + use<> {
     BufReader::new(probe.stdout.take().unwrap()).lines().map(Result::unwrap)
 }
 
-/// Checks what is left of a run that was interrupted after it had `written` these records.
+/// Checks the files of a run that was interrupted after it wrote these records.
 #[track_caller]
 fn check_interrupted(world: &World, written: &[String], processes: &BTreeSet<i32>) {
     assert_eq!(names_in(&world.path("run")), [".probe.lock", "probes.jsonl.partial"]);
@@ -162,25 +162,25 @@ fn check_interrupted(world: &World, written: &[String], processes: &BTreeSet<i32
     check_gone(world, processes);
 }
 
-/// Checks that neither processes nor files of a run are left.
+/// Checks that no process and no file of a run remains.
 #[track_caller]
 fn check_gone(world: &World, processes: &BTreeSet<i32>) {
     assert!(!processes.is_empty());
-    // The kernel takes a moment for those that end with their parents.
+    // The kernel takes a moment to end processes whose parent ended.
     wait_until("every process is gone", || {
         processes.iter().all(|pid| stat(*pid).is_none_or(|stat| stat.ended))
     });
     assert_eq!(names_in(&world.path("tmp")), [""; 0]);
 }
 
-/// The task that a probe record is of.
+/// The task of a probe record.
 fn task_of(line: &str) -> String {
     let record: Value = serde_json::from_str(line).unwrap();
     assert_eq!(record["record"], "probe", "{record}");
     record["task"].as_str().unwrap().to_owned()
 }
 
-/// Everybody whom the probe started, and whom they started.
+/// All processes below the probe.
 fn descendants(probe: &Child) -> BTreeSet<i32> {
     let probe = i32::try_from(probe.id()).unwrap();
     let pids = names_in(Path::new("/proc")).into_iter().filter_map(|name| name.parse().ok());
@@ -189,7 +189,7 @@ fn descendants(probe: &Child) -> BTreeSet<i32> {
     parents.keys().copied().filter(|pid| ancestors(*pid).any(|ancestor| *ancestor == probe)).collect()
 }
 
-/// What `proc_pid_stat(5)` says of a process that is there.
+/// The state of a process: see `proc_pid_stat(5)`.
 struct Stat {
     ended: bool,
     parent: i32,

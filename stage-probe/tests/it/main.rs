@@ -1,4 +1,4 @@
-//! Probes made-up tasks with the program itself.
+//! Probes generated tasks with the program itself.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]

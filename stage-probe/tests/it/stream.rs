@@ -6,9 +6,9 @@ use testkit::{ENV, ENV_DIR, Ran};
 
 use crate::world::{PROGRAM, World, codes, task_record};
 
-const SOUND: &str = "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n";
+const VALID: &str = "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n";
 
-/// Probes what `records` name.
+/// Probes the tasks that `records` name.
 fn pipe(world: &World, records: &[Value]) -> Ran {
     let lines: Vec<String> = records.iter().map(Value::to_string).collect();
     let mut command = world.command(PROGRAM);
@@ -17,14 +17,14 @@ fn pipe(world: &World, records: &[Value]) -> Ran {
 }
 
 #[test]
-fn tasks_are_probed_and_the_rest_passes_through() {
+fn tasks_are_probed_and_other_records_pass_through() {
     let world = World::new();
-    world.task("one", SOUND).task("two", SOUND).task("three", SOUND);
+    world.task("one", VALID).task("two", VALID).task("three", VALID);
     let verdict = |name: &str, ok: bool| {
         json!({ "record": "verdict", "env": ENV, "task": name, "kind": "task", "ok": ok,
                 "path": format!("{ENV_DIR}/tasks/{name}/task.json"), "spec_id": null, "issues": [] })
     };
-    let mark = json!({ "record": "mark", "by": "somebody else" });
+    let mark = json!({ "record": "mark", "by": "another stage" });
     let ended = pipe(
         &world,
         &[
@@ -82,7 +82,7 @@ fn a_linked_environment_keeps_its_name() {
 fn the_same_tasks_give_the_same_records() {
     let world = World::new();
     for number in 0..12 {
-        world.task(&format!("task_{number:02}"), SOUND);
+        world.task(&format!("task_{number:02}"), VALID);
     }
     let records = |jobs: &str| {
         let mut records = world.probe(&["--repeat", "1", "--jobs", jobs]).records();
@@ -95,17 +95,17 @@ fn the_same_tasks_give_the_same_records() {
 }
 
 #[test]
-fn a_task_that_cannot_be_read_is_bad() {
+fn an_unreadable_task_is_bad() {
     let world = World::new();
-    world.task("a_broken", SOUND).write_task_file("a_broken", "task.json", "{");
-    world.task("b_gone", SOUND);
+    world.task("a_broken", VALID).write_task_file("a_broken", "task.json", "{");
+    world.task("b_gone", VALID);
     fs_err::remove_file(world.task_dir("b_gone").join("verifier.py")).unwrap();
-    world.task("c_seen", SOUND).write_task_file(
+    world.task("c_seen", VALID).write_task_file(
         "c_seen",
         "task.json",
         r#"{"id": "c", "success": {"mode": "vlm_checklist"}}"#,
     );
-    world.task("d_fixtures", SOUND).write_task_file("d_fixtures", "fixtures.json", r#"{"golden": {}}"#);
+    world.task("d_fixtures", VALID).write_task_file("d_fixtures", "fixtures.json", r#"{"golden": {}}"#);
     let ended = world.probe(&[]);
     let records = ended.records();
     let found: Vec<_> = records.iter().map(codes).collect();
@@ -114,23 +114,23 @@ fn a_task_that_cannot_be_read_is_bad() {
 }
 
 #[test]
-fn what_a_person_reads() {
+fn the_messages_of_a_run() {
     let world = World::new();
     world
         .task(
             "bad",
             "def verify(a, b, c):\n    return {'passed': True, 'score': 5, 'feedback': '\\x1b[2J'}\n",
         )
-        .task("good", SOUND);
+        .task("good", VALID);
     let ended = world.probe(&["--repeat", "1"]);
     let lines = ended.stderr.lines().filter(|line| !line.contains("unconfined"));
     assert_snapshot!(lines.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]
-fn a_python_that_is_not_there_is_named() {
+fn a_missing_python_is_named() {
     let world = World::new();
-    world.task("one", SOUND);
+    world.task("one", VALID);
     let ended = world.probe(&["--python", "/no/such/python"]);
     assert_eq!(ended.status, Some(2));
     assert!(ended.stderr.contains("cannot start /no/such/python"), "{}", ended.stderr);
@@ -147,7 +147,7 @@ fn a_folder_without_tasks_is_refused() {
 #[test]
 fn the_manifest_is_in_the_run_directory() {
     let world = World::new();
-    world.task("one", SOUND);
+    world.task("one", VALID);
     let ended = world.probe(&["--repeat", "1", "--run-dir", "run"]);
     let manifest = fs_err::read_to_string(world.path("run/probes.jsonl")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&manifest).unwrap(), ended.records()[0]);

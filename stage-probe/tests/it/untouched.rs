@@ -1,10 +1,10 @@
-//! What an export script writes when nothing was done, as a verifier gets to see it.
+//! The result that an export script writes when nothing was done, as a verifier sees it.
 
 use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// Says what it was given.
+/// Returns its input as feedback.
 const ECHO: &str = r#"
 import json
 
@@ -18,7 +18,7 @@ def verify(traj, env_info, task_info):
     return {"passed": False, "score": 0, "feedback": found}
 "#;
 
-/// Checks what the script writes; nothing where it is not told.
+/// Checks the derived result of a script. None if it cannot be derived.
 fn check(script: &str, expected: Option<&Value>) {
     let world = World::new();
     world.task("echo", ECHO).write_task_file("echo", "export_result.sh", script);
@@ -31,7 +31,7 @@ fn check(script: &str, expected: Option<&Value>) {
 }
 
 #[test]
-fn a_template_in_the_shell() {
+fn a_template_in_a_shell_script() {
     check(
         r#"#!/bin/bash
 FOUND="false"
@@ -67,7 +67,7 @@ cp "$TEMP_JSON" /tmp/task_result.json
 }
 
 #[test]
-fn a_dictionary_in_python() {
+fn a_dictionary_in_a_python_script() {
     check(
         r#"
 EXISTS="false"
@@ -94,7 +94,7 @@ PYEOF
 }
 
 #[test]
-fn a_script_of_another_shape_is_left_alone() {
+fn other_scripts_are_ignored() {
     check("echo '{\"a\": 1}' > /tmp/task_result.json\n", None);
     check("cat > /tmp/task_result.json << EOF\n{ \"value\": $SOMETHING }\nEOF\n", None);
     check("cat > /tmp/task_result.json << EOF\n{ not closed\n", None);
