@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use common::environment::{Environment, Workspace, task_spec};
 use common::jsonl::{Line, RawLine};
-use common::record::{Kind, Record, SpecKind, TaskStatus, Verdict};
+use common::record::{Kind, Record, SpecKind, Verdict};
 use common::run_dir::RunDir;
 use common::ui::Ui;
 use fs_err as fs;
@@ -104,10 +104,12 @@ impl Sorter {
         };
         match &record {
             Record::Task(task) => {
-                let on_disk =
-                    matches!(task.status, TaskStatus::Written | TaskStatus::Replaced | TaskStatus::Kept);
                 let target = self.target(&task.dir, &task.env);
-                if on_disk && self.is_new(&target) { Item::Probe(target) } else { Item::Nothing }
+                if task.status.is_live() && self.is_new(&target) {
+                    Item::Probe(target)
+                } else {
+                    Item::Nothing
+                }
             }
             // A task with a bad spec must be repaired first. Its verdict says so.
             Record::Verdict(verdict) if verdict.kind == SpecKind::Task && verdict.ok => {

@@ -6,15 +6,16 @@ use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
 use sandbox::Program;
 use serde_json::json;
+use task_spec::files::{FileError, read_regular, walk};
 use task_spec::fixtures::{self, Fixtures};
 use task_spec::spec::{self, NamedVerifier, VerifierRef};
 use task_spec::value::Value;
 
 /// The largest size of a task's files and its environment's shared files together, in bytes.
-const MAX_FILES: u64 = 32 << 20;
+const MAX_BYTES: usize = 32 << 20;
 
-/// The largest depth of folders that are read.
-const MAX_DEPTH: usize = 8;
+/// How many levels of folders are read.
+const MAX_DEPTH: usize = 9;
 
 /// A task whose verifier can be run.
 #[derive(Debug)]
@@ -99,7 +100,8 @@ fn read_if_present(path: &Path) -> Result<Option<String>> {
     if !path.is_file() {
         return Ok(None);
     }
-    Ok(Some(String::from_utf8_lossy(&fs::read(path)?).into_owned()))
+    let bytes = read_regular(path, MAX_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 fn read_fixtures(dir: &Path) -> Result<Fixtures> {
@@ -110,48 +112,53 @@ fn read_fixtures(dir: &Path) -> Result<Fixtures> {
 
 /// The files of the task, and the Python files beside and above it that gym-anything's import path reaches.
 fn gather(folder: &TaskFolder) -> Result<Vec<(String, Vec<u8>)>> {
-    let mut gathered = Gathered { root: folder.env_root(), files: Vec::new(), left: MAX_FILES };
-    gathered.folder(&folder.dir, MAX_DEPTH, |_| true)?;
-    let is_python = |path: &Path| path.extension().is_some_and(|extension| extension == "py");
-    gathered.folder(&folder.env_root().join("tasks"), 0, is_python)?;
-    gathered.folder(folder.env_root(), 0, is_python)?;
-    gathered.folder(&folder.env_root().join("utils"), MAX_DEPTH, |_| true)?;
+    let root = folder.env_root();
+    let mut gathered = Gathered { root, files: Vec::new(), left: MAX_BYTES };
+    gathered.add(&folder.dir, MAX_DEPTH, |_| true)?;
+    gathered.add(&root.join("tasks"), 1, is_python)?;
+    gathered.add(root, 1, is_python)?;
+    gathered.add(&root.join("utils"), MAX_DEPTH, |_| true)?;
     Ok(gathered.files)
+}
+
+fn is_python(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "py")
 }
 
 struct Gathered<'a> {
     root: &'a Path,
     files: Vec<(String, Vec<u8>)>,
-    left: u64,
+    /// How many more bytes may be read.
+    left: usize,
 }
 
 impl Gathered<'_> {
-    /// Reads the files in a folder, and in folders below it down to `depth`. Links are not followed: they may
-    /// lead anywhere.
-    fn folder(&mut self, dir: &Path, depth: usize, wanted: impl Fn(&Path) -> bool + Copy) -> Result<()> {
+    /// Reads the regular files in a folder and up to `levels` down. Links are not followed: they may lead
+    /// anywhere.
+    fn add(&mut self, dir: &Path, levels: usize, wanted: impl Fn(&Path) -> bool) -> Result<()> {
         if !dir.is_dir() {
             return Ok(());
         }
-        for entry in fs::read_dir(dir)? {
+        for entry in walk(dir, levels, |_| true) {
             let entry = entry?;
-            let (path, kind) = (entry.path(), entry.file_type()?);
-            if kind.is_dir() && depth > 0 {
-                self.folder(&path, depth - 1, wanted)?;
-            } else if kind.is_file() && wanted(&path) {
-                self.file(&path, entry.metadata()?.len())?;
+            if entry.kind.is_file() && wanted(&entry.path) {
+                self.add_file(&entry.path)?;
             }
         }
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, size: u64) -> Result<()> {
-        let Some(left) = self.left.checked_sub(size) else {
-            bail!("the files of the task are larger than {} MiB", MAX_FILES >> 20);
-        };
-        self.left = left;
+    fn add_file(&mut self, path: &Path) -> Result<()> {
         let Ok(name) = path.strip_prefix(self.root) else { return Ok(()) };
         let Some(name) = name.to_str() else { return Ok(()) };
-        self.files.push((name.to_owned(), fs::read(path)?));
+        let content = match read_regular(path, self.left) {
+            Err(FileError::TooLong(_)) => {
+                bail!("the files of the task are larger than {} MiB", MAX_BYTES >> 20)
+            }
+            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+        };
+        self.left -= content.len();
+        self.files.push((name.to_owned(), content));
         Ok(())
     }
 }
