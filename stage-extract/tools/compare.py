@@ -62,7 +62,7 @@ def compare(args, scratch):
     written = subprocess.run(
         [BIN / "examples" / "round_trip", args.corpus, "--write", "info"], stdout=subprocess.PIPE, check=True
     ).stdout.splitlines(keepends=True)
-    # Tasks of one name in two environments would be one folder here.
+    # Tasks of the same name in two environments would share one folder here.
     seen = {}
     for line in written:
         seen.setdefault(json.loads(line)["task"], line)

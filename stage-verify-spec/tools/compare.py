@@ -3,10 +3,10 @@
 
     compare.py --python PYTHON [--ours stage-verify-spec] [--cwd DIR] [--keep DIR] ROOT...
 
-PYTHON has gym-anything installed; it runs the original, and is the Python that both ask for installed modules. A
-ROOT is a folder of environments. Both run in DIR, where relative mounts start from. Compared are the order of the
-records and of each its kind, whether it is good, and the multiset of its error codes. Where the original ends with
-a traceback, the verdict must be bad. Ends with 1 where they differ.
+PYTHON has gym-anything installed; it runs the original, and both look up installed modules in it. A ROOT is a folder
+of environments. Both run in DIR, which relative mounts refer to. The script compares the order of the records, and for
+each record its kind, whether it is good, and the multiset of its error codes. Where the original ends with a traceback,
+the verdict must be bad. Exits with 1 if they differ.
 """
 
 import argparse
@@ -24,14 +24,14 @@ def main():
     parser.add_argument("--python", required=True)
     parser.add_argument("--ours", default="stage-verify-spec")
     parser.add_argument("--cwd", default=".")
-    parser.add_argument("--keep", metavar="DIR", help="keep the original's verdicts here, and use those that are here")
+    parser.add_argument("--keep", metavar="DIR", help="cache the verdicts of the original in DIR")
     parser.add_argument("--show", type=int, default=20, help="how many differences to print")
     parser.add_argument("--original", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.original:
         return original(args.roots)
     if os.path.exists(args.ours):
-        # Both run elsewhere.
+        # Both run in another directory.
         args.ours = os.path.abspath(args.ours)
     total = died = differences = 0
     for root in map(os.path.abspath, args.roots):
@@ -50,7 +50,7 @@ def main():
 
 
 def kept(root, args):
-    """The original's verdicts, and how long they took if they were not there already."""
+    """The verdicts of the original, and the time they took unless they were cached."""
     command = [args.python, os.path.abspath(__file__), "--python", "-", "--original", root]
     if not args.keep:
         return timed(command, args)
@@ -96,11 +96,11 @@ def compare(theirs, ours):
 
 
 class Hangs(BaseException):
-    """The original would never come back. What it catches itself must not catch this."""
+    """The original does not return. A BaseException, so that its own handlers do not catch it."""
 
 
 def original(roots):
-    """Writes gym-anything's verdicts, a line each, and goes on where it would end."""
+    """Writes gym-anything's verdicts, one per line, and continues where it would end."""
     from gym_anything.verification import specs
     from gym_anything.verification.reports import VerificationRecord
 
@@ -109,7 +109,7 @@ def original(roots):
 
     signal.signal(signal.SIGALRM, hang)
 
-    def judge(check, kind, path, **more):
+    def verify(check, kind, path, **more):
         signal.alarm(60)
         try:
             return check(path, **more), None
@@ -135,13 +135,13 @@ def original(roots):
     for root in roots:
         for folder in specs._iter_environment_dirs(specs.Path(root)):
             spec_path = specs.find_env_spec_path(folder)
-            say(*judge(specs.verify_env_spec_path, "env", spec_path))
+            say(*verify(specs.verify_env_spec_path, "env", spec_path))
             try:
                 environment = specs._load_env_spec(spec_path)
             except Exception:
                 environment = None
             for path in specs.find_task_spec_paths(folder):
-                say(*judge(specs.verify_task_spec_path, "task", path, env_root=folder, env_spec=environment))
+                say(*verify(specs.verify_task_spec_path, "task", path, env_root=folder, env_spec=environment))
     return 0
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes environments with damaged tasks, to compare verifications on (see compare.py).
+"""Generates environments with damaged tasks, as input for compare.py.
 
     damage.py --corpus DIR --to DIR [--tasks N] [--seed N]
 
-Takes tasks of the environments in the corpus and damages each in one to three ways: the text of its spec, types
-of fields, hooks, what it is judged by, its Python, its files; and the environments around them: their specs in JSON
-and YAML, mounts, presets, modules beside the verifiers. The same seed makes the same damage.
+Takes tasks from the environments of the corpus and damages each in one to three ways: the text of its spec, types of
+fields, hooks, its kind of verification, its Python, its files; and their environments: specs in JSON and YAML, mounts,
+presets, modules beside the verifiers. The same seed produces the same damage.
 """
 
 import argparse
@@ -215,7 +215,7 @@ def command(rng, task):
 
 
 def nest(rng):
-    # Not at the limits themselves, which depend on how deep the Python is in calls already.
+    # Not at the limits themselves, which depend on the current call depth of Python.
     value = 1
     for _ in range(rng.choice([5, 50, 200, 400, 600, 800, 1100])):
         value = [value] if rng.random() < 0.5 else {"a": value}
@@ -242,7 +242,7 @@ def make_task(rng, folder, source):
         spec = {"id": "x@1", "success": {"mode": "program", "spec": {"program": "verifier.py::verify"}}}
     spec.setdefault("hooks", {})
     if isinstance(spec["hooks"], dict):
-        # Where the copy lies.
+        # The path of the copy.
         for hook in ["pre_task", "post_task"]:
             script = "setup_task.sh" if hook == "pre_task" else "export_result.sh"
             if hook in spec["hooks"]:
@@ -302,7 +302,7 @@ def dump(spec):
 
 
 def write_spec(rng, stem, spec, as_yaml):
-    # Brackets nested beyond 255 levels are an error in our YAML, and in nobody's spec.
+    # Brackets nested more than 255 levels deep are an error in our YAML, and do not occur in real specs.
     if as_yaml and levels(spec) < 250:
         path = stem.with_suffix(rng.choice([".yaml", ".yml"]))
         if path.is_dir():
@@ -316,7 +316,7 @@ def write_spec(rng, stem, spec, as_yaml):
 
 
 def damage_yaml(rng, spec):
-    # JSON is YAML, nearly; and what is not is damage as well.
+    # Nearly all JSON is valid YAML; the rest is damage as well.
     text = dump(spec).decode()
     if rng.random() < 0.5:
         lines = []

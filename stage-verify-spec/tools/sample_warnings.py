@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Counts warnings in verdict records, and draws a sample of each kind for somebody to read.
+"""Counts warnings in verdict records, and draws a random sample of each kind for review.
 
     stage-verify-spec --quiet --python none ENVIRONMENTS | sample_warnings.py [--code CODE] [--size 20] [--seed 7]
 
@@ -15,10 +15,10 @@ import sys
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--code", help="show this kind only")
+    parser.add_argument("--code", help="show only this kind")
     parser.add_argument("--size", type=int, default=20, help="warnings in a sample (20)")
-    parser.add_argument("--seed", type=int, default=7, help="where chance starts (7)")
-    parser.add_argument("--counts", action="store_true", help="count, and draw nothing")
+    parser.add_argument("--seed", type=int, default=7, help="seed of the random numbers (7)")
+    parser.add_argument("--counts", action="store_true", help="print counts only")
     options = parser.parse_args()
     warnings = collections.defaultdict(list)
     for line in sys.stdin:

@@ -1,7 +1,7 @@
-"""Plays the model for Claude Code: a server of Anthropic's Messages API on the loopback interface.
+"""A scripted model for Claude Code: a server of Anthropic's Messages API on the loopback interface.
 
-It has no opinion of its own. For each prompt of stage-propose it knows a list of turns; which one is next shows
-in the conversation that comes with every request, so that a resumed session goes on where it was.
+It has a fixed list of turns for each prompt of stage-propose. The conversation in every request determines the next
+turn, so that a resumed session continues where it was.
 """
 
 import http.server
@@ -31,7 +31,7 @@ def shell(command):
 
 
 class Model:
-    """What is said to each prompt, and what was noticed meanwhile."""
+    """The answers to each prompt, and what was observed meanwhile."""
 
     def __init__(self):
         self.refuse_writing = False
@@ -64,7 +64,7 @@ class Model:
             [text("First a look around."), shell(f"ls {env} {env}/tasks")],
             [write(first / name, content) for name, content in tasks.files(first.name).items()],
             [shell(f"chmod +x {first}/*.sh && python3 -m py_compile {first}/verifier.py && echo compiled")],
-            # The second one is left without its verifier, for the next phase to find.
+            # The second task lacks its verifier, so that the next phase finds it.
             [
                 write(second / name, content)
                 for name, content in tasks.files(second.name).items()

@@ -1,9 +1,9 @@
-"""Runs stage-propose with the real Claude Code, and with a model that follows a script.
+"""Runs stage-propose with the real Claude Code and a scripted model.
 
     python3 run.py STAGE_PROPOSE ENVIRONMENT
 
 installs the npm package @anthropic-ai/claude-code into a temporary folder (the only step that needs a network),
-then goes on in a network namespace that has nothing but its loopback interface, where one is permitted.
+then continues in a network namespace with only a loopback interface, if namespaces are permitted.
 """
 
 import errno
@@ -25,7 +25,7 @@ import tasks
 
 PACKAGE = "@anthropic-ai/claude-code"
 SEEDS = [("seed", name) for name in tasks.NAMES]
-FEEDBACK = "Nobody would call this hard. Say so."
+FEEDBACK = "This is not hard. Set the right difficulty."
 HERE = pathlib.Path(__file__).resolve()
 
 
@@ -39,17 +39,17 @@ def main(arguments):
         subprocess.run(npm, check=True, stdin=subprocess.DEVNULL)
         claude = pathlib.Path(scratch, "node_modules/.bin/claude")
         command = [sys.executable, str(HERE), "--inside", str(stage), str(environment), str(claude), scratch]
-        # Not as a user who only seems to be root: Claude Code finds its files then to be somebody else's.
+        # Not as a user mapped to root: Claude Code would find that its files belong to another user.
         for unshare in (["unshare", "--net"], ["unshare", "--map-current-user", "--keep-caps", "--net"]):
             if subprocess.run([*unshare, "true"], stderr=subprocess.DEVNULL).returncode == 0:
                 return subprocess.run([*unshare, *command]).returncode
-        say("no network namespace is permitted here: going on with the network as it is")
+        say("network namespaces are not permitted here: continuing with the network unchanged")
         return subprocess.run(command).returncode
 
 
 def inside(stage, environment, claude, scratch):
     raise_loopback()
-    say("network: " + ("loopback only" if is_offline() else "NOT cut off"))
+    say("network: " + ("loopback only" if is_offline() else "NOT isolated"))
     test = Test(stage, environment, claude, scratch)
     say("Claude Code " + test.version())
     test.all_phases()
@@ -85,7 +85,7 @@ class Test:
         return subprocess.run(command, env=self.variables, capture_output=True, text=True, check=True).stdout.strip()
 
     def all_phases(self):
-        workspace = self.workspace("all phases: a task is good at once, another once it was gone over")
+        workspace = self.workspace("all phases: one task is good at once, another after the review")
         run = self.run(workspace, "--seed-count", "2")
         run.expect(0, SEEDS)
         run.expect_said("phase 3, nudge: ")
@@ -94,7 +94,7 @@ class Test:
         assert sorted(listed[-2:]) == sorted(tasks.NAMES), listed
 
     def resumed_run(self):
-        workspace = self.workspace("a phase that ends in an error of the API, and the command that goes on from it")
+        workspace = self.workspace("a phase that ends with an API error, and the command that resumes it")
         self.model.refuse_writing = True
         run = self.run(workspace, "--seed-count", "2")
         run.expect(1, [("failure", "phase_error"), ("failure", "too_few_seeds")])
@@ -121,12 +121,12 @@ class Test:
         run.expect(1, [("failure", "session_in_use"), ("failure", "too_few_seeds")])
 
     def session_unknown(self):
-        workspace = self.workspace("a session that nobody knows")
+        workspace = self.workspace("an unknown session")
         run = self.run(workspace, "--session-id", "11111111-2222-4333-8444-666666666666", "--start-phase", "2")
         run.expect(1, [("failure", "session_unknown"), ("failure", "too_few_seeds")])
 
     def hang(self):
-        workspace = self.workspace("commands that ignore TERM, one in a session of its own, until the time is up")
+        workspace = self.workspace("commands that ignore TERM, one of them in its own session, until the time limit")
         pids = workspace / "pids"
         stubborn = f"trap '' TERM; echo $$ >>{pids}; while :; do sleep 600; done"
         self.model.hang_with = f'(setsid sh -c "{stubborn.replace("$", chr(92) + "$")}" &); {stubborn}'
@@ -141,7 +141,7 @@ class Test:
     def root(self):
         if os.geteuid() != 0:
             return
-        workspace = self.workspace("root, who has not said that this is a sandbox")
+        workspace = self.workspace("root, without IS_SANDBOX=1")
         self.variables["IS_SANDBOX"] = "0"
         run = self.run(workspace)
         run.expect(2, [])
@@ -207,7 +207,7 @@ def raise_loopback():
 
 def is_offline():
     try:
-        # A documentation address (RFC 5737): nobody is there, but a network would try to find out.
+        # A documentation address (RFC 5737): unused, but a connected network would try to reach it.
         socket.create_connection(("192.0.2.1", 443), timeout=2).close()
     except OSError as error:
         return error.errno == errno.ENETUNREACH

@@ -1,4 +1,4 @@
-"""The tasks that the model of the test writes: small, but whole."""
+"""The tasks that the scripted model writes: small, but complete."""
 
 import json
 
@@ -19,7 +19,7 @@ date +%s >/tmp/task_start
 """
 
 EXPORT = """#!/bin/bash
-# Writes down what there is. The verifier judges it.
+# Records the facts. The verifier evaluates them.
 set -e
 rm -f /tmp/task_result.json
 python3 - <<'PY'
