@@ -1,11 +1,11 @@
 //! The files of the environment, as prompts show them.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Result;
 use common::environment::Environment;
-use fs_err as fs;
 use serde::Serialize;
+use task_spec::files::walk;
 use task_spec::spec;
 use task_spec::value::Value;
 
@@ -53,13 +53,12 @@ pub(crate) struct EnvironmentFiles {
 impl EnvironmentFiles {
     /// Reads the environment.
     pub(crate) fn read(environment: &Environment) -> Result<Self> {
-        let mut paths = Vec::new();
-        list(&environment.root, "", DEPTH, &mut paths)?;
-        paths.sort_by_cached_key(|name| (rank(name), name.clone()));
+        let mut names = file_names(&environment.root)?;
+        names.sort_by_cached_key(|name| (rank(name), name.clone()));
         let mut files = Vec::new();
         let mut omitted = Vec::new();
         let mut room = ALL_BYTES;
-        for name in paths {
+        for name in names {
             match excerpt(&environment.root, &name, room) {
                 Some(file) => {
                     room -= file.text.len().min(room);
@@ -91,27 +90,21 @@ fn spec_id(environment: &Environment) -> String {
     }
 }
 
-/// Adds the names of the files below `dir`, with `/` between their parts. Symbolic links are not followed.
-fn list(dir: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) -> Result<()> {
-    let mut entries: Vec<PathBuf> = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        entries.push(entry?.path());
-    }
-    entries.sort_unstable();
-    for path in entries {
-        let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-        let full = format!("{prefix}{name}");
-        let kind = fs::symlink_metadata(&path)?.file_type();
-        if name.starts_with('.') || (kind.is_dir() && NOT_SHOWN.contains(&name)) {
-            continue;
-        }
-        if kind.is_file() {
-            names.push(full);
-        } else if kind.is_dir() && depth > 1 {
-            list(&path, &format!("{full}/"), depth - 1, names)?;
+/// The names of the files below `root`, with `/` between their parts.
+fn file_names(root: &Path) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in walk(root, DEPTH, is_entered) {
+        let entry = entry?;
+        let Some(name) = entry.name else { continue };
+        if entry.kind.is_file() && !name.starts_with('.') && !name.contains("/.") {
+            names.push(name);
         }
     }
-    Ok(())
+    Ok(names)
+}
+
+fn is_entered(folder: &str) -> bool {
+    !folder.starts_with('.') && !NOT_SHOWN.contains(&folder)
 }
 
 /// The position of a file among all: first the spec, then what tasks can call, then how the software is
@@ -147,6 +140,8 @@ fn excerpt(root: &Path, name: &str, left: usize) -> Option<Excerpt> {
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     fn environment(files: &[(&str, String)]) -> (tempfile::TempDir, Environment) {

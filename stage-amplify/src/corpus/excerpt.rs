@@ -1,9 +1,11 @@
 //! Files as prompts show them: text, up to a maximum length.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use fs_err as fs;
 use serde::Serialize;
+use task_spec::files::{CORE_FILES, Role};
 
 /// A file in a prompt.
 #[derive(Clone, Debug, Serialize)]
@@ -36,6 +38,12 @@ impl Excerpt {
         let text = String::from_utf8(fs::read(path).ok()?).ok()?;
         (!text.contains('\0')).then(|| Self::of(name, &text, max_bytes))
     }
+}
+
+/// The core files of a task, whole and in their order, except those with a role in `hidden`.
+pub(crate) fn excerpts(files: &BTreeMap<String, String>, hidden: &[Role]) -> Vec<Excerpt> {
+    let shown = CORE_FILES.iter().filter(|file| !hidden.contains(&file.role));
+    shown.filter_map(|file| Some(Excerpt::of(file.name, files.get(file.name)?, usize::MAX))).collect()
 }
 
 /// At most `max_bytes` of `text`, up to the end of a line if there is one.

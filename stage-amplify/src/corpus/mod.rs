@@ -15,10 +15,10 @@ mod excerpt;
 mod existing;
 mod occupations;
 mod profile;
-pub(crate) mod task_files;
 
 pub(crate) use self::environment::EnvironmentFiles;
 pub(crate) use self::examples::Example;
+pub(crate) use self::excerpt::excerpts;
 pub(crate) use self::existing::ExistingTask;
 pub(crate) use self::occupations::Occupations;
 pub(crate) use self::profile::{Profile, Quota};

@@ -1,14 +1,15 @@
 //! The fixtures pass: test states with a known verdict, written without sight of the verifier.
 
 use anyhow::Result;
-use common::record::{Files, Kind, Record, Task, TaskStatus, Usage};
+use common::record::{Files, Kind, Record, Task, Usage};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
+use task_spec::files::{Role, read_folder};
 use task_spec::fixtures::{FILE_NAME, Fixtures};
 
 use super::unreadable;
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, task_files};
+use crate::corpus::{Corpus, excerpts};
 use crate::incoming;
 use crate::pipeline;
 use crate::prompts::fixtures_prefix;
@@ -18,9 +19,9 @@ use crate::writer::Writer;
 /// The maximum number of output tokens, reasoning included.
 const MAX_OUTPUT_TOKENS: u64 = 32_000;
 
-/// Files that the model does not see: fixtures are worth something only if their author knows neither the
-/// verifier nor how the starting state is created.
-const HIDDEN: [&str; 4] = ["verifier.py", "fixtures.json", "setup_task.sh", "setup_task.ps1"];
+/// Files that the model does not see. Fixtures have a value only if their author knows neither how the result
+/// is validated nor how the starting state is created.
+const HIDDEN: [Role; 5] = [Role::Setup, Role::Verifier, Role::Checklist, Role::Evidence, Role::Fixtures];
 
 /// Has fixtures written for the tasks that come in as `files` or `task` records.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
@@ -51,17 +52,17 @@ fn tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<Files>> {
 
 /// The files of an extracted task; none if it is not in its environment.
 fn read_task(session: &Session<'_>, writer: &mut Writer, task: Task) -> Result<Option<Files>> {
-    if matches!(task.status, TaskStatus::Rejected | TaskStatus::Planned) {
+    if !task.status.is_live() {
         return Ok(None);
     }
     let index = task.index.unwrap_or_default();
-    match task_files::read(&session.settings.workspace.resolve(&task.dir)) {
+    match read_folder(&session.settings.workspace.resolve(&task.dir)) {
         Ok(files) => {
             Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
         }
         Err(error) => {
             let env = &session.settings.environment.name;
-            let failure = unreadable(env, &task.task, index, &format!("{error:#}"));
+            let failure = unreadable(env, &task.task, index, &error.to_string());
             writer.record(&Record::Failure(*failure))?;
             Ok(None)
         }
@@ -89,7 +90,7 @@ fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<(String, Usa
     let name = task.task.as_deref().unwrap_or_default();
     let mut variables = Map::new();
     variables.insert("task".to_owned(), name.into());
-    variables.insert("files".to_owned(), json!(task_files::shown(&task.files, &HIDDEN)));
+    variables.insert("files".to_owned(), json!(excerpts(&task.files, &HIDDEN)));
     let question = Question {
         pass: "fixtures",
         prefix,

@@ -11,12 +11,13 @@ use common::fingerprint::sha256_hex;
 use common::record::{Failure, Files, Kind, Record};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
+use task_spec::files::read_folder;
 
 use self::findings::Findings;
 use self::rounds::Rounds;
 use super::{rejections, unreadable};
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, task_files};
+use crate::corpus::{Corpus, excerpts};
 use crate::incoming;
 use crate::pipeline;
 use crate::prompts::repair_prefix;
@@ -104,9 +105,9 @@ impl FaultyTask {
         let Some(task) = TaskName::new(name) else {
             return Err(unreadable(&env, name, index, "its name has characters other than a-z, 0-9 and _"));
         };
-        match task_files::read(&environment.task_dir(name)) {
+        match read_folder(&environment.task_dir(name)) {
             Ok(files) => Ok(Self { env, task, index, files, findings }),
-            Err(error) => Err(unreadable(&env, name, index, &format!("{error:#}"))),
+            Err(error) => Err(unreadable(&env, name, index, &error.to_string())),
         }
     }
 
@@ -120,7 +121,7 @@ impl FaultyTask {
         let mut variables = Map::new();
         variables.insert("task".to_owned(), self.task.as_str().into());
         variables.insert("findings".to_owned(), self.findings.clone().into());
-        variables.insert("files".to_owned(), json!(task_files::shown(&self.files, &[])));
+        variables.insert("files".to_owned(), json!(excerpts(&self.files, &[])));
         let question = Question {
             pass: "repair",
             prefix,

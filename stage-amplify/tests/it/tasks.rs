@@ -1,4 +1,4 @@
-//! The passes on tasks that are there: fixtures and repair.
+//! The passes on existing tasks: fixtures and repair.
 
 use serde_json::{Value, json};
 use testkit::{Answer, Play, Server};
@@ -10,7 +10,7 @@ fn run_on(world: &World, server: &Server, args: &[&str], records: &str) -> Ran {
     Ran::of(&mut world.command_at(server, args), records)
 }
 
-/// Makes tasks and puts them into the environment.
+/// Generates tasks and puts them into the environment.
 fn world_with_tasks(count: usize) -> (World, String) {
     let world = World::new();
     let ran = world.run_at(&good_server(), &["--count", &count.to_string()]);
@@ -34,28 +34,28 @@ fn verdict(task: &str, message: &str) -> String {
         + "\n"
 }
 
-/// A server that mends every verifier.
-fn surgeon() -> Server {
+/// A server that repairs every verifier.
+fn repairing_server() -> Server {
     Server::start(|asked| {
         let name = asked.prompt.rsplit_once("Repair `").unwrap().1.split_once('`').unwrap().0;
         let verifier = format!(
-            "def verify_{name}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"mended\"}}\n"
+            "def verify_{name}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"repaired\"}}\n"
         );
         Play::Answer(Answer::new(format!("````verifier.py\n{verifier}````\n")))
     })
 }
 
 #[test]
-fn a_bad_verdict_becomes_a_mended_task() {
+fn a_task_with_a_bad_verdict_is_repaired() {
     let (world, _) = world_with_tasks(2);
-    let server = surgeon();
+    let server = repairing_server();
     let records =
         verdict(&task(1), "") + &verdict(&task(2), "it does not parse") + &verdict(&task(2), "nor that");
     let ran = run_on(&world, &server, &["--pass", "repair"], &records);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(2))]);
     let record: Value = serde_json::from_str(&ran.stdout).unwrap();
-    assert!(record["files"]["verifier.py"].as_str().unwrap().contains("mended"));
+    assert!(record["files"]["verifier.py"].as_str().unwrap().contains("repaired"));
     assert!(record["files"]["task.json"].as_str().unwrap().contains(&description(2)));
     assert_eq!(record["index"], 2);
     let asked = &server.log()[0].asked.prompt;
@@ -65,7 +65,7 @@ fn a_bad_verdict_becomes_a_mended_task() {
 #[test]
 fn repairs_of_a_task_are_counted() {
     let (world, _) = world_with_tasks(1);
-    let server = surgeon();
+    let server = repairing_server();
     let repair = |message: &str| {
         run_on(&world, &server, &["--pass", "repair", "--rounds", "1"], &verdict(&task(1), message))
     };
@@ -79,7 +79,7 @@ fn repairs_of_a_task_are_counted() {
 }
 
 #[test]
-fn fixtures_are_written_by_somebody_who_has_not_seen_the_verifier() {
+fn fixtures_are_written_without_sight_of_the_verifier() {
     let (world, files) = world_with_tasks(2);
     let server = Server::start(|asked| {
         let text = if asked.prompt.contains("Write `fixtures.json` for `settle_account_1`") {
@@ -99,4 +99,30 @@ fn fixtures_are_written_by_somebody_who_has_not_seen_the_verifier() {
         assert!(!logged.asked.prompt.contains("def verify_settle"), "the verifier was shown");
         assert!(logged.asked.prompt.contains("echo exporting"));
     }
+}
+
+#[test]
+fn a_repair_shows_the_checklist() {
+    let (world, _) = world_with_tasks(1);
+    let checklist = world.env_dir().join("tasks").join(task(1)).join("vlm_checklist.json");
+    fs_err::write(checklist, "{\"items\": [\"the ledger is open\"]}\n").unwrap();
+    let server = repairing_server();
+    let ran = run_on(&world, &server, &["--pass", "repair"], &verdict(&task(1), "bad"));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(server.log()[0].asked.prompt.contains("the ledger is open"));
+}
+
+#[test]
+fn a_quarantined_task_gets_no_fixtures() {
+    let (world, _) = world_with_tasks(2);
+    let server = Server::start(|_| Play::Answer(Answer::new("I have none.")));
+    let record = |name: &str, status: &str| {
+        let dir = world.env_dir().join("tasks").join(name);
+        json!({"record": "task", "env": "demo_env", "task": name, "dir": dir, "status": status}).to_string()
+            + "\n"
+    };
+    let records = record(&task(1), "quarantined") + &record(&task(2), "kept");
+    let ran = run_on(&world, &server, &["--pass", "fixtures", "--max-candidates", "1"], &records);
+    let expected = [("files", task(2)), ("failure", task(2))];
+    assert_eq!(kinds_and_tasks(&ran), expected.map(|(kind, task)| (kind.to_owned(), task)));
 }
