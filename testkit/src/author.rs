@@ -52,6 +52,11 @@ pub fn readme_answer(task: &str, description: &str) -> String {
 
 /// The answer to a call for the files of a task in the environment with this id.
 pub fn files_answer(env_id: &str, task: &str, description: &str) -> String {
+    files(env_id, task, description).map(|(name, text)| format!("````{name}\n{text}````\n")).join("\n")
+}
+
+/// The files of a task in the environment with this id, by name.
+pub fn files(env_id: &str, task: &str, description: &str) -> [(&'static str, String); 4] {
     let hook = |name: &str| format!("/workspace/tasks/{task}/{name}");
     let spec = json!({
         "id": format!("{task}@1"),
@@ -73,8 +78,6 @@ pub fn files_answer(env_id: &str, task: &str, description: &str) -> String {
         ("export_result.sh", "#!/bin/bash\necho exporting\n".to_owned()),
         ("verifier.py", verifier),
     ]
-    .map(|(name, text)| format!("````{name}\n{text}````\n"))
-    .join("\n")
 }
 
 /// What a call is for.

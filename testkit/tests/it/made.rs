@@ -1,19 +1,18 @@
 //! The chain through make.
 
 use std::path::Path;
-use std::process::Command;
 
 use testkit::author::task;
-use testkit::{Ran, Server};
+use testkit::{ENV, ENVIRONMENTS, Ran, Server};
 
-use crate::world::{ENV, World, author_server, program, repository};
+use crate::world::{World, author_server, program, repository};
 
 /// `make` with these arguments, on a world, with the stages that are built already.
 fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
     let bin = program("stage-amplify");
-    let path = std::env::var("PATH").unwrap_or_default();
     Ran::of(
-        Command::new("make")
+        world
+            .command("make", server)
             .arg("-C")
             .arg(repository())
             .args([
@@ -26,13 +25,8 @@ fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
             ])
             .arg(format!("BIN={}", bin.parent().unwrap().display()))
             .arg(format!("ENV_DIR={ENV}"))
-            .arg(format!("WORKSPACE={}", world.path().display()))
-            .args(args)
-            .env_clear()
-            .env("PATH", path)
-            .env("HOME", world.path())
-            .env("GEMINI_BASE_URL", server.url())
-            .env("GEMINI_API_KEY", "key"),
+            .arg(format!("WORKSPACE={}", world.root().display()))
+            .args(args),
         "",
     )
 }
@@ -63,7 +57,7 @@ fn more_tasks_are_added_to_those_that_are_there() {
     let more = make(&world, &server, &["run", "COUNT=6"]);
     assert_eq!(more.status, Some(0), "{more:?}");
     assert_eq!(server.log().len(), 9 + 5);
-    assert!(world.env().join("tasks").join(task(6)).is_dir());
+    assert!(world.tasks_dir().join(task(6)).is_dir());
 }
 
 #[test]
@@ -73,7 +67,7 @@ fn a_stage_is_swapped_by_a_variable() {
     assert_eq!(swapped.status, Some(0), "{swapped:?}");
     let tasks = fs_err::read_to_string(world.run_dir().join("tasks.jsonl")).unwrap();
     assert_eq!(tasks.matches("\"record\":\"mine\"").count(), 4);
-    assert!(!world.env().join("tasks").join(task(1)).exists());
+    assert!(!world.tasks_dir().join(task(1)).exists());
 }
 
 #[test]
@@ -90,13 +84,13 @@ fn what_make_cannot_do_it_says() {
 #[test]
 fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
     let (world, server) = (World::new(), author_server());
-    let demo = format!("DEMO={}", world.path().join("demo").display());
+    let demo = format!("DEMO={}", world.path("demo").display());
     let first = make(&world, &server, &["demo", &demo]);
     assert_eq!(first.status, Some(0), "{first:?}");
-    let env = world.path().join("demo/benchmarks/cua_world/environments/gnucash_env");
+    let env = world.path("demo").join(ENVIRONMENTS).join("gnucash_env");
     assert!(first.stderr.contains(&format!("the new tasks are in {}/tasks", env.display())), "{first:?}");
     assert!(first.stderr.contains("stage-extract: 14 written"), "{first:?}");
-    let verdicts = world.path().join("demo/task_generation_runs/gnucash_env/verdicts.jsonl");
+    let verdicts = world.path("demo/task_generation_runs/gnucash_env/verdicts.jsonl");
     assert_eq!(fs_err::read_to_string(verdicts).unwrap().matches("\"ok\":true").count(), 15);
 
     let second = make(&world, &server, &["demo", &demo]);
@@ -117,14 +111,10 @@ fn a_task_that_was_found_bad_is_repaired() {
         // Where the kernel cannot confine a verifier, this test's own need not be confined.
         "PROBE=$(BIN)/stage-probe $(HERE) --unsafe --mutants 0 --repeat 1",
     ];
-    copy_tree(&repository().join("examples/demo/benchmarks"), &world.path().join("benchmarks"));
+    copy_tree(&repository().join("examples/demo/benchmarks"), &world.path("benchmarks"));
     let good = make(&world, &server, &[&["extract"], &demo[..]].concat());
     assert_eq!(good.status, Some(0), "{good:?}");
-    let verifier = world
-        .path()
-        .join("benchmarks/cua_world/environments/gnucash_env/tasks")
-        .join(task)
-        .join("verifier.py");
+    let verifier = world.path(ENVIRONMENTS).join("gnucash_env/tasks").join(task).join("verifier.py");
     let constant = format!(
         "def verify_{task}(traj, env_info, task_info):\n    return {{'passed': True, 'score': 100}}\n"
     );
@@ -136,7 +126,7 @@ fn a_task_that_was_found_bad_is_repaired() {
 
     let answers = fs_err::read_to_string(repository().join("examples/demo/answers.jsonl")).unwrap();
     let cure = answers.lines().find(|line| line.contains(&format!("\"files/{task}\""))).unwrap();
-    let journal = world.path().join("cure.jsonl");
+    let journal = world.path("cure.jsonl");
     fs_err::write(&journal, cure.replace(&format!("\"files/{task}\""), &format!("\"repair/{task}\"")))
         .unwrap();
     let model = format!("MODEL=replay:{}", journal.display());

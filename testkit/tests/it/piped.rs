@@ -25,7 +25,7 @@ fn four_stages_in_a_pipe_give_a_verdict_for_every_task() {
     assert_eq!(verdicts.len(), 8, "{ran:?}");
     for (number, verdict) in (1..).zip(&verdicts) {
         assert_eq!((&verdict["task"], &verdict["ok"]), (&task(number).into(), &true.into()), "{verdict}");
-        assert!(world.env().join("tasks").join(task(number)).join("verifier.py").is_file());
+        assert!(world.tasks_dir().join(task(number)).join("verifier.py").is_file());
     }
 }
 
@@ -104,7 +104,7 @@ fn a_closed_pipe_ends_the_chain_quietly() {
     let ran = world.shell(&format!("{CHAIN} 2>errors | head -n 1 >first; cat errors"), &server);
     // It may be done before the pipe is closed, and say that there were "0 errors".
     assert!(!ran.stdout.contains("panicked") && !ran.stdout.contains("error:"), "{ran:?}");
-    assert!(fs_err::read_to_string(world.path().join("first")).unwrap().contains("verdict"));
+    assert!(fs_err::read_to_string(world.path("first")).unwrap().contains("verdict"));
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use std::os::unix::fs::PermissionsExt;
 
-use testkit::Server;
+use testkit::{ENV, ENV_DIR, Server};
 
-use crate::world::{ENV, World, author_server};
+use crate::world::{World, author_server};
 
 /// Runs a command that cannot work. It ends with `code` and one line on standard error that has all of
 /// `words`.
@@ -53,7 +53,7 @@ fn broken_lines_are_reported_by_number_and_the_rest_goes_on() {
 #[test]
 fn a_run_directory_that_cannot_be_made_is_named() {
     let (world, server) = (World::new(), author_server());
-    fs_err::write(world.path().join("file"), "").unwrap();
+    fs_err::write(world.path("file"), "").unwrap();
     let script = "stage-amplify $A --software Books --count 2 --run-dir file/run";
     check(&world, &server, script, 2, &["file/run", "--run-dir"]);
 }
@@ -61,7 +61,7 @@ fn a_run_directory_that_cannot_be_made_is_named() {
 #[test]
 fn a_directory_that_is_not_writable_is_named() {
     let (world, server) = (World::new(), author_server());
-    let tasks = world.env().join("tasks");
+    let tasks = world.tasks_dir();
     fs_err::set_permissions(&tasks, PermissionsExt::from_mode(0o555)).unwrap();
     let for_root = fs_err::write(tasks.join("probe"), "").is_ok();
     if !for_root {
@@ -74,9 +74,8 @@ fn a_directory_that_is_not_writable_is_named() {
 #[test]
 fn an_unreadable_spec_is_a_bad_verdict() {
     let (world, server) = (World::new(), author_server());
-    fs_err::write(world.env().join("env.json"), "{\"id\": ").unwrap();
-    let ran = world
-        .shell(&format!("stage-verify-spec --python none benchmarks/cua_world/environments/{ENV}"), &server);
+    fs_err::write(world.env_dir().join("env.json"), "{\"id\": ").unwrap();
+    let ran = world.shell(&format!("stage-verify-spec --python none {ENV_DIR}"), &server);
     assert_eq!(ran.status, Some(1), "{ran:?}");
     assert!(ran.stdout.contains("\"code\":\"parse_error\""), "{ran:?}");
 }
