@@ -1,26 +1,26 @@
-//! An author of tasks: what a good model would answer to the prompts of stage-amplify, made up.
+//! An author of tasks: generated answers to the prompts of stage-amplify, as a good model gives them.
 //!
-//! Its tasks are about settling accounts, each with a description unlike any other's, and it tells from the
-//! last lines of a prompt what is asked for.
+//! Its tasks settle accounts, each with a distinct description. The last lines of a prompt tell which answer is
+//! wanted.
 
-#![expect(clippy::unwrap_used, reason = "a prompt that is not understood fails the test")]
+#![expect(clippy::unwrap_used, reason = "an unknown prompt fails the test")]
 
 use serde_json::{Value, json};
 
-use crate::{Answer, Asked};
+use crate::{Asked, Reply};
 
-/// Words without meaning, for descriptions that are unlike one another.
+/// Words for distinct descriptions.
 const WORDS: [&str; 16] = [
     "ledger", "invoice", "journal", "budget", "tax", "asset", "refund", "report", "branch", "audit",
     "period", "account", "vendor", "export", "balance", "currency",
 ];
 
-/// The name of the `number`th task that the answers here are about.
+/// The name of the `number`th task.
 pub fn task(number: usize) -> String {
     format!("settle_account_{number}")
 }
 
-/// A description that is unlike that of any other number.
+/// A description that differs from that of any other number.
 pub fn description(number: usize) -> String {
     let words: Vec<&str> = (0..30).map(|n| WORDS[(number * 7 + n * (number + 3)) % WORDS.len()]).collect();
     format!("Settle account {number}: {}.", words.join(" "))
@@ -80,10 +80,10 @@ pub fn files(env_id: &str, task: &str, description: &str) -> [(&'static str, Str
     ]
 }
 
-/// What a call is for.
+/// The purpose of a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
-    /// So many rows.
+    /// This number of rows of the plan.
     Plan(usize),
     /// The README of this task.
     Readme(String),
@@ -91,7 +91,7 @@ pub enum Call {
     Files(String),
 }
 
-/// Tells from the last lines of a request what it is for.
+/// Reads the purpose of a request from its last lines.
 pub fn call(asked: &Asked) -> Call {
     let own = asked.prompt.rsplit_once("\n# Now\n").unwrap().1;
     let between = |text: &str, left: &str, right: &str| {
@@ -112,9 +112,9 @@ pub fn number(task: &str) -> usize {
     task.rsplit('_').next().unwrap().parse().unwrap()
 }
 
-/// A good answer to a call. Rows are numbered on from those that the prompt shows.
-pub fn good(asked: &Asked) -> Answer {
-    Answer::new(match call(asked) {
+/// A good answer to a call. Rows continue the numbering of those in the prompt.
+pub fn good(asked: &Asked) -> Reply {
+    Reply::new(match call(asked) {
         Call::Plan(count) => {
             let planned = (1..=1000).find(|&n| !asked.prompt.contains(&format!("\"{}\"", task(n)))).unwrap();
             let rows: Vec<Value> = (planned..planned + count).map(row).collect();
@@ -125,7 +125,7 @@ pub fn good(asked: &Asked) -> Answer {
     })
 }
 
-/// The environment's id, as the prompt for files demands it.
+/// The environment's id in the prompt for files.
 fn env_id(prompt: &str) -> &str {
     let rest = prompt.split_once("`env_id` is `").map(|(_, rest)| rest);
     rest.and_then(|rest| rest.split('`').next()).unwrap_or_default()

@@ -1,15 +1,15 @@
-//! Faults at fixed rates, the same in every run.
+//! Faults at fixed rates, identical in every run.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{Answer, Asked, End, Format, Play};
+use crate::{Asked, End, Format, Play, Reply};
 
-/// How often each fault strikes, from 0 to 1.
+/// The rate of each fault, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Rates {
-    /// 429, with a wait in the vendor's own spelling.
+    /// 429, with a wait in the provider's format.
     pub rate_limited: f64,
     /// 500.
     pub server_error: f64,
@@ -17,11 +17,11 @@ pub struct Rates {
     pub overloaded: f64,
     /// The connection is cut within the answer.
     pub cut: f64,
-    /// The answer stops half-way, and nothing more comes.
+    /// The answer stops half-way without an end.
     pub stall: f64,
-    /// The answer is prose, without anything that was asked for.
+    /// The answer is unusable prose.
     pub prose: f64,
-    /// The answer reaches the limit of tokens half-way.
+    /// The answer is cut off half-way by the token limit.
     pub truncated: f64,
 }
 
@@ -37,8 +37,8 @@ impl Rates {
         truncated: 0.02,
     };
 
-    /// `answer`, or the fault that strikes this request. `wait` is what a 429 asks for.
-    pub fn strike(&self, asked: &Asked, answer: Answer, wait: Duration) -> Play {
+    /// The fault for this request, or `answer`. `wait` is the wait of a 429.
+    pub fn strike(&self, asked: &Asked, answer: Reply, wait: Duration) -> Play {
         let mut left = chance(asked.number);
         let mut strikes = |rate: f64| {
             left -= rate;
@@ -55,18 +55,18 @@ impl Rates {
         } else if strikes(self.stall) {
             Play::Stall(answer, Duration::from_hours(1))
         } else if strikes(self.prose) {
-            Play::Answer(Answer { text: "I would rather talk about something else.".to_owned(), ..answer })
+            Play::Answer(Reply { text: "I would rather talk about something else.".to_owned(), ..answer })
         } else if strikes(self.truncated) {
             let half = (0..=answer.text.len() / 2).rev().find(|end| answer.text.is_char_boundary(*end));
             let text = answer.text.get(..half.unwrap_or(0)).unwrap_or_default().to_owned();
-            Play::Answer(Answer { text, end: End::Cut, ..answer })
+            Play::Answer(Reply { text, end: End::Cut, ..answer })
         } else {
             Play::Answer(answer)
         }
     }
 }
 
-/// A number from 0 to 1 for every request number, spread evenly.
+/// A number from 0 to 1 for a request number, uniformly distributed.
 fn chance(number: usize) -> f64 {
     // SplitMix64.
     let mut x = (number as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -76,7 +76,7 @@ fn chance(number: usize) -> f64 {
     f64::from(u32::try_from(x >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
-/// A 429 that asks to wait, as each vendor spells it.
+/// A 429 with a wait, in the provider's format.
 pub fn rate_limited(format: Format, wait: Duration) -> Play {
     let seconds = wait.as_secs_f64();
     match format {

@@ -1,9 +1,9 @@
-//! As much of HTTP/1.1 as clients of models use.
+//! The subset of HTTP/1.1 that model clients use.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 
-/// A request as it came.
+/// A request as received.
 pub(crate) struct Incoming {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
@@ -44,7 +44,7 @@ pub(crate) fn respond(
     output.write_all(response.as_bytes())
 }
 
-/// Begins a stream of events.
+/// Starts a stream of events.
 pub(crate) fn begin_stream(output: &mut TcpStream) -> io::Result<()> {
     output.write_all(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",

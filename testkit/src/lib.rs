@@ -1,11 +1,11 @@
-//! Support for tests and benchmarks, no part of the product: programs that are run to their end ([`Ran`]), and a
-//! server on the loopback interface that speaks like the vendors' servers, writes down every request, and can
-//! misbehave.
+//! Support for tests and benchmarks, not part of the product: a temporary workspace ([`Workspace`]), programs that
+//! are run to completion ([`Ran`]), and a model server on the loopback interface ([`Server`]) that speaks the
+//! providers' formats, logs every request, and can fail on purpose.
 //!
 //! ```
-//! use testkit::{Answer, Play, Server};
+//! use testkit::{Reply, Play, Server};
 //!
-//! let server = Server::start(|asked| Play::Answer(Answer::new(format!("You said: {}", asked.prompt))));
+//! let server = Server::start(|asked| Play::Answer(Reply::new(format!("You said: {}", asked.prompt))));
 //! // … point GEMINI_BASE_URL, ANTHROPIC_BASE_URL or OPENAI_BASE_URL at server.url(), and ask …
 //! assert!(server.log().is_empty());
 //! ```
@@ -26,32 +26,32 @@ pub use ran::Ran;
 pub use server::Server;
 pub use workspace::{ENV, ENV_DIR, ENVIRONMENTS, VERIFIER, Workspace, files_below, names_in};
 
-/// A request that has come.
+/// A request that has arrived.
 #[derive(Clone, Debug, Serialize)]
 pub struct Asked {
     /// Its number, from 1, in the order of arrival.
     pub number: usize,
     /// The format that it is in.
     pub format: Format,
-    /// The model that is asked for.
+    /// The requested model.
     pub model: String,
-    /// Headers, with their names in small letters.
+    /// Headers; their names are in lower case.
     pub headers: Vec<(String, String)>,
-    /// The whole text that the model is told, of all parts and messages.
+    /// The text of all parts and messages.
     pub prompt: String,
-    /// How many bytes of `prompt` are the beginning of an earlier one as well.
+    /// The length in bytes of the longest prefix that `prompt` shares with an earlier one.
     pub shared_bytes: usize,
-    /// Where the caller set a cache breakpoint: after so many bytes of `prompt`.
+    /// The offset in bytes of the cache breakpoint in `prompt`.
     pub breakpoint: Option<usize>,
-    /// The most tokens that the answer may have.
+    /// The limit of output tokens.
     pub max_tokens: Option<u64>,
-    /// The body as it came.
+    /// The body as received.
     #[serde(skip)]
     pub body: serde_json::Value,
 }
 
 impl Asked {
-    /// The header of this name, in small letters.
+    /// The value of a header. The name is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
@@ -69,20 +69,20 @@ pub enum Format {
     OpenAi,
 }
 
-/// What the server does about a request.
+/// How the server responds to a request.
 #[derive(Clone, Debug)]
 pub enum Play {
-    /// Streams an answer to its end.
-    Answer(Answer),
-    /// Gives the answer as one JSON text, not as a stream.
-    Unstreamed(Answer),
+    /// Streams a whole answer.
+    Answer(Reply),
+    /// Sends the answer as one JSON text, not as a stream.
+    Unstreamed(Reply),
     /// Streams half of an answer and closes the connection.
-    Cut(Answer),
-    /// Streams half of an answer and says no more, for so long.
-    Stall(Answer, Duration),
-    /// Streams half of an answer, then an error event of the vendor's kind.
-    ErrorInStream(Answer, String),
-    /// Answers with this status, headers and body.
+    Cut(Reply),
+    /// Streams half of an answer, then stays silent for this time.
+    Stall(Reply, Duration),
+    /// Streams half of an answer, then an error event in the provider's format.
+    ErrorInStream(Reply, String),
+    /// Responds with this status, headers and body.
     Status(u16, Vec<(&'static str, String)>, String),
     /// Sends these bytes and closes the connection.
     Raw(Vec<u8>),
@@ -101,34 +101,34 @@ impl Play {
     }
 }
 
-/// Something to say.
+/// The answer of the model, and how fast it is sent.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Reply {
     /// The text.
     pub text: String,
-    /// Why it ends.
+    /// Why the answer ends.
     pub end: End,
-    /// How long until the first piece.
+    /// The time until the first piece.
     pub first: Duration,
-    /// How long until the last piece.
+    /// The time until the last piece.
     pub last: Duration,
-    /// In how many pieces it comes.
+    /// The number of pieces.
     pub pieces: usize,
 }
 
-impl Answer {
-    /// A text that comes at once, in a few pieces.
+impl Reply {
+    /// A text that is sent at once, in a few pieces.
     pub fn new(text: impl Into<String>) -> Self {
         Self { text: text.into(), end: End::Finished, first: Duration::ZERO, last: Duration::ZERO, pieces: 4 }
     }
 
-    /// The same, but it takes so long.
+    /// Sets the times until the first and the last piece.
     #[must_use]
     pub fn taking(self, first: Duration, last: Duration) -> Self {
         Self { first, last, ..self }
     }
 
-    /// The same, but it ends for another reason.
+    /// Sets the reason for the end.
     #[must_use]
     pub fn ending(self, end: End) -> Self {
         Self { end, ..self }
@@ -144,19 +144,19 @@ pub enum End {
     Cut,
     /// The model refuses.
     Refused,
-    /// The vendor's filter struck.
+    /// A filter of the provider stopped it.
     Filtered,
 }
 
-/// What became of a request.
+/// A request and its response.
 #[derive(Clone, Debug, Serialize)]
 pub struct Logged {
     /// The request.
     pub asked: Asked,
     /// The text of the answer, if all of it was sent.
     pub given: Option<String>,
-    /// When it came and when it was done with, in seconds from the server's start.
+    /// When it arrived, in seconds from the start of the server.
     pub came: f64,
-    /// See `came`; `None` while it is at work.
+    /// When it was answered, in seconds from the start of the server; `None` until then.
     pub done: Option<f64>,
 }

@@ -1,4 +1,4 @@
-//! `loopback-model`: a model's server to try things against, by hand or from a benchmark.
+//! `loopback-model`: a model server for benchmarks and manual tests.
 
 use std::io::{self, Write};
 use std::thread;
@@ -6,15 +6,15 @@ use std::time::Duration;
 
 use clap::Parser;
 use testkit::faults::Rates;
-use testkit::{Answer, Server, author};
+use testkit::{Reply, Server, author};
 
-/// Serves a made-up model on the loopback interface, in the formats of Anthropic, Gemini and OpenAI.
+/// Serves a simulated model on the loopback interface, in the formats of Anthropic, Gemini and OpenAI.
 ///
 /// Prints its address. Point ANTHROPIC_BASE_URL, GEMINI_BASE_URL or OPENAI_BASE_URL at it.
 #[derive(Parser)]
 #[command(version)]
 struct Args {
-    /// The port; 0 takes any that is free.
+    /// The port; 0 takes a free one.
     #[arg(long, default_value_t = 0)]
     port: u16,
     /// Seconds until the first piece of an answer.
@@ -26,13 +26,13 @@ struct Args {
     /// The length of an answer, in bytes.
     #[arg(long, default_value_t = 20_000)]
     bytes: usize,
-    /// In how many pieces an answer comes.
+    /// The number of pieces of an answer.
     #[arg(long, default_value_t = 20)]
     pieces: usize,
-    /// Write tasks, as stage-amplify asks for them, in place of a text of some length.
+    /// Answer the prompts of stage-amplify with tasks instead of filler text.
     #[arg(long)]
     author: bool,
-    /// Fail now and then, as on a bad day.
+    /// Inject faults at the rates of a bad day.
     #[arg(long)]
     bad_day: bool,
 }
@@ -43,8 +43,8 @@ fn main() -> io::Result<()> {
     let (first, last) = (Duration::from_secs_f64(args.first), Duration::from_secs_f64(args.last));
     let rates = if args.bad_day { Rates::BAD_DAY } else { Rates::default() };
     let server = Server::at(args.port, move |asked| {
-        let answer = if args.author { author::good(asked) } else { Answer::new(text.clone()) };
-        let answer = Answer { pieces: args.pieces, ..answer }.taking(first, last);
+        let answer = if args.author { author::good(asked) } else { Reply::new(text.clone()) };
+        let answer = Reply { pieces: args.pieces, ..answer }.taking(first, last);
         rates.strike(asked, answer, Duration::from_secs(1))
     })?;
     writeln!(io::stdout(), "{}", server.url())?;

@@ -1,4 +1,4 @@
-//! The server: a thread for every connection, and a log of all that was asked.
+//! The server: one thread per connection, and a log of all requests.
 
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,9 +7,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::{Answer, Asked, Logged, Play, http, wire};
+use crate::{Asked, Logged, Play, Reply, http, wire};
 
-/// Threads that mostly sleep need little.
+/// Enough for threads that mostly sleep.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// How long [`Server::wait_for`] waits.
@@ -26,14 +26,14 @@ struct Shared {
     model: Box<dyn Fn(&Asked) -> Play + Send + Sync>,
     started: Instant,
     log: Mutex<Vec<Logged>>,
-    /// Something was added to the log.
+    /// Notified when a request is added to the log.
     logged: Condvar,
     connections: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
 }
 
 impl Server {
-    /// A server at a port of its own, which does with every request what `model` says.
+    /// Starts a server at a free port. `model` decides how it responds to each request.
     pub fn start(model: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> Self {
         match Self::at(0, model) {
             Ok(server) => server,
@@ -41,7 +41,7 @@ impl Server {
         }
     }
 
-    /// A server at this port.
+    /// Starts a server at this port; 0 takes a free one.
     pub fn at(port: u16, model: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let address = listener.local_addr()?;
@@ -63,42 +63,39 @@ impl Server {
         format!("http://{}", self.address)
     }
 
-    /// What was asked so far, in the order of arrival.
+    /// The requests so far, in the order of arrival.
     pub fn log(&self) -> Vec<Logged> {
         lock(&self.shared.log).clone()
     }
 
-    /// Waits until so many requests have arrived; panics after a minute.
+    /// Waits until this number of requests has arrived; panics after a minute.
     #[track_caller]
     pub fn wait_for(&self, requests: usize) {
         let log = lock(&self.shared.log);
         let waited = self.shared.logged.wait_timeout_while(log, PATIENCE, |log| log.len() < requests);
         let (log, _) = waited.unwrap_or_else(PoisonError::into_inner);
         let arrived = log.len();
-        // Not to be poisoned by the panic.
+        // Unlocked before the panic.
         drop(log);
         assert!(arrived >= requests, "{arrived} of {requests} requests arrived within {PATIENCE:?}");
     }
 
-    /// How many connections were made to it.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         lock(&self.shared.connections).len()
     }
 
-    /// The most requests that were at work at the same time.
+    /// The highest number of requests in flight at the same time.
     pub fn most_at_once(&self) -> usize {
         let log = lock(&self.shared.log);
-        let at_work = |when: f64| {
-            log.iter().filter(|one| one.came <= when && one.done.is_none_or(|done| done > when)).count()
-        };
-        log.iter().map(|one| at_work(one.came)).max().unwrap_or(0)
+        log.iter().map(|one| in_flight(&log, one.came)).max().unwrap_or(0)
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        // Wakes the one who accepts.
+        // Wakes the accepting thread.
         drop(TcpStream::connect(self.address));
         for connection in lock(&self.shared.connections).drain(..) {
             drop(connection.shutdown(Shutdown::Both));
@@ -107,6 +104,11 @@ impl Drop for Server {
             drop(listener.join());
         }
     }
+}
+
+/// The number of requests in flight at a time in seconds from the start of the server.
+fn in_flight(log: &[Logged], when: f64) -> usize {
+    log.iter().filter(|one| one.came <= when && one.done.is_none_or(|done| done > when)).count()
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -123,7 +125,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             lock(&shared.connections).push(clone);
         }
         let shared = Arc::clone(shared);
-        // What goes wrong with one connection is the client's to notice.
+        // Errors of a connection are for the client to notice.
         let serve = move || drop(serve(connection, &shared));
         drop(thread::Builder::new().stack_size(STACK_BYTES).spawn(serve));
     }
@@ -135,7 +137,7 @@ fn serve(connection: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut input = BufReader::new(connection);
     while let Some(incoming) = http::read(&mut input)? {
         let Some(asked) = wire::read(&incoming) else {
-            http::respond(&mut output, 400, &[], "no request that this server knows")?;
+            http::respond(&mut output, 400, &[], "unknown request")?;
             continue;
         };
         let asked = shared.come(asked);
@@ -175,7 +177,7 @@ fn common_prefix(a: &str, b: &str) -> usize {
     blocks * BLOCK + rest.take_while(|(a, b)| a == b).count()
 }
 
-/// Does what is to be done about a request. Returns the text of the answer, if all of it was sent.
+/// Responds to a request. Returns the text of the answer, if all of it was sent.
 fn play(output: &mut TcpStream, asked: &Asked, play: Play, shared: &Shared) -> io::Result<Option<String>> {
     match play {
         Play::Answer(answer) => {
@@ -221,8 +223,8 @@ fn play(output: &mut TcpStream, asked: &Asked, play: Play, shared: &Shared) -> i
     Ok(None)
 }
 
-/// Streams so many pieces of an answer; all of it if there are no more.
-fn stream(output: &mut TcpStream, asked: &Asked, answer: &Answer, pieces: usize) -> io::Result<()> {
+/// Streams at most this number of pieces of an answer, and the end if no piece is left.
+fn stream(output: &mut TcpStream, asked: &Asked, answer: &Reply, pieces: usize) -> io::Result<()> {
     let events = wire::events(asked, answer);
     thread::sleep(answer.first);
     http::begin_stream(output)?;
@@ -240,7 +242,7 @@ fn stream(output: &mut TcpStream, asked: &Asked, answer: &Answer, pieces: usize)
     Ok(())
 }
 
-/// Sleeps in short naps, so that a server that is dropped is not waited for.
+/// Sleeps in short intervals, to end soon after the server is dropped.
 fn sleep(duration: Duration, shared: &Shared) {
     let end = Instant::now() + duration;
     while Instant::now() < end && !shared.stopped.load(Ordering::SeqCst) {

@@ -1,11 +1,11 @@
-//! The vendors' formats, from the server's side.
+//! The providers' formats, from the server's side.
 
 use serde_json::{Value, json};
 
 use crate::http::Incoming;
-use crate::{Answer, Asked, End, Format};
+use crate::{Asked, End, Format, Reply};
 
-/// Reads what a request asks for; `number` and `shared_bytes` are the server's to fill in.
+/// Reads a request. The server fills in `number` and `shared_bytes`.
 pub(crate) fn read(incoming: &Incoming) -> Option<Asked> {
     let body: Value = serde_json::from_slice(&incoming.body).ok()?;
     let path = incoming.path.as_str();
@@ -53,7 +53,7 @@ fn collect(value: &Value, prompt: &mut String, breakpoint: &mut Option<usize>) {
     }
 }
 
-/// The tokens of a call: one for every four bytes, and what an earlier prompt begins with is cached.
+/// The tokens of a call: one per four bytes. The prefix shared with an earlier prompt is cached.
 struct Tokens {
     input: usize,
     cached: usize,
@@ -74,8 +74,8 @@ pub(crate) struct Events {
     pub(crate) after: String,
 }
 
-/// The events that an answer consists of.
-pub(crate) fn events(asked: &Asked, answer: &Answer) -> Events {
+/// The events of an answer.
+pub(crate) fn events(asked: &Asked, answer: &Reply) -> Events {
     let pieces = split(&answer.text, answer.pieces.max(1));
     let tokens = Tokens::of(asked, &answer.text);
     match asked.format {
@@ -86,7 +86,7 @@ pub(crate) fn events(asked: &Asked, answer: &Answer) -> Events {
 }
 
 /// The answer as one JSON text.
-pub(crate) fn whole(asked: &Asked, answer: &Answer) -> Value {
+pub(crate) fn whole(asked: &Asked, answer: &Reply) -> Value {
     let tokens = Tokens::of(asked, &answer.text);
     match asked.format {
         Format::Anthropic => json!({
@@ -115,7 +115,7 @@ pub(crate) fn error_event(format: Format, kind: &str) -> String {
     event(&error)
 }
 
-/// An event that says a little, in a stream without end.
+/// One event of an endless stream.
 pub(crate) fn filler(format: Format) -> String {
     event(&match format {
         Format::Anthropic => json!({"type": "content_block_delta", "index": 0,
@@ -127,7 +127,7 @@ pub(crate) fn filler(format: Format) -> String {
     })
 }
 
-fn anthropic(asked: &Asked, answer: &Answer, pieces: &[&str], tokens: &Tokens) -> Events {
+fn anthropic(asked: &Asked, answer: &Reply, pieces: &[&str], tokens: &Tokens) -> Events {
     let start = json!({"type": "message_start", "message": {"id": "msg_1", "type": "message",
         "role": "assistant", "model": asked.model, "content": [], "stop_reason": null,
         "usage": anthropic_usage(asked, &Tokens { output: 1, ..*tokens })}});
@@ -168,7 +168,7 @@ fn anthropic_end(end: End) -> &'static str {
     }
 }
 
-fn gemini(asked: &Asked, answer: &Answer, pieces: &[&str], tokens: &Tokens) -> Events {
+fn gemini(asked: &Asked, answer: &Reply, pieces: &[&str], tokens: &Tokens) -> Events {
     let thought = json!({"candidates": [{"content": {"parts": [{"text": "hm", "thought": true}]}}]});
     Events {
         before: event(&thought),
@@ -201,7 +201,7 @@ fn gemini_event(asked: &Asked, text: &str, end: Option<End>, tokens: Option<&Tok
     event
 }
 
-fn openai(asked: &Asked, answer: &Answer, pieces: &[&str], tokens: &Tokens) -> Events {
+fn openai(asked: &Asked, answer: &Reply, pieces: &[&str], tokens: &Tokens) -> Events {
     let chunk = |choices: Value, usage: Value| {
         event(
             &json!({"object": "chat.completion.chunk", "model": asked.model, "choices": choices, "usage": usage}),
@@ -244,7 +244,7 @@ fn named(data: &Value) -> String {
     format!("event: {}\ndata: {data}\n\n", data["type"].as_str().unwrap_or_default())
 }
 
-/// `text` in so many pieces of about the same length.
+/// Splits `text` into this number of pieces of about the same length.
 fn split(text: &str, pieces: usize) -> Vec<&str> {
     let length = text.len().div_ceil(pieces).max(1);
     let mut rest = text;

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::Value;
-use testkit::{Answer, End, Play, Server};
+use testkit::{End, Play, Reply, Server};
 
 use crate::world::{
     Call, KEY, Ran, World, call, calls, description, files_answer, good, good_server, kinds_and_tasks,
@@ -52,7 +52,7 @@ fn a_plan_that_falls_short_is_completed() {
             4 => vec![row(2), row(3), row(4), row(5)],
             _ => vec![row(6), row(7)],
         };
-        Play::Answer(Answer::new(plan_answer(&rows)))
+        Play::Answer(Reply::new(plan_answer(&rows)))
     });
     let ran = world.run_at(&server, &["--count", "6", "--pass", "plan"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
@@ -92,7 +92,7 @@ fn a_lopsided_plan_is_asked_to_be_wider() {
                 row
             })
             .collect();
-        Play::Answer(Answer::new(plan_answer(&rows)))
+        Play::Answer(Reply::new(plan_answer(&rows)))
     });
     let ran = world.run_at(&server, &["--count", "8", "--pass", "plan"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
@@ -108,7 +108,7 @@ fn a_lopsided_plan_is_asked_to_be_wider() {
 fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
     let world = World::new();
     let server = Server::start(|asked| match call(asked) {
-        Call::Plan(_) => Play::Answer(Answer::new(plan_answer(&[row(1), row(2)]))),
+        Call::Plan(_) => Play::Answer(Reply::new(plan_answer(&[row(1), row(2)]))),
         _ => Play::Answer(good(asked)),
     });
     let ran = world.run_at(&server, &["--count", "4"]);
@@ -158,12 +158,10 @@ fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
     let server = Server::start(|asked| {
         let first = !asked.prompt.contains("could not be used");
         match call(asked) {
-            Call::Readme(name) if first && name == task(1) => {
-                Play::Answer(Answer::new("I would rather not."))
-            }
+            Call::Readme(name) if first && name == task(1) => Play::Answer(Reply::new("I would rather not.")),
             Call::Readme(name) if first && name == task(2) => Play::Answer(good(asked).ending(End::Cut)),
             Call::Files(name) if first && name == task(3) => {
-                Play::Answer(Answer::new("Done! All files are written."))
+                Play::Answer(Reply::new("Done! All files are written."))
             }
             _ => Play::Answer(good(asked)),
         }
@@ -178,7 +176,7 @@ fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
 fn what_stays_unusable_is_a_failure() {
     let world = World::new();
     let server = Server::start(|asked| match call(asked) {
-        Call::Files(name) if name == task(2) => Play::Answer(Answer::new("No files today.")),
+        Call::Files(name) if name == task(2) => Play::Answer(Reply::new("No files today.")),
         _ => Play::Answer(good(asked)),
     });
     let ran = world.run_at(&server, &["--count", "3", "--max-candidates", "2"]);
@@ -199,7 +197,7 @@ fn a_copy_of_another_task_is_asked_for_again() {
         Call::Readme(name)
             if number(&name) == 3 && !asked.prompt.contains("nearly that of settle_account_1") =>
         {
-            Play::Answer(Answer::new(readme_answer(&name, &description(1))))
+            Play::Answer(Reply::new(readme_answer(&name, &description(1))))
         }
         _ => Play::Answer(good(asked)),
     });
@@ -215,8 +213,8 @@ fn a_copy_of_another_task_is_asked_for_again() {
 fn a_task_that_stays_a_copy_is_a_failure() {
     let world = World::new();
     let server = Server::start(|asked| match call(asked) {
-        Call::Readme(name) => Play::Answer(Answer::new(readme_answer(&name, &description(1)))),
-        Call::Files(name) => Play::Answer(Answer::new(files_answer(&name, &description(1)))),
+        Call::Readme(name) => Play::Answer(Reply::new(readme_answer(&name, &description(1)))),
+        Call::Files(name) => Play::Answer(Reply::new(files_answer(&name, &description(1)))),
         Call::Plan(_) => Play::Answer(good(asked)),
     });
     let ran = world.run_at(&server, &["--count", "2"]);
@@ -242,7 +240,7 @@ fn quotas_of_a_profile_are_met() {
                 row
             })
             .collect();
-        Play::Answer(Answer::new(plan_answer(&rows)))
+        Play::Answer(Reply::new(plan_answer(&rows)))
     });
     let ran =
         world.run_at(&server, &["--count", "8", "--pass", "plan", "--profile", profile.to_str().unwrap()]);

@@ -1,7 +1,7 @@
 //! The passes on existing tasks: fixtures and repair.
 
 use serde_json::{Value, json};
-use testkit::{Answer, Play, Server};
+use testkit::{Play, Reply, Server};
 
 use crate::world::{Ran, World, description, good_server, kinds_and_tasks, task};
 
@@ -41,7 +41,7 @@ fn repairing_server() -> Server {
         let verifier = format!(
             "def verify_{name}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"repaired\"}}\n"
         );
-        Play::Answer(Answer::new(format!("````verifier.py\n{verifier}````\n")))
+        Play::Answer(Reply::new(format!("````verifier.py\n{verifier}````\n")))
     })
 }
 
@@ -87,7 +87,7 @@ fn fixtures_are_written_without_sight_of_the_verifier() {
         } else {
             "I have none."
         };
-        Play::Answer(Answer::new(text))
+        Play::Answer(Reply::new(text))
     });
     let ran = run_on(&world, &server, &["--pass", "fixtures", "--max-candidates", "2"], &files);
     assert_eq!(ran.status, Some(1), "{ran:?}");
@@ -115,7 +115,7 @@ fn a_repair_shows_the_checklist() {
 #[test]
 fn a_quarantined_task_gets_no_fixtures() {
     let (world, _) = world_with_tasks(2);
-    let server = Server::start(|_| Play::Answer(Answer::new("I have none.")));
+    let server = Server::start(|_| Play::Answer(Reply::new("I have none.")));
     let record = |name: &str, status: &str| {
         let dir = world.env_dir().join("tasks").join(name);
         json!({"record": "task", "env": "demo_env", "task": name, "dir": dir, "status": status}).to_string()

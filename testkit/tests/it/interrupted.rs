@@ -1,4 +1,4 @@
-//! Runs that are killed, and runs that meet another.
+//! Runs that are killed, and concurrent runs.
 
 use std::collections::BTreeMap;
 use std::process::Stdio;
@@ -11,7 +11,7 @@ use testkit::{Play, Ran, Server};
 
 use crate::world::{World, author_server};
 
-/// A server that answers a number of calls and keeps all further ones waiting, for good.
+/// A server that answers a number of calls and never answers further ones.
 fn server_that_hangs_after(answers: usize) -> Server {
     let (keep, never) = mpsc::channel::<()>();
     let never = Mutex::new(never);
@@ -24,7 +24,7 @@ fn server_that_hangs_after(answers: usize) -> Server {
     })
 }
 
-/// Labels of the whole lines of a journal.
+/// Labels of the complete lines of the journal.
 fn journalled(world: &World) -> Vec<String> {
     let text = fs_err::read_to_string(world.run_dir().join("answers.jsonl")).unwrap_or_default();
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
@@ -42,7 +42,7 @@ fn label(call: &Call) -> String {
 }
 
 #[test]
-fn after_a_kill_nothing_that_was_paid_for_is_asked_again() {
+fn after_a_kill_paid_answers_are_not_requested_again() {
     let undisturbed = World::new();
     let rest = "stage-extract $A < task_generation_runs/demo_env/files.jsonl | stage-verify-spec $A --python none >/dev/null";
     let propose = "stage-propose $A --software Books --agent existing >/dev/null";

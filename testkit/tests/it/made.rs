@@ -7,7 +7,7 @@ use testkit::{ENV, ENVIRONMENTS, Ran, Server};
 
 use crate::world::{World, author_server, program, repository};
 
-/// `make` with these arguments, on a world, with the stages that are built already.
+/// Runs `make` with these arguments in a workspace, with the stages that are already built.
 fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
     let bin = program("stage-amplify");
     Ran::of(
@@ -51,7 +51,7 @@ fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
 }
 
 #[test]
-fn more_tasks_are_added_to_those_that_are_there() {
+fn more_tasks_are_added_to_existing_ones() {
     let (world, server) = (World::new(), author_server());
     assert_eq!(make(&world, &server, &["run"]).status, Some(0));
     let more = make(&world, &server, &["run", "COUNT=6"]);
@@ -71,7 +71,7 @@ fn a_stage_is_swapped_by_a_variable() {
 }
 
 #[test]
-fn what_make_cannot_do_it_says() {
+fn unsupported_arguments_are_reported() {
     let (world, server) = (World::new(), author_server());
     let spaces = make(&world, &server, &["run", "WORKSPACE=a b"]);
     assert_eq!(spaces.status, Some(2));
@@ -82,7 +82,7 @@ fn what_make_cannot_do_it_says() {
 }
 
 #[test]
-fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
+fn the_demo_writes_fourteen_good_tasks_and_a_second_run_does_nothing() {
     let (world, server) = (World::new(), author_server());
     let demo = format!("DEMO={}", world.path("demo").display());
     let first = make(&world, &server, &["demo", &demo]);
@@ -99,7 +99,7 @@ fn the_demo_makes_fourteen_good_tasks_and_again_nothing() {
     assert_eq!(server.log().len(), 0);
 }
 
-/// A verifier that passes everything gets past the spec check, not past the probe.
+/// A verifier that passes everything is accepted by the spec check and rejected by the probe.
 #[test]
 fn a_task_that_was_found_bad_is_repaired() {
     let (world, server) = (World::new(), author_server());
@@ -108,7 +108,7 @@ fn a_task_that_was_found_bad_is_repaired() {
         "ENV_DIR=gnucash_env",
         "COUNT=14",
         "MODEL=replay:examples/demo/answers.jsonl",
-        // Where the kernel cannot confine a verifier, this test's own need not be confined.
+        // Works where the kernel cannot confine a verifier: the verifiers of this test are harmless.
         "PROBE=$(BIN)/stage-probe $(HERE) --unsafe --mutants 0 --repeat 1",
     ];
     copy_tree(&repository().join("examples/demo/benchmarks"), &world.path("benchmarks"));

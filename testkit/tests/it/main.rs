@@ -1,5 +1,4 @@
-//! The stages together, as people chain them: in pipes, through make, interrupted, and with stages of
-//! somebody else in between.
+//! The stages together: in pipes, through make, interrupted, and with custom stages in between.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -39,9 +39,9 @@ fn two_runs_in_two_places_are_the_same_to_the_byte() {
     assert_eq!(results[0], results[1]);
 }
 
-/// The model keeps the last task's files back until the first task's verdict has come out at the other end.
+/// The model holds back the last task's files until the chain has written the first task's verdict.
 #[test]
-fn a_verdict_comes_out_while_calls_are_still_out() {
+fn a_verdict_is_written_while_calls_are_in_flight() {
     let world = World::new();
     let (release, released) = mpsc::channel::<()>();
     let released = Mutex::new(released);
@@ -72,7 +72,7 @@ fn a_verdict_comes_out_while_calls_are_still_out() {
 }
 
 #[test]
-fn a_stage_of_somebody_else_can_stand_anywhere() {
+fn a_custom_stage_can_stand_anywhere() {
     let world = World::new();
     let ran = world.shell(
         &CHAIN.replace("| stage-extract", "| drop_by_difficulty.py very_hard | stage-extract"),
@@ -90,7 +90,7 @@ fn a_stage_of_somebody_else_can_stand_anywhere() {
 }
 
 #[test]
-fn what_no_stage_knows_reaches_the_end_as_it_was() {
+fn unknown_records_pass_through_unchanged() {
     let world = World::new();
     let line = r#"{"record":"mine",  "x": 1.50, "env":"e"}"#;
     let chain = "stage-extract $A | stage-verify-spec $A --python none";
@@ -102,7 +102,7 @@ fn what_no_stage_knows_reaches_the_end_as_it_was() {
 fn a_closed_pipe_ends_the_chain_quietly() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(&format!("{CHAIN} 2>errors | head -n 1 >first; cat errors"), &server);
-    // It may be done before the pipe is closed, and say that there were "0 errors".
+    // It may finish before the pipe is closed and print "0 errors".
     assert!(!ran.stdout.contains("panicked") && !ran.stdout.contains("error:"), "{ran:?}");
     assert!(fs_err::read_to_string(world.path("first")).unwrap().contains("verdict"));
 }

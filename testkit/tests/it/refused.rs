@@ -1,4 +1,4 @@
-//! Rubbish in: one clear message, the right exit status, no panic.
+//! Invalid input: one clear message, the right exit status, no panic.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -6,8 +6,7 @@ use testkit::{ENV, ENV_DIR, Server};
 
 use crate::world::{World, author_server};
 
-/// Runs a command that cannot work. It ends with `code` and one line on standard error that has all of
-/// `words`.
+/// Runs a command that fails. It exits with `code` and prints one error that contains all of `words`.
 fn check(world: &World, server: &Server, script: &str, code: i32, words: &[&str]) {
     let ran = world.shell(script, server);
     assert_eq!(ran.status, Some(code), "{script}: {ran:?}");
@@ -51,7 +50,7 @@ fn broken_lines_are_reported_by_number_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_run_directory_that_cannot_be_made_is_named() {
+fn a_run_directory_that_cannot_be_created_is_named() {
     let (world, server) = (World::new(), author_server());
     fs_err::write(world.path("file"), "").unwrap();
     let script = "stage-amplify $A --software Books --count 2 --run-dir file/run";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use model_client::{AskError, CallSettings, Journal, Limit};
 use serde_json::json;
 use testkit::faults::{self, Rates};
-use testkit::{Answer as Said, Format, Play, Server};
+use testkit::{Format, Play, Reply as Said, Server};
 
 use super::{Fixture, client, impatient, on_threads, settings};
 

@@ -3,7 +3,7 @@
 use common::interrupt::Interrupt;
 use model_client::{AskError, Client, Fault, Journal, ModelError, ModelTable};
 use serde_json::json;
-use testkit::{Answer as Said, Play, Server};
+use testkit::{Play, Reply as Said, Server};
 
 use super::{CANARY, Fixture, request, settings};
 

@@ -6,7 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use model_client::{AskError, CallSettings, Limit, Prefix, Request};
-use testkit::{Answer as Said, Play, Server};
+use testkit::{Play, Reply as Said, Server};
 
 use super::{Fixture, request, settings};
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::interrupt::Interrupt;
 use model_client::{AskError, CallSettings, Journal};
 use rustix::process::{Pid, Signal, kill_process};
-use testkit::{Answer as Said, Play, Server};
+use testkit::{Play, Reply as Said, Server};
 
 use super::{client, on_threads, request, settings};
 

@@ -3,7 +3,7 @@
 use common::record::StopReason;
 use model_client::{AskError, CallSettings};
 use serde_json::json;
-use testkit::{Answer as Said, Play, Server};
+use testkit::{Play, Reply as Said, Server};
 
 use super::{Fixture, settings};
 

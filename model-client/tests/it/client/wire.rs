@@ -4,7 +4,7 @@ use common::record::StopReason;
 use common::record::Usage;
 use model_client::{ModelAnswer, ModelTable};
 use serde_json::Value;
-use testkit::{Answer as Said, End, Play, Server};
+use testkit::{End, Play, Reply as Said, Server};
 
 use super::{Fixture, request};
 
