@@ -1,15 +1,31 @@
-//! What was typed.
+//! The command line, and its conversion to [`Settings`].
 
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
+use common::environment::Environment;
+use common::run_dir::RunDir;
 use common::stage::StageArgs;
+use common::ui::Ui;
+use fs_err as fs;
+use serde_json::json;
+use task_spec::spec;
 
-/// Have an agent CLI write a few hard, realistic seed tasks into an environment, or adopt the tasks that are
-/// there.
+use crate::agent::{Agent, Template, find_claude};
+use crate::notes::Notes;
+use crate::phase::Phase;
+use crate::prompts::Prompts;
+use crate::settings::{Assignment, DriveSettings, RunContext, Settings, Work};
+
+/// How many tasks an agent writes by default.
+const DEFAULT_SEEDS: usize = 5;
+
+/// Have an agent CLI write a few hard, realistic seed tasks into an environment, or adopt the existing tasks.
 ///
-/// Seeds are written to standard output as records, each as soon as it is found good. What the agent wrote
-/// elsewhere, and what it failed to do, is reported as failures.
+/// Each seed is written to standard output as a record as soon as it is valid. Files that the agent writes outside
+/// of its tasks, and what it fails to do, are reported as failures.
 #[derive(Clone, Debug, Parser)]
 #[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
 pub(crate) struct Args {
@@ -20,28 +36,28 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(crate) env_dir: String,
 
-    /// What the environment's software is called, for the agent [default: the environment's name]
+    /// The name of the environment's software, for the agent [default: the environment's name]
     #[arg(long, value_name = "NAME")]
     pub(crate) software: Option<String>,
 
-    /// Who provides the seeds
+    /// Where the seeds come from
     #[arg(long, value_enum, default_value_t = AgentKind::Claude)]
     pub(crate) agent: AgentKind,
 
-    /// How many seeds are wanted [default: 5 from an agent, all that are there with --agent existing]
+    /// The number of seeds [default: 5 from an agent, all tasks with --agent existing]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) seed_count: Option<u32>,
 
-    /// The model that Claude Code works with
+    /// The model that Claude Code uses
     #[arg(long, value_name = "MODEL", default_value = "sonnet")]
     pub(crate) proposer_model: String,
 
-    /// The Claude Code program [default: what CLAUDE_BIN names, else claude, looked up in PATH]
+    /// The Claude Code program [default: $CLAUDE_BIN, else claude in PATH]
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) claude_bin: Option<PathBuf>,
 
-    /// With --agent command: the shell command that starts the agent. {prompt_file} in it becomes a file with
-    /// what to do, {session_id} the session, {env_dir} and {workspace} the folders, each quoted
+    /// With --agent command: the shell command that starts the agent. {prompt_file} is replaced by a file with
+    /// the prompt, {session_id} by the session, {env_dir} and {workspace} by the folders, each quoted
     #[arg(long, value_name = "COMMAND")]
     pub(crate) agent_cmd: Option<String>,
 
@@ -49,33 +65,33 @@ pub(crate) struct Args {
     #[arg(long, value_name = "UUID")]
     pub(crate) session_id: Option<uuid::Uuid>,
 
-    /// Resume from this phase: 1 reads the notes, 2 writes the tasks, 3 goes over them again
+    /// Resume from this phase: 1 reads the notes, 2 writes the tasks, 3 reviews them
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) start_phase: u8,
 
-    /// How many phases are done: gym-anything's way to say --start-phase
+    /// The number of completed phases: gym-anything's form of --start-phase
     #[arg(long, value_name = "N", hide = true, conflicts_with = "start_phase",
           value_parser = clap::value_parser!(u8).range(0..=2))]
     pub(crate) propose_start_idx: Option<u8>,
 
-    /// How long a phase may take, in seconds
+    /// Stop a phase after SECONDS
     #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
     pub(crate) timeout_sec: u64,
 
-    /// Which platform pages of the notes the agent reads: linux, web, windows, android, macos; several with
-    /// commas [default: what the environment's spec says]
+    /// The platform pages of the notes that the agent reads: linux, web, windows, android, macos; separate
+    /// several with commas [default: from the environment's spec]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) platform: Vec<String>,
 
-    /// Whose tasks they are: enterprise, consumer
+    /// The type of tasks: enterprise, consumer
     #[arg(long, value_name = "NAME", default_value = "enterprise")]
     pub(crate) task_type: String,
 
-    /// The folder with the task-creation notes [default: those in this program]
+    /// The folder with the task-creation notes [default: built in]
     #[arg(long, value_name = "DIR")]
     pub(crate) notes: Option<PathBuf>,
 
-    /// A folder with prompts; one that is not in it is this program's own
+    /// A folder with prompts, which replace the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
     pub(crate) prompts: Option<PathBuf>,
 
@@ -83,26 +99,136 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TASK", requires = "feedback")]
     pub(crate) edit_task: Option<String>,
 
-    /// With --edit-task: the file with what an expert said of the task
+    /// With --edit-task: the file with an expert's feedback on the task
     #[arg(long, value_name = "FILE", requires = "edit_task")]
     pub(crate) feedback: Option<PathBuf>,
 
-    /// Put back what the agent wrote where it should not have. Needs room for a copy of the environment
+    /// Undo what the agent writes outside of its tasks. Needs space for a copy of the environment
     #[arg(long)]
     pub(crate) strict_writes: bool,
 }
 
-/// Who provides the seeds.
+/// Where the seeds come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum AgentKind {
     /// Claude Code writes them
     Claude,
-    /// The program that --agent-cmd starts writes them
+    /// The agent that --agent-cmd starts writes them
     Command,
-    /// They are there already
+    /// The environment's existing tasks are adopted
     Existing,
 }
 
 const EXIT_STATUS: &str = "\
-Exit status: 0 all done; 1 fewer good seeds than asked for, or something failed; 2 cannot start; \
+Exit status: 0 all done; 1 fewer valid seeds than requested, or something failed; 2 cannot start; \
 130 interrupted.";
+
+impl Args {
+    /// Finds and reads everything that the arguments name, and notes the arguments in `run.json`.
+    pub(crate) fn into_settings(self, ui: &Ui) -> Result<Settings> {
+        ensure!(self.stage.input.is_none(), "stage-propose is the first stage: it reads no records");
+        let workspace = self.stage.workspace()?;
+        let environment = workspace.environment(&self.env_dir)?;
+        let work = self.work(&environment)?;
+        let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
+        let run_dir = RunDir::open(&std::path::absolute(run_dir)?)?;
+        run_dir.note("propose", &self.run_note(&environment))?;
+        ui.debug(format_args!("environment {}", environment.root.display()));
+        Ok(Settings { context: RunContext { workspace, environment, run_dir, stage: self.stage }, work })
+    }
+
+    fn work(&self, environment: &Environment) -> Result<Work> {
+        if self.agent == AgentKind::Existing {
+            ensure!(self.edit_task.is_none(), "--edit-task needs an agent: remove --agent existing");
+            return Ok(Work::Adopt { count: self.seed_count.map(|count| count as usize) });
+        }
+        Ok(Work::Drive(Box::new(self.drive_settings(environment)?)))
+    }
+
+    fn drive_settings(&self, environment: &Environment) -> Result<DriveSettings> {
+        let notes = Notes::load(self.notes.as_deref())?;
+        let platforms = if self.platform.is_empty() {
+            vec![platform_of(environment).to_owned()]
+        } else {
+            self.platform.clone()
+        };
+        notes.check(&self.task_type, &platforms)?;
+        Ok(DriveSettings {
+            agent: self.agent()?,
+            software: self.software.clone().unwrap_or_else(|| environment.name.clone()),
+            assignment: self.assignment(environment)?,
+            session: self.session_id.map(|id| id.to_string()),
+            first_phase: self.first_phase()?,
+            time_limit: Duration::from_secs(self.timeout_sec),
+            platforms,
+            task_type: self.task_type.clone(),
+            notes,
+            prompts: Prompts::load(self.prompts.as_deref())?,
+            strict_writes: self.strict_writes,
+        })
+    }
+
+    fn agent(&self) -> Result<Agent> {
+        if self.agent == AgentKind::Command {
+            let template = self.agent_cmd.as_deref().context("--agent command needs --agent-cmd")?;
+            return Ok(Agent::Command(Template::new(template)?));
+        }
+        ensure!(self.agent_cmd.is_none(), "--agent-cmd needs --agent command");
+        let program = find_claude(self.claude_bin.as_deref())?;
+        Ok(Agent::Claude { program, model: self.proposer_model.clone() })
+    }
+
+    fn assignment(&self, environment: &Environment) -> Result<Assignment> {
+        let (Some(task), Some(feedback)) = (&self.edit_task, &self.feedback) else {
+            let count = self.seed_count.map_or(DEFAULT_SEEDS, |count| count as usize);
+            return Ok(Assignment::Create { count });
+        };
+        let names = environment.task_names()?;
+        ensure!(names.contains(task), "{} has no task {task:?} to edit", environment.name);
+        let feedback = fs::read_to_string(feedback).context("cannot read the feedback")?;
+        ensure!(!feedback.trim().is_empty(), "the feedback is empty; write what is to change");
+        Ok(Assignment::Edit { task: task.clone(), feedback })
+    }
+
+    fn first_phase(&self) -> Result<Phase> {
+        let number = usize::from(self.propose_start_idx.map_or(self.start_phase, |done| done + 1));
+        Phase::ALL.into_iter().find(|phase| phase.number() == number).context("no phase has this number")
+    }
+
+    /// The arguments that `run.json` keeps.
+    fn run_note(&self, environment: &Environment) -> serde_json::Value {
+        let agent = match self.agent {
+            AgentKind::Claude => "claude",
+            AgentKind::Command => "command",
+            AgentKind::Existing => "existing",
+        };
+        json!({
+            "environment": environment.name,
+            "software": self.software,
+            "agent": agent,
+            "proposer_model": self.proposer_model,
+            "seed_count": self.seed_count,
+            "platform": self.platform,
+            "task_type": self.task_type,
+            "edit_task": self.edit_task,
+        })
+    }
+}
+
+/// The platform that the base image, the operating system or the runner of the environment's spec names; Linux, if
+/// none of them names one.
+fn platform_of(environment: &Environment) -> &'static str {
+    const KEYS: [&str; 3] = ["base", "os_type", "runner"];
+    const PARTS: [(&str, &str); 5] = [
+        ("windows", "windows"),
+        ("android", "android"),
+        ("avd", "android"),
+        ("macos", "macos"),
+        ("avf", "macos"),
+    ];
+    let Ok(spec) = spec::read(&environment.spec) else { return "linux" };
+    let values: Vec<String> =
+        KEYS.iter().filter_map(|key| spec.get(key)?.as_str()).map(str::to_lowercase).collect();
+    let named = PARTS.iter().find(|(part, _)| values.iter().any(|value| value.contains(part)));
+    named.map_or("linux", |(_, platform)| platform)
+}

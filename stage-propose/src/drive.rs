@@ -1,302 +1,323 @@
-//! Sends an agent through its phases and finds out what it did.
+//! Runs an agent phase by phase, and checks what it wrote.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use crate::child::{Ended, Ending};
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
 use common::interrupt::Interrupt;
 use common::text::with_hint;
 use common::ui::Ui;
+use task_spec::seeds;
 
 use crate::agent::Order;
-use crate::log::Log;
-use crate::outcome::Outcome;
+use crate::changes::{self, ChangeTracker, Tree};
+use crate::checks::Checker;
+use crate::monitor::{PhaseFailure, PhaseMonitor, count};
+use crate::output::RecordWriter;
 use crate::phase::Phase;
-use crate::prompt::Facts;
-use crate::report::{PhaseFailure, Report, count};
-use crate::seeds::Checks;
-use crate::session::{Before, Session};
-use crate::settings::{Assignment, Drive, Place};
-use crate::tree::Tree;
+use crate::phase_log::PhaseLog;
+use crate::process::{self, EndCause, Limits, ProcessEnd};
+use crate::prompts::PromptData;
+use crate::session::{Session, TasksBefore};
+use crate::settings::{Assignment, DriveSettings, RunContext};
 use crate::watcher::Watcher;
-use crate::writes::{self, Writes};
 
-/// How many findings the agent is told of.
+/// How many findings are listed in a prompt.
 const MAX_FINDINGS: usize = 50;
 
-/// Sends the agent.
-pub(crate) fn run(place: &Place, drive: &Drive, ui: &Ui) -> Result<ExitStatus> {
-    let _lock = place.run.lock("propose")?;
+/// Runs the agent.
+pub(crate) fn run(context: &RunContext, settings: &DriveSettings, ui: &Ui) -> Result<ExitStatus> {
+    let _lock = context.run_dir.lock("propose")?;
     let interrupt = Interrupt::on_signals().context("cannot listen for Ctrl-C")?;
-    let mut mission = Mission::begin(place, drive, ui, interrupt)?;
-    for phase in Phase::ALL.into_iter().filter(|phase| *phase >= drive.first_phase) {
-        if !mission.phase(phase)? {
+    let mut run = AgentRun::start(context, settings, ui, interrupt)?;
+    for phase in Phase::ALL.into_iter().filter(|phase| *phase >= settings.first_phase) {
+        if run.phase(phase)?.is_break() {
             break;
         }
     }
-    mission.end()
+    run.finish()
 }
 
-/// An agent at work.
-struct Mission<'a> {
-    place: &'a Place,
-    drive: &'a Drive,
+/// The run of an agent.
+struct AgentRun<'a> {
+    context: &'a RunContext,
+    settings: &'a DriveSettings,
     ui: &'a Ui,
     interrupt: Interrupt,
     watcher: Watcher,
     session: Session,
-    writes: Writes,
-    outcome: Outcome<'a>,
-    /// Pages of the notes that the agent is to read.
+    changes: ChangeTracker,
+    writer: RecordWriter<'a>,
+    /// Paths of the pages of the notes that the agent has to read.
     reading_list: Vec<String>,
-    /// What the checks found in the last phase.
+    /// The findings of the checks after the last phase.
     findings: Vec<String>,
-    /// What it cost so far, in US dollars.
+    /// The cost so far, in US dollars.
     cost: f64,
-    /// Whether the phase in which it writes was completed.
-    wrote: bool,
-    /// Whether it wrote to a task that it may write to.
-    edited: bool,
+    /// Whether the write phase was completed.
+    has_written: bool,
+    /// Whether the agent wrote to one of its tasks.
+    has_edited: bool,
 }
 
-impl<'a> Mission<'a> {
-    fn begin(place: &'a Place, drive: &'a Drive, ui: &'a Ui, interrupt: Interrupt) -> Result<Self> {
-        let tree = Tree::read(&place.environment.root, place.run.root())?;
-        let task_id = match &drive.assignment {
+impl<'a> AgentRun<'a> {
+    fn start(
+        context: &'a RunContext,
+        settings: &'a DriveSettings,
+        ui: &'a Ui,
+        interrupt: Interrupt,
+    ) -> Result<Self> {
+        let tree = Tree::read(&context.environment.root, context.run_dir.root())?;
+        let task_id = match &settings.assignment {
             Assignment::Create { .. } => None,
-            Assignment::Edit { task, .. } => Checks::new(place).check(task).id,
+            Assignment::Edit { task, .. } => Checker::new(context).check(task).id,
         };
-        let before = Before { tasks: writes::task_folders(&tree), task_id };
-        let resume = drive.first_phase > Phase::Notes;
-        let session = Session::open(&place.run, drive.session.as_deref(), resume, before)?;
+        let before = TasksBefore { names: changes::task_folders(&tree), edited_id: task_id };
+        let resume = settings.first_phase > Phase::Notes;
+        let session = Session::open(&context.run_dir, settings.session.as_deref(), resume, before)?;
         if session.at_work {
             ui.warn(
-                "this session's last run was killed while the agent was at work; see that the agent is gone",
+                "the last run of this session was killed while the agent worked; make sure that the agent has ended",
             );
         }
-        let notes = place.run.root().join("notes");
-        drive.notes.write(&notes)?;
-        let pages = drive.notes.reading_list(&drive.task_type, &drive.platforms)?;
-        let reading_list = pages.iter().map(|page| notes.join(page).to_string_lossy().into_owned()).collect();
-        let writes = Writes::begin(tree, place, &drive.assignment, &session, drive.strict_writes)?;
-        let outcome = Outcome::new(place, ui, matches!(drive.assignment, Assignment::Create { .. }))?;
-        let mut mission = Self {
-            place,
-            drive,
+        let changes =
+            ChangeTracker::start(tree, context, &settings.assignment, &session, settings.strict_writes)?;
+        let keeps_manifest = matches!(settings.assignment, Assignment::Create { .. });
+        let mut run = Self {
+            context,
+            settings,
             ui,
             interrupt,
+            reading_list: write_notes(context, settings)?,
+            writer: RecordWriter::open(context, ui, keeps_manifest)?,
             watcher: Watcher::start()?,
             session,
-            writes,
-            outcome,
-            reading_list,
+            changes,
             findings: Vec::new(),
             cost: 0.0,
-            wrote: false,
-            // Whoever resumes after the writing has seen that there is something to go over.
-            edited: drive.first_phase > Phase::Write,
+            has_written: false,
+            // A run that resumes after the write phase reviews what is there.
+            has_edited: settings.first_phase > Phase::Write,
         };
-        // Tasks of this session that an earlier run left.
-        mission.check_tasks()?;
-        Ok(mission)
+        // An earlier run of this session may have left tasks.
+        run.check_tasks()?;
+        Ok(run)
     }
 
-    /// Runs a phase and looks what came of it. Returns whether to go on.
-    fn phase(&mut self, phase: Phase) -> Result<bool> {
+    /// Runs a phase and checks what the agent wrote. Breaks if the phase failed.
+    fn phase(&mut self, phase: Phase) -> Result<ControlFlow<()>> {
         let prompt = self.prompt(phase)?;
-        let log = Log::open(&Session::dir(&self.place.run, &self.session.id)?, phase, &prompt)?;
+        let log = PhaseLog::open(&Session::dir(&self.context.run_dir, &self.session.id)?, phase, &prompt)?;
         self.ui.info(format_args!(
-            "phase {} of {}, {}: at most {} s; the log is {}",
+            "phase {} of {}, {}: at most {} s; log: {}",
             phase.number(),
             Phase::ALL.len(),
             phase.name(),
-            self.drive.time_limit.as_secs(),
-            self.place.workspace.relative(&log.path),
+            self.settings.time_limit.as_secs(),
+            self.context.workspace.relative(&log.path),
         ));
-        self.session.work()?;
-        let (ended, report) = self.send(&prompt, log, phase)?;
-        self.cost += report.cost();
-        if ended.left_behind > 0 {
-            let processes = count(ended.left_behind as u64, "process", "processes");
+        self.session.start_work()?;
+        let (end, monitor) = self.run_agent(&prompt, log, phase)?;
+        self.cost += monitor.cost();
+        if end.left_behind > 0 {
+            let processes = count(end.left_behind as u64, "process", "processes");
             self.ui.info(format_args!("ended {processes} that the agent left behind"));
         }
-        self.look()?;
-        if let Some(failure) = report.failure(ended.ending, self.drive.time_limit) {
-            if ended.ending == Ending::Interrupted {
-                self.outcome.interrupted();
+        self.check_writes()?;
+        if let Some(failure) = monitor.failure(end.cause, self.settings.time_limit) {
+            if end.cause == EndCause::Interrupted {
+                self.writer.interrupted();
             }
-            self.report(phase, &failure)?;
-            return Ok(false);
+            self.report_failure(phase, &failure)?;
+            return Ok(ControlFlow::Break(()));
         }
-        self.ui.info(format_args!("phase {}, {}: {}", phase.number(), phase.name(), report.summary()));
+        self.ui.info(format_args!("phase {}, {}: {}", phase.number(), phase.name(), monitor.summary()));
         if phase == Phase::Notes {
-            report.tell_unread(self.ui, &self.place.run.root().join("notes"));
+            monitor.warn_of_unread_pages(self.ui, &self.context.run_dir.root().join("notes"));
         }
-        self.wrote |= phase == Phase::Write;
-        Ok(true)
+        self.has_written |= phase == Phase::Write;
+        Ok(ControlFlow::Continue(()))
     }
 
-    fn report(&mut self, phase: Phase, failure: &PhaseFailure) -> Result<()> {
+    fn report_failure(&mut self, phase: Phase, failure: &PhaseFailure) -> Result<()> {
         let mut message = format!("phase {} ({}) {}", phase.number(), phase.name(), failure.what);
         if failure.resumable {
-            message += "; to go on from there: ";
+            message += "; to resume: ";
             message += &self.session.resume_command(std::env::args(), phase);
         }
-        self.outcome.failure(failure.code, None, message)
+        self.writer.failure(failure.code, None, message)
     }
 
     /// Starts the agent and follows it to its end.
-    fn send(&mut self, prompt: &str, mut log: Log, phase: Phase) -> Result<(Ended, Report)> {
+    fn run_agent(
+        &mut self,
+        prompt: &str,
+        mut log: PhaseLog,
+        phase: Phase,
+    ) -> Result<(ProcessEnd, PhaseMonitor)> {
         let order = Order {
             prompt,
             prompt_file: &log.prompt,
             session: &self.session.id,
-            resume: self.session.begun || self.drive.first_phase > Phase::Notes,
-            workspace: self.place.workspace.root(),
-            env_dir: &self.place.environment.root,
+            resume: self.session.exists || self.settings.first_phase > Phase::Notes,
+            workspace: self.context.workspace.root(),
+            env_dir: &self.context.environment.root,
         };
-        let command = self.watcher.over(self.drive.agent.command(&order)?).time_limit(self.drive.time_limit);
+        let mut command = self.settings.agent.command(&order)?;
+        self.watcher.mark(&mut command);
+        let folders = [order.env_dir, order.workspace];
+        let streams_json = self.settings.agent.streams_json();
+        let mut monitor = PhaseMonitor::new(streams_json, self.cost, &self.reading_list, &folders);
         let progress = self.ui.progress(&format!("{}, turn", phase.name()), None);
-        let familiar = [order.env_dir, order.workspace];
-        let mut report =
-            Report::new(self.drive.agent.streams_json(), self.cost, &self.reading_list, &familiar);
-        let mut error = None;
-        let ended = command.run(&self.interrupt, |stream, line| {
-            let noted = log.write(stream, line).map_err(anyhow::Error::from);
-            let begun = report.line(stream, line, &progress).map_or(Ok(()), |id| self.session.begin(&id));
-            match noted.and(begun) {
+        let limits = Limits { time: Some(self.settings.time_limit), ..Limits::default() };
+        let session = &mut self.session;
+        let mut log_result = Ok(());
+        let end = process::run(command, limits, &self.interrupt, |stream, line| {
+            let logged = log.write(stream, line).map_err(anyhow::Error::from);
+            let named = monitor.line(stream, line, &progress).map_or(Ok(()), |id| session.set_id(&id));
+            match logged.and(named) {
                 Ok(()) => ControlFlow::Continue(()),
-                Err(first) => {
-                    error.get_or_insert(first);
+                Err(error) => {
+                    log_result = Err(error);
                     ControlFlow::Break(())
                 }
             }
         });
-        if let Some(error) = error {
-            return Err(error.context("cannot keep the agent's log"));
-        }
-        Ok((ended.context("cannot start the agent")?, report))
+        log_result.context("cannot keep the agent's log")?;
+        Ok((end.context("cannot start the agent")?, monitor))
     }
 
-    /// Looks what the agent wrote, reports strays, and passes on the tasks that are good.
-    fn look(&mut self) -> Result<()> {
-        let look = self.writes.look()?;
+    /// Finds what the agent wrote, reports stray writes, and writes records of the valid tasks.
+    fn check_writes(&mut self) -> Result<()> {
+        let writes = self.changes.check()?;
         self.findings.clear();
-        self.findings.extend(look.strays.iter().map(|stray| stray.message.clone()));
-        let strays = look.strays.into_iter().map(|stray| (stray.task, stray.message)).collect();
-        self.outcome.failures("stray_write", strays)?;
-        self.edited |= !look.written.is_empty();
-        self.session.rest(self.writes.tasks())?;
+        self.findings.extend(writes.strays.iter().map(|stray| stray.message.clone()));
+        let strays = writes.strays.into_iter().map(|stray| (stray.task, stray.message)).collect();
+        self.writer.failures("stray_write", strays)?;
+        self.has_edited |= !writes.tasks.is_empty();
+        self.session.end_work(self.changes.tasks())?;
         self.check_tasks()
     }
 
-    /// Checks the agent's tasks, and passes on those that are good.
+    /// Checks the agent's tasks, and writes records of the valid ones.
     fn check_tasks(&mut self) -> Result<()> {
         for (task, problems) in self.problems() {
             if problems.is_empty() {
-                self.outcome.seed(&task)?;
+                self.writer.seed(&task)?;
             }
             self.findings.extend(problems.iter().map(|problem| format!("{task}: {problem}")));
         }
         Ok(())
     }
 
-    /// The agent's tasks, and what is wrong with each.
+    /// The agent's tasks, and the problems of each.
     fn problems(&self) -> Vec<(String, Vec<String>)> {
         let tasks = self.tasks();
         if tasks.is_empty() {
             return Vec::new();
         }
-        let checks = Checks::new(self.place);
-        let problems = |task: &String| {
-            let mut checked = checks.check(task);
-            if let Some(before) =
-                self.session.task_id.as_ref().filter(|before| checked.id.as_ref() != Some(before))
-            {
-                checked.problems.push(format!("its id was {before} and has to stay so"));
-            }
-            checked.problems
-        };
-        tasks.into_iter().map(|task| (task.clone(), problems(&task))).collect()
+        let checker = Checker::new(self.context);
+        tasks
+            .into_iter()
+            .map(|task| {
+                let problems = self.problems_of(&task, &checker);
+                (task, problems)
+            })
+            .collect()
     }
 
-    /// Names of the tasks that are the agent's work. One that it was to rework becomes so by being changed.
+    fn problems_of(&self, task: &str, checker: &Checker<'_>) -> Vec<String> {
+        let mut seed = checker.check(task);
+        if let Some(before) = &self.session.task_id
+            && seed.id.as_ref() != Some(before)
+        {
+            seed.problems.push(format!("its id was {before} and must not change"));
+        }
+        seed.problems
+    }
+
+    /// Names of the tasks that the agent wrote. The task to rework is one of them once it was changed.
     fn tasks(&self) -> BTreeSet<String> {
-        let untouched = matches!(self.drive.assignment, Assignment::Edit { .. }) && !self.edited;
-        if untouched { BTreeSet::new() } else { self.writes.tasks() }
+        let is_untouched = matches!(self.settings.assignment, Assignment::Edit { .. }) && !self.has_edited;
+        if is_untouched { BTreeSet::new() } else { self.changes.tasks() }
     }
 
     fn prompt(&self, phase: Phase) -> Result<String> {
-        let environment = &self.place.environment;
-        let (seed_count, edit_task, feedback) = match &self.drive.assignment {
+        let environment = &self.context.environment;
+        let (seed_count, edit_task, feedback) = match &self.settings.assignment {
             Assignment::Create { count } => (*count, "", ""),
             Assignment::Edit { task, feedback } => (0, task.as_str(), feedback.trim()),
         };
         let existing: Vec<String> = self.session.tasks_before.iter().cloned().collect();
-        let facts = Facts {
-            software: &self.drive.software,
+        let data = PromptData {
+            software: &self.settings.software,
             env_name: &environment.name,
             env_dir: &environment.root.to_string_lossy(),
-            workspace: &self.place.workspace.root().to_string_lossy(),
+            workspace: &self.context.workspace.root().to_string_lossy(),
             notes: &self.reading_list,
             existing_tasks: &existing,
             seed_count,
             edit_task,
             feedback,
-            task_type: &self.drive.task_type,
+            task_type: &self.settings.task_type,
             findings: self.findings.get(..MAX_FINDINGS).unwrap_or(&self.findings),
         };
-        let name = match (phase, &self.drive.assignment) {
+        let name = match (phase, &self.settings.assignment) {
             (Phase::Notes, _) => "notes.md",
             (Phase::Write, Assignment::Create { .. }) => "create.md",
             (Phase::Write, Assignment::Edit { .. }) => "edit.md",
             (Phase::Nudge, _) => "nudge.md",
         };
-        self.drive.prompts.render(name, &facts)
+        self.settings.prompts.render(name, &data)
     }
 
-    /// Takes stock once the agent has gone.
-    fn end(mut self) -> Result<ExitStatus> {
-        let mut good = Vec::new();
+    /// Reports invalid tasks, and compares the result with the assignment.
+    fn finish(mut self) -> Result<ExitStatus> {
+        let mut valid = Vec::new();
         for (task, problems) in self.problems() {
             if problems.is_empty() {
-                good.push(task);
+                valid.push(task);
             } else {
-                let message = format!("the task {task} is not good: {}", problems.join("; "));
-                self.outcome.failure("bad_seed", Some(&task), message)?;
+                let message = format!("task {task} is not valid: {}", problems.join("; "));
+                self.writer.failure("bad_seed", Some(&task), message)?;
             }
         }
-        match &self.drive.assignment {
-            Assignment::Create { count } => self.end_creation(*count, &good)?,
-            Assignment::Edit { task, .. } if self.wrote && !self.edited => {
-                self.outcome.failure(
-                    "not_edited",
-                    Some(task),
-                    format!("the agent changed nothing in the task {task}"),
-                )?;
+        match &self.settings.assignment {
+            Assignment::Create { count } => self.finish_creation(*count, &valid)?,
+            Assignment::Edit { task, .. } if self.has_written && !self.has_edited => {
+                let message = format!("the agent changed nothing in task {task}");
+                self.writer.failure("not_edited", Some(task), message)?;
             }
             Assignment::Edit { .. } => {}
         }
-        self.outcome.finish()
+        self.writer.finish()
     }
 
-    fn end_creation(&mut self, asked: usize, good: &[String]) -> Result<()> {
-        if let Err(error) = task_spec::seeds::add(&self.place.environment, good) {
-            self.outcome.failure(
+    fn finish_creation(&mut self, requested: usize, valid: &[String]) -> Result<()> {
+        if let Err(error) = seeds::add(&self.context.environment, valid) {
+            let error = with_hint(&error, error.hint());
+            self.writer.failure(
                 "seed_list",
                 None,
-                format!("the new seeds are not in the list of seeds: {}", with_hint(&error, error.hint())),
+                format!("cannot add the seeds to the seed list: {error}"),
             )?;
         }
-        if good.len() < asked {
-            let message =
-                format!("{} of the {asked} seeds that were asked for are there and good", good.len());
-            self.outcome.failure("too_few_seeds", None, message)?;
+        if valid.len() < requested {
+            let message = format!("{} of {requested} requested seeds are valid", valid.len());
+            self.writer.failure("too_few_seeds", None, message)?;
         } else {
-            self.ui.info(format_args!("{}: {}", count(good.len() as u64, "seed", "seeds"), good.join(", ")));
+            let seeds = count(valid.len() as u64, "seed", "seeds");
+            self.ui.info(format_args!("{seeds}: {}", valid.join(", ")));
         }
         Ok(())
     }
+}
+
+/// Writes the notes to the run directory. Returns the paths of the pages to read.
+fn write_notes(context: &RunContext, settings: &DriveSettings) -> Result<Vec<String>> {
+    let dir = context.run_dir.root().join("notes");
+    settings.notes.write(&dir)?;
+    let pages = settings.notes.reading_list(&settings.task_type, &settings.platforms)?;
+    Ok(pages.iter().map(|page| dir.join(page).to_string_lossy().into_owned()).collect())
 }

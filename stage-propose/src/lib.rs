@@ -1,38 +1,38 @@
-//! The first stage: a few hard, realistic tasks for the next one to learn from.
+//! The first stage: a few hard, realistic seed tasks, from which the next stage derives others.
 //!
-//! Either the tasks that an environment already has are adopted, or an agent CLI (Claude Code, or any other)
-//! is sent to write new ones into it, or to rework one. What an agent says of its work is not believed: the
-//! environment's files are compared before and after each of its [phases](phase), every new task is checked
-//! like any other, and what was written where it should not have been is named.
+//! It adopts the tasks of an environment, or starts an agent CLI (Claude Code or another) that writes new ones, or
+//! reworks one. The agent's own report is not trusted: the environment's files are compared before and after each
+//! [phase], every new task is checked like any other, and files written in other places are reported.
+//!
+//! - `args` (the command line) becomes `settings` (plain data), which `run` works from: `adopt` or `drive`.
+//! - `agent`: the agent CLIs. `process`: runs one, and ends all its processes. `watcher`: ends them if this process
+//!   is killed.
+//! - `prompts`, `notes`: what the agent reads. `phase`, `session`, `phase_log`, `monitor`: what is kept of its work.
+//! - `changes`: the files that it wrote. `checks`: the tasks that it wrote. `output`: the records.
 
 mod adopt;
 mod agent;
 mod args;
-mod child;
-mod claude;
+mod changes;
+mod checks;
 mod drive;
-mod log;
+mod monitor;
 mod notes;
-mod outcome;
+mod output;
 mod phase;
-mod program;
-mod prompt;
-mod report;
-mod seeds;
+mod phase_log;
+mod process;
+mod prompts;
+mod run;
 mod session;
 mod settings;
-mod tree;
 mod watcher;
-mod writes;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use anyhow::Result;
 use args::Args;
 use clap::Parser;
-use common::exit::ExitStatus;
-use settings::{Settings, Work};
 
 /// The stage's name.
 const NAME: &str = "stage-propose";
@@ -46,14 +46,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         return watcher::main(run);
     }
     let args = Args::parse_from(arguments);
-    common::stage::main(NAME, || run(args))
-}
-
-fn run(args: Args) -> Result<ExitStatus> {
-    let ui = args.stage.ui(NAME);
-    let settings = Settings::resolve(args, &ui)?;
-    match &settings.work {
-        Work::Adopt { count } => adopt::run(&settings.place, *count, &ui),
-        Work::Drive(drive) => drive::run(&settings.place, drive, &ui),
-    }
+    common::stage::main(NAME, || {
+        let ui = args.stage.ui(NAME);
+        run::run(&args.into_settings(&ui)?, &ui)
+    })
 }

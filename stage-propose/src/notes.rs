@@ -1,8 +1,8 @@
-//! The task-creation notes: which pages an agent is to read.
+//! The task-creation notes, and which of their pages an agent reads.
 //!
-//! A set of notes is a folder. The pages for everybody are named `NN-*.md`, with two digits; beside them lie
-//! `type/<type>.md` and `platform/<platform>.md`. What an agent reads is composed by name alone: the
-//! numbered pages in their order, then the one for the type of task, then those for the platforms.
+//! The notes are a folder. The general pages are named `NN-*.md`, with two digits; besides, there are
+//! `type/<type>.md` and `platform/<platform>.md`. An agent reads the general pages in the order of their numbers,
+//! then the page for the type of task, then those for the platforms.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
 use walkdir::WalkDir;
 
-/// Name and text of each page that this program was built with.
-const OWN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/notes.rs"));
+/// Name and text of each built-in page.
+const BUILT_IN: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/notes.rs"));
 
 /// A set of notes.
 pub(crate) struct Notes {
@@ -21,27 +21,27 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// The notes in the folder `dir`, or this program's own.
+    /// Loads the notes in the folder `dir`, or the built-in ones.
     pub(crate) fn load(dir: Option<&Path>) -> Result<Self> {
         let pages = match dir {
             Some(dir) => {
                 read_pages(dir).with_context(|| format!("cannot read the notes in {}", dir.display()))?
             }
-            None => OWN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
+            None => BUILT_IN.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect(),
         };
         let notes = Self { pages };
         ensure!(
             notes.pages.keys().any(|name| is_numbered(name)),
-            "no notes in {}: no page has a name such as 01-start-here.md",
+            "no notes in {}: they need a page with a name such as 01-start-here.md",
             dir.unwrap_or(Path::new("this program")).display()
         );
         Ok(notes)
     }
 
-    /// Refuses a type or a platform that the notes have no page for.
+    /// Refuses a type or a platform without a page.
     pub(crate) fn check(&self, task_type: &str, platforms: &[String]) -> Result<()> {
-        self.page("type", task_type)?;
-        platforms.iter().try_for_each(|platform| self.page("platform", platform).map(drop))
+        self.reading_list(task_type, platforms)?;
+        Ok(())
     }
 
     /// Names of the pages to read, in order.
@@ -54,7 +54,7 @@ impl Notes {
         Ok(pages)
     }
 
-    /// Writes all pages below `dir`, where the agent can read them, in place of what is there.
+    /// Writes all pages below `dir`, where the agent can read them. Replaces what is there.
     pub(crate) fn write(&self, dir: &Path) -> Result<()> {
         if dir.exists() {
             fs::remove_dir_all(dir)?;

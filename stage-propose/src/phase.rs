@@ -1,13 +1,13 @@
-//! The phases of an agent's work, each a prompt of its own in one session.
+//! The phases of an agent's work. Each has its own prompt; all are in one session.
 
 /// A phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     /// The agent reads the notes.
     Notes = 1,
-    /// It does what was asked for.
+    /// It carries out its assignment.
     Write,
-    /// It goes over its work once more: whatever it says, some of it is not done.
+    /// It reviews its work: some of it is usually incomplete.
     Nudge,
 }
 
@@ -20,7 +20,7 @@ impl Phase {
         self as usize
     }
 
-    /// What people call it.
+    /// Its name in messages and file names.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Notes => "notes",

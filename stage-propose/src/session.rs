@@ -1,4 +1,4 @@
-//! What a later run must know to go on with a session.
+//! What a later run has to know to resume a session.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -19,38 +19,41 @@ const FILE: &str = "session.json";
 pub(crate) struct Session {
     /// Its id.
     pub(crate) id: String,
-    /// Whether the agent has said that the session is there, so that it can only be resumed.
-    pub(crate) begun: bool,
-    /// Names of the folders below `tasks/` that are not its work.
+    /// Whether the agent has created the session, so that it can only be resumed.
+    #[serde(rename = "begun")]
+    pub(crate) exists: bool,
+    /// Names of the folders below `tasks/` that the agent did not write in this session.
     pub(crate) tasks_before: BTreeSet<String>,
-    /// Names of those that are.
+    /// Names of those that it wrote.
     #[serde(default)]
     tasks: BTreeSet<String>,
-    /// Whether the agent is at work. If it still is when the session is opened again, the stage was killed,
-    /// and nobody has looked what came of it.
+    /// Whether the agent is at work. If this is set when the session is opened, the last run was killed, and what
+    /// the agent wrote was not checked.
     #[serde(default)]
     pub(crate) at_work: bool,
-    /// The id of the task that is reworked, as it was.
+    /// The original id of the task that is reworked.
     #[serde(default)]
     pub(crate) task_id: Option<String>,
     #[serde(skip)]
     path: PathBuf,
 }
 
-/// What a session finds.
-pub(crate) struct Before {
-    pub(crate) tasks: BTreeSet<String>,
-    pub(crate) task_id: Option<String>,
+/// The tasks before the agent's work.
+pub(crate) struct TasksBefore {
+    /// Names of the folders below `tasks/`.
+    pub(crate) names: BTreeSet<String>,
+    /// The id of the task that is reworked.
+    pub(crate) edited_id: Option<String>,
 }
 
 impl Session {
-    /// The session `asked` for, or the last one (`resume`), or a new one.
-    pub(crate) fn open(run: &RunDir, asked: Option<&str>, resume: bool, now: Before) -> Result<Self> {
-        let id = match asked {
+    /// Opens the session `named` on the command line, else the last one (`resume`), else a new one.
+    pub(crate) fn open(run: &RunDir, named: Option<&str>, resume: bool, now: TasksBefore) -> Result<Self> {
+        let id = match named {
             Some(id) => id.to_owned(),
             None if resume => last(run)?.with_context(|| {
                 format!(
-                    "no session to resume in {}; name one with --session-id, or start from phase 1",
+                    "no session to resume in {}; set --session-id, or start from phase 1",
                     run.root().display()
                 )
             })?,
@@ -59,66 +62,64 @@ impl Session {
         let path = Self::dir(run, &id)?.join(FILE);
         let mut session = read(&path)?.unwrap_or(Self {
             id,
-            begun: resume,
-            tasks_before: now.tasks.clone(),
+            exists: resume,
+            tasks_before: now.names.clone(),
             tasks: BTreeSet::new(),
             at_work: false,
-            task_id: now.task_id,
+            task_id: now.edited_id,
             path: PathBuf::new(),
         });
         session.path = path;
         if !session.at_work {
-            // Others have written tasks since it rested.
-            session.tasks_before = now.tasks.difference(&session.tasks).cloned().collect();
+            // Others may have written tasks since the last run.
+            session.tasks_before = now.names.difference(&session.tasks).cloned().collect();
         }
         session.save()?;
         Ok(session)
     }
 
-    /// Notes that the agent goes to work.
-    pub(crate) fn work(&mut self) -> Result<()> {
+    /// Notes that the agent is at work.
+    pub(crate) fn start_work(&mut self) -> Result<()> {
         self.at_work = true;
         self.save()
     }
 
-    /// Notes that the agent has gone, and that these tasks are its work.
-    pub(crate) fn rest(&mut self, tasks: BTreeSet<String>) -> Result<()> {
+    /// Notes that the agent has ended, and that it wrote these tasks.
+    pub(crate) fn end_work(&mut self, tasks: BTreeSet<String>) -> Result<()> {
         self.at_work = false;
         self.tasks = tasks;
         self.save()
     }
 
-    /// The folder that keeps everything of a session, made if need be.
+    /// The folder for the files of a session. It is created if it does not exist.
     pub(crate) fn dir(run: &RunDir, id: &str) -> Result<PathBuf> {
         let dir = run.logs()?.join("propose").join(id);
         fs::create_dir_all(&dir)?;
         Ok(dir)
     }
 
-    /// Notes that the session is there, under the id that the agent gave it.
-    pub(crate) fn begin(&mut self, id: &str) -> Result<()> {
-        if self.begun && self.id == id {
+    /// Notes that the agent has created the session, under this id.
+    pub(crate) fn set_id(&mut self, id: &str) -> Result<()> {
+        if self.exists && self.id == id {
             return Ok(());
         }
-        self.begun = true;
+        self.exists = true;
         id.clone_into(&mut self.id);
         self.save()
     }
 
-    /// The command that goes on with the session from a phase: the one that was typed, `typed`, with the
-    /// session and the phase in place of those in it.
+    /// The command that resumes the session from a phase: the command line `typed`, with this session and phase.
     pub(crate) fn resume_command(&self, typed: impl IntoIterator<Item = String>, phase: Phase) -> String {
         const REPLACED: [&str; 3] = ["--session-id", "--start-phase", "--propose-start-idx"];
         let mut command = Vec::new();
         let mut typed = typed.into_iter();
         while let Some(word) = typed.next() {
-            if REPLACED.contains(&word.as_str()) {
-                typed.next();
-            } else if !REPLACED
-                .iter()
-                .any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
-            {
-                command.push(word);
+            match word.split_once('=') {
+                Some((flag, _)) if REPLACED.contains(&flag) => {}
+                _ if REPLACED.contains(&word.as_str()) => {
+                    typed.next();
+                }
+                _ => command.push(word),
             }
         }
         command.extend(["--session-id".to_owned(), self.id.clone()]);
@@ -136,7 +137,7 @@ impl Session {
     }
 }
 
-/// The id of the session that was worked on last.
+/// The id of the session that was used last.
 fn last(run: &RunDir) -> Result<Option<String>> {
     let sessions = run.logs()?.join("propose");
     if !sessions.exists() {
@@ -160,7 +161,7 @@ fn read(path: &Path) -> Result<Option<Session>> {
     }
     let text = fs::read_to_string(path)?;
     let session = serde_json::from_str(&text)
-        .with_context(|| format!("{} is damaged; remove it to start afresh", path.display()))?;
+        .with_context(|| format!("{} is damaged; remove it to start a new session", path.display()))?;
     Ok(Some(session))
 }
 
@@ -169,10 +170,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_resume_command_is_what_was_typed_but_for_session_and_phase() {
+    fn the_resume_command_replaces_session_and_phase() {
         let session = Session {
             id: "u".to_owned(),
-            begun: true,
+            exists: true,
             tasks_before: BTreeSet::new(),
             tasks: BTreeSet::new(),
             at_work: false,

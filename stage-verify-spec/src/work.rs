@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use common::environment::Workspace;
 use common::jsonl::{Line, RawLine};
-use common::record::{Record, Task, TaskStatus};
+use common::record::{Record, Task};
 use common::stage::Input;
 use task_spec::verify::{CheckedEnvironment, SpecFile, check_environment, environment_spec, task_specs};
 
@@ -169,7 +169,7 @@ fn items_of_record(
     workspace: &Workspace,
     environments: &mut HashMap<PathBuf, Arc<LazyEnvironment>>,
 ) -> Batch {
-    let is_on_disk = matches!(task.status, TaskStatus::Written | TaskStatus::Replaced | TaskStatus::Kept);
+    let is_on_disk = task.status.is_live();
     let folder = workspace.resolve(&task.dir);
     let root = folder.parent().and_then(Path::parent).filter(|_| is_on_disk);
     let Some(root) = root else { return vec![WorkItem::PassTask(Box::new(task))] };

@@ -152,12 +152,8 @@ fn a_prompt_that_is_too_long_for_an_argument_goes_by_its_file() {
     world.script(2, "init; write_task old_task; result");
     check_run(&world.run(&["--edit-task", "old_task", "--feedback", "feedback.md"]), 0, &["seed old_task"]);
     let argv = world.recorded("argv", 2);
-    let path = argv
-        .strip_prefix("-p\nRead all of the file ")
-        .unwrap()
-        .split(" and do what it says.\n")
-        .next()
-        .unwrap();
+    let path =
+        argv.strip_prefix("-p\nRead all of the file ").unwrap().split(" and follow it.\n").next().unwrap();
     assert!(fs::read_to_string(path).unwrap().contains("Not like this.\nNot like this."));
 }
 

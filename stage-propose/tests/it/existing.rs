@@ -13,7 +13,7 @@ fn the_listed_tasks_are_the_seeds_the_second_list_first() {
     let output = world.run(&["--agent", "existing"]);
     check_run(&output, 0, &["seed new_task", "seed old_task"]);
     insta::assert_snapshot!(output.stdout.lines().next().unwrap(), @r#"{"record":"seed","env":"demo_env","task":"new_task","dir":"benchmarks/cua_world/environments/demo_env/tasks/new_task","origin":"existing","files":["task.json","verifier.py"]}"#);
-    insta::assert_snapshot!(output.stderr, @"stage-propose: seeds that demo_env already has: new_task, old_task");
+    insta::assert_snapshot!(output.stderr, @"stage-propose: existing seeds of demo_env: new_task, old_task");
     assert_eq!(fs::read_to_string(world.run_dir().join("seeds.jsonl")).unwrap(), output.stdout);
 }
 
@@ -31,7 +31,7 @@ fn no_task_at_all_is_reported() {
     fs::remove_dir_all(world.env_dir().join("tasks")).unwrap();
     let output = world.run(&["--agent", "existing"]);
     check_run(&output, 1, &[]);
-    insta::assert_snapshot!(output.stderr, @"stage-propose: error: demo_env has no tasks to adopt; without --agent existing, an agent writes some");
+    insta::assert_snapshot!(output.stderr, @"stage-propose: error: demo_env has no tasks to adopt; remove --agent existing to have an agent write some");
 }
 
 #[test]

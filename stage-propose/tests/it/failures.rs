@@ -59,7 +59,7 @@ fn claude_is_not_executable() {
     fs::set_permissions(world.path("claude"), PermissionsExt::from_mode(0o644)).unwrap();
     let output = world.run(&[]);
     assert_eq!(output.status, Some(2));
-    assert!(output.stderr.contains("claude is not executable; chmod +x makes it so"), "{}", output.stderr);
+    assert!(output.stderr.contains("claude is not executable; run chmod +x on it"), "{}", output.stderr);
 }
 
 #[test]
@@ -88,13 +88,13 @@ fn root_has_to_say_that_this_is_a_sandbox() {
 #[test]
 fn it_exits_with_an_error() {
     let (_, message) = first_phase("init; echo 'disk is full' >&2; exit 1", &[], "phase_failed");
-    insta::assert_snapshot!(message, @"phase 1 (notes) ended with exit status 1: disk is full; to go on from there: stage-propose --env-dir demo_env --software Demo --session-id [SESSION] --start-phase 1");
+    insta::assert_snapshot!(message, @"phase 1 (notes) ended with exit status 1: disk is full; to resume: stage-propose --env-dir demo_env --software Demo --session-id [SESSION] --start-phase 1");
 }
 
 #[test]
 fn it_is_killed() {
     let (_, message) = first_phase("init; kill -9 $$", &[], "phase_failed");
-    assert!(message.starts_with("phase 1 (notes) was killed by signal 9; to go on"), "{message}");
+    assert!(message.starts_with("phase 1 (notes) was killed by signal 9; to resume"), "{message}");
 }
 
 #[test]
@@ -104,7 +104,10 @@ fn it_hangs_and_so_do_those_it_started() {
         sh -c \"$stubborn\" & setsid sh -c \"$stubborn\" & (setsid sh -c \"$stubborn\" &)
         trap '' TERM; while :; do sleep 600; done";
     let (world, message) = first_phase(script, &["--timeout-sec", "3"], "phase_timed_out");
-    assert!(message.starts_with("phase 1 (notes) took longer than 3 s and was ended; to go on"), "{message}");
+    assert!(
+        message.starts_with("phase 1 (notes) exceeded its time limit of 3 s and was ended; to resume"),
+        "{message}"
+    );
     assert_eq!(fs::read_to_string(world.path("record/pids")).unwrap().lines().count(), 4);
 }
 
@@ -122,7 +125,7 @@ fn the_session_is_in_use() {
     let script = "echo \"Error: Session ID $session is already in use.\" >&2; exit 1";
     let (_, message) = first_phase(script, &[], "session_in_use");
     assert!(
-        message.contains("Session ID [SESSION] is already in use.: leave out --session-id for a new one"),
+        message.contains("Session ID [SESSION] is already in use.: remove --session-id to start a new one"),
         "{message}"
     );
 }
@@ -147,7 +150,7 @@ fn it_ends_in_an_error() {
         let result =
             r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 529 overloaded"}"#;
         let (_, message) = first_phase(&format!("init; echo '{result}'{end}"), &[], "phase_error");
-        let start = "phase 1 (notes) ended in an error: API Error: 529 overloaded; to go on from there: ";
+        let start = "phase 1 (notes) ended with an error: API Error: 529 overloaded; to resume: ";
         assert!(message.starts_with(start), "{message}");
     }
 }
@@ -155,7 +158,7 @@ fn it_ends_in_an_error() {
 #[test]
 fn it_ends_without_a_result() {
     let (_, message) = first_phase("init", &[], "phase_failed");
-    assert!(message.starts_with("phase 1 (notes) ended without a result; to go on"), "{message}");
+    assert!(message.starts_with("phase 1 (notes) ended without a result; to resume"), "{message}");
 }
 
 #[test]
@@ -223,7 +226,7 @@ fn an_agent_ends_with_a_stage_that_is_killed() {
 #[test]
 fn there_is_no_session_to_resume() {
     let output = World::new().run(&["--start-phase", "3"]);
-    check_refusal(&output, "no session to resume in [W]/task_generation_runs/demo_env; name one with");
+    check_refusal(&output, "no session to resume in [W]/task_generation_runs/demo_env; set --session-id");
 }
 
 #[test]
@@ -258,7 +261,7 @@ fn interrupt(with: Signal) {
     let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(130), "{stderr}");
-    assert!(stderr.contains("phase 2 (write) was interrupted; to go on from there: "), "{stderr}");
+    assert!(stderr.contains("phase 2 (write) was interrupted; to resume: "), "{stderr}");
     world.assert_nothing_runs();
     // What was finished is not lost, and the manifest is not taken for whole.
     assert_eq!(world.seeds(), ["done"]);
@@ -299,7 +302,7 @@ fn arguments_that_make_no_sense_are_refused() {
     check(&["--agent", "command", "--agent-cmd", "x"], "--agent-cmd has no {prompt_file}");
     check(&["--input", "seeds.jsonl"], "stage-propose is the first stage: it reads no records");
     check(&["--notes", "nowhere"], "cannot read the notes in nowhere");
-    check(&["--prompts", "nowhere"], "no folder nowhere to read prompts from");
+    check(&["--prompts", "nowhere"], "the prompts folder nowhere does not exist");
     fs::write(world.path("empty.md"), " \n").unwrap();
     check(&["--edit-task", "old_task", "--feedback", "empty.md"], "the feedback is empty");
     check(&["--edit-task", "no_task", "--feedback", "empty.md"], "demo_env has no task \"no_task\" to edit");

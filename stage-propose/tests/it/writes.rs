@@ -21,10 +21,7 @@ fn nothing() {
     let world = World::new();
     let output = world.run(&[]);
     check_run(&output, 1, &["failure too_few_seeds"]);
-    assert_eq!(
-        failures(&output, "too_few_seeds"),
-        ["0 of the 5 seeds that were asked for are there and good"]
-    );
+    assert_eq!(failures(&output, "too_few_seeds"), ["0 of 5 requested seeds are valid"]);
     assert!(!world.tasks_dir().join("seed_tasks.json").exists());
 }
 
@@ -102,7 +99,7 @@ fn very_many_strays_are_all_recorded_but_not_all_told() {
     let output = world.run(&["--seed-count", "1"]);
     assert_eq!(failures(&output, "stray_write").len(), 100);
     assert_eq!(output.stderr.matches("was written by the agent").count(), 20);
-    assert!(output.stderr.contains("80 more stray_write failures; the records name them"));
+    assert!(output.stderr.contains("80 more stray_write failures; the records list them all"));
 }
 
 /// Has the stand-in rework `old_task` by a script.
@@ -140,7 +137,7 @@ fn a_reworked_task_keeps_its_id() {
     check_run(&output, 1, &["failure bad_seed"]);
     assert_eq!(
         failures(&output, "bad_seed"),
-        ["the task old_task is not good: its id was old_task@1 and has to stay so"]
+        ["task old_task is not valid: its id was old_task@1 and must not change"]
     );
 }
 

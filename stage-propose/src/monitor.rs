@@ -1,4 +1,4 @@
-//! What an agent says while it works, and what to make of its end.
+//! Follows the output of an agent during a phase, and evaluates its end.
 
 use std::collections::VecDeque;
 use std::os::unix::process::ExitStatusExt;
@@ -6,46 +6,46 @@ use std::path::Path;
 use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use crate::child::{Ending, Stream};
 use common::text::shorten;
 use common::ui::{Progress, Ui};
 
-use crate::claude::{self, Event, Summary, ToolUse};
+use crate::agent::claude::{self, StreamEvent, Summary, ToolUse};
+use crate::process::{EndCause, Stream};
 
 /// How many of the last lines of standard error a message quotes.
 const TAIL_LINES: usize = 5;
-/// How much of what a tool is used on fits into the live line.
+/// The longest target of a tool call that the progress line shows, in characters.
 const MAX_TARGET_CHARS: usize = 70;
-/// How much of what the agent says a message quotes.
+/// The longest quote of the agent in a message, in characters.
 const MAX_QUOTE_CHARS: usize = 500;
 
-/// What is known of a phase from what the agent says.
-pub(crate) struct Report {
+/// What the agent's output says about a phase.
+pub(crate) struct PhaseMonitor {
     streams_json: bool,
     started: Instant,
-    /// What earlier phases cost, in US dollars.
+    /// The cost of earlier phases, in US dollars.
     cost_before: f64,
-    /// Folders that go without saying, the inner ones first.
-    familiar: Vec<String>,
+    /// Prefixes that are cut from paths, the inner ones first.
+    prefixes: Vec<String>,
     turns: u64,
     last_message: String,
     summary: Option<Summary>,
     /// The last lines of standard error.
     tail: VecDeque<String>,
-    /// Pages that the agent was not yet seen to open.
+    /// Pages that the agent has not opened yet.
     unread: Vec<String>,
     pages: usize,
 }
 
-impl Report {
-    /// A report of an agent that was started this moment, and is to read these pages. Paths below the
-    /// `familiar` folders, the inner ones first, are shown without them.
-    pub(crate) fn new(streams_json: bool, cost_before: f64, pages: &[String], familiar: &[&Path]) -> Self {
+impl PhaseMonitor {
+    /// Starts now, for an agent that has to read these pages. Paths below `folders`, the inner ones first, are shown
+    /// relative to them.
+    pub(crate) fn new(streams_json: bool, cost_before: f64, pages: &[String], folders: &[&Path]) -> Self {
         Self {
             streams_json,
             started: Instant::now(),
             cost_before,
-            familiar: familiar.iter().map(|dir| format!("{}/", dir.display())).collect(),
+            prefixes: folders.iter().map(|dir| format!("{}/", dir.display())).collect(),
             turns: 0,
             last_message: String::new(),
             summary: None,
@@ -55,10 +55,10 @@ impl Report {
         }
     }
 
-    /// Takes in a line and shows what the agent is doing. Returns the session's id when the agent names it.
+    /// Handles a line of output, and updates the progress line. Returns the session's id if the line names it.
     pub(crate) fn line(&mut self, stream: Stream, line: &[u8], progress: &Progress) -> Option<String> {
-        if stream == Stream::Err {
-            self.complaint(line);
+        if stream == Stream::Stderr {
+            self.add_to_tail(line);
             return None;
         }
         if !self.streams_json {
@@ -67,9 +67,9 @@ impl Report {
             return None;
         }
         match claude::event(line)? {
-            Event::Init { session } => return Some(session),
-            Event::Message { id, uses } => self.message(id, &uses, progress),
-            Event::Result(summary) => self.summary = Some(summary),
+            StreamEvent::Init { session } => return Some(session),
+            StreamEvent::Message { id, uses } => self.message(id, &uses, progress),
+            StreamEvent::Result(summary) => self.summary = Some(summary),
         }
         None
     }
@@ -77,7 +77,7 @@ impl Report {
     fn message(&mut self, id: String, uses: &[ToolUse], progress: &Progress) {
         for tool_use in uses {
             self.unread.retain(|page| !opens(&tool_use.target, page));
-            self.show(&self.doing(tool_use), progress);
+            self.show(&self.describe(tool_use), progress);
         }
         if self.last_message != id {
             self.last_message = id;
@@ -86,19 +86,19 @@ impl Report {
         }
     }
 
-    /// What the agent is doing, for people.
-    fn doing(&self, ToolUse { tool, target }: &ToolUse) -> String {
-        let target = self.familiar.iter().fold(target.clone(), |target, dir| target.replace(dir, ""));
+    /// A tool call, for people.
+    fn describe(&self, ToolUse { tool, target }: &ToolUse) -> String {
+        let target = self.prefixes.iter().fold(target.clone(), |target, dir| target.replace(dir, ""));
         format!("{tool} {}", shorten(&target, MAX_TARGET_CHARS))
     }
 
     fn show(&self, what: &str, progress: &Progress) {
-        // How long it has taken stands beside it anyway.
+        // The progress line has the elapsed time already.
         let cost = dollars(self.cost_before);
         progress.message(format_args!("{cost}{}{what}", if cost.is_empty() { "" } else { ": " }));
     }
 
-    fn complaint(&mut self, line: &[u8]) {
+    fn add_to_tail(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line).trim().to_owned();
         if line.is_empty() {
             return;
@@ -109,12 +109,12 @@ impl Report {
         self.tail.push_back(line);
     }
 
-    /// What the phase cost, in US dollars, as far as the agent said.
+    /// The cost of the phase, in US dollars; 0 if the agent did not report it.
     pub(crate) fn cost(&self) -> f64 {
         self.summary.as_ref().map_or(0.0, |summary| summary.total_cost_usd)
     }
 
-    /// What the phase took, for people.
+    /// Turns, time and cost of the phase, for people.
     pub(crate) fn summary(&self) -> String {
         let turns = self.summary.as_ref().map_or(self.turns, |summary| summary.num_turns);
         let mut parts = vec![format!("{:.1} min", self.started.elapsed().as_secs_f64() / 60.0)];
@@ -126,12 +126,12 @@ impl Report {
         parts.join(", ")
     }
 
-    /// Warns if the agent was not seen to open every page of the notes in `dir`.
-    pub(crate) fn tell_unread(&self, ui: &Ui, dir: &Path) {
+    /// Warns if the agent did not open every page of the notes in `dir`.
+    pub(crate) fn warn_of_unread_pages(&self, ui: &Ui, dir: &Path) {
         if self.streams_json && !self.unread.is_empty() {
             let names = self.unread.iter().map(Path::new).map(|page| page.strip_prefix(dir).unwrap_or(page));
             ui.warn(format_args!(
-                "the agent was not seen to open {} of the {} pages of notes: {}",
+                "no tool call of the agent opened {} of the {} pages of notes: {}",
                 self.unread.len(),
                 self.pages,
                 names.map(Path::to_string_lossy).collect::<Vec<_>>().join(", ")
@@ -139,22 +139,23 @@ impl Report {
         }
     }
 
-    /// What went wrong, if anything did.
-    pub(crate) fn failure(&self, ending: Ending, limit: Duration) -> Option<PhaseFailure> {
-        let fails = |code, what: String| Some(PhaseFailure { code, what, resumable: true });
-        let status = match ending {
-            Ending::Exited(status) => status,
-            Ending::Interrupted => return fails("interrupted", "was interrupted".to_owned()),
-            Ending::TimedOut => {
-                return fails(
-                    "phase_timed_out",
-                    format!("took longer than {} s and was ended", limit.as_secs()),
-                );
+    /// Why the phase failed, if it did.
+    pub(crate) fn failure(&self, cause: EndCause, limit: Duration) -> Option<PhaseFailure> {
+        match cause {
+            EndCause::Exited(status) => self.failure_of_exit(status),
+            EndCause::Interrupted => Some(PhaseFailure::resumable("interrupted", "was interrupted")),
+            EndCause::TimedOut => {
+                let what = format!("exceeded its time limit of {} s and was ended", limit.as_secs());
+                Some(PhaseFailure::resumable("phase_timed_out", what))
             }
-            Ending::CutOff => {
-                return fails("phase_failed", "was ended, since its log could not be kept".to_owned());
+            EndCause::CutOff => {
+                let what = "was ended because its log could not be written";
+                Some(PhaseFailure::resumable("phase_failed", what))
             }
-        };
+        }
+    }
+
+    fn failure_of_exit(&self, status: ExitStatus) -> Option<PhaseFailure> {
         let quote = self.quote();
         if !status.success()
             && let Some(failure) = PhaseFailure::of_session(&quote)
@@ -162,40 +163,53 @@ impl Report {
             return Some(failure);
         }
         match &self.summary {
-            Some(summary) if summary.is_error => fails("phase_error", format!("ended in an error: {quote}")),
-            _ if !status.success() => fails("phase_failed", bad_exit(status, &quote)),
-            None if self.streams_json => fails("phase_failed", "ended without a result".to_owned()),
+            Some(summary) if summary.is_error => {
+                Some(PhaseFailure::resumable("phase_error", format!("ended with an error: {quote}")))
+            }
+            _ if !status.success() => {
+                Some(PhaseFailure::resumable("phase_failed", describe_exit(status, &quote)))
+            }
+            None if self.streams_json => {
+                Some(PhaseFailure::resumable("phase_failed", "ended without a result"))
+            }
             _ => None,
         }
     }
 
-    /// What the agent says went wrong.
+    /// The agent's own error message.
     fn quote(&self) -> String {
         let tail = self.tail.iter().map(String::as_str).collect::<Vec<_>>().join("; ");
         let quote = match &self.summary {
-            Some(summary) if summary.is_error => summary.complaint(),
+            Some(summary) if summary.is_error => summary.error_text(),
             _ => tail,
         };
         shorten(&quote, MAX_QUOTE_CHARS).into_owned()
     }
 }
 
-/// Why a phase did not come to its end.
+/// Why a phase failed.
 pub(crate) struct PhaseFailure {
     pub(crate) code: &'static str,
-    /// What happened, to follow "the phase".
+    /// What happened, as a predicate of "phase N".
     pub(crate) what: String,
-    /// Whether it can be gone on from here.
+    /// Whether the session can be resumed from this phase.
     pub(crate) resumable: bool,
 }
 
 impl PhaseFailure {
-    /// What Claude Code 2.1 says if it cannot have the session, in these words and in no other way.
+    fn resumable(code: &'static str, what: impl Into<String>) -> Self {
+        Self { code, what: what.into(), resumable: true }
+    }
+
+    /// Recognises the messages of Claude Code 2.1 about a session that it cannot use. There is no other sign.
     fn of_session(quote: &str) -> Option<Self> {
         let (code, advice) = if quote.contains("Session ID") && quote.contains("is already in use") {
-            ("session_in_use", "leave out --session-id for a new one")
+            ("session_in_use", "remove --session-id to start a new one")
         } else if quote.contains("No conversation found with session ID") {
-            ("session_unknown", "sessions belong to a user and a workspace; start from phase 1 for a new one")
+            (
+                "session_unknown",
+                "sessions belong to a user and a workspace; start from phase 1 to create a new one",
+            )
         } else {
             return None;
         };
@@ -203,26 +217,26 @@ impl PhaseFailure {
     }
 }
 
-fn bad_exit(status: ExitStatus, quote: &str) -> String {
+fn describe_exit(status: ExitStatus, quote: &str) -> String {
     let how = match (status.code(), status.signal()) {
         (Some(code), _) => format!("ended with exit status {code}"),
         (None, Some(signal)) => format!("was killed by signal {signal}"),
-        (None, None) => "ended in an unknown way".to_owned(),
+        (None, None) => "ended for an unknown reason".to_owned(),
     };
     if quote.is_empty() { how } else { format!("{how}: {quote}") }
 }
 
-/// US dollars, for people. Nothing, where an agent does not say what it costs.
+/// US dollars, for people; empty if the agent does not report its cost.
 fn dollars(cost: f64) -> String {
     if cost > 0.0 { format!("${cost:.2}") } else { String::new() }
 }
 
-/// A number of things, for people.
+/// A number with its noun, for people.
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
 
-/// Whether a tool that is used on `target` opens the page: by its name, or by a pattern for all.
+/// Whether a tool call with this target opens the page: by its name, or by a pattern for all pages.
 fn opens(target: &str, page: &str) -> bool {
     let name = page.rsplit('/').next().unwrap_or(page);
     target.contains(name) || target.contains("*.md")
@@ -233,11 +247,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_live_line_shows_what_is_not_obvious() {
-        let report = Report::new(true, 0.5, &[], &[Path::new("/w/envs/demo_env"), Path::new("/w")]);
+    fn the_progress_line_shows_relative_paths() {
+        let monitor = PhaseMonitor::new(true, 0.5, &[], &[Path::new("/w/envs/demo_env"), Path::new("/w")]);
         let check = |target: &str, shown: &str| {
             let tool_use = ToolUse { tool: "Use".to_owned(), target: target.to_owned() };
-            assert_eq!(report.doing(&tool_use), format!("Use {shown}"));
+            assert_eq!(monitor.describe(&tool_use), format!("Use {shown}"));
         };
         check("/w/envs/demo_env/tasks/a/verifier.py", "tasks/a/verifier.py");
         check("diff /w/a /elsewhere/b", "diff a /elsewhere/b");

@@ -1,8 +1,8 @@
-//! The files of an environment at one moment, to be compared with those of another.
+//! A snapshot of the files of an environment, and its comparison with a later one.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -12,79 +12,79 @@ use rayon::prelude::*;
 use walkdir::WalkDir;
 use xxhash_rust::xxh3::Xxh3;
 
-/// The content of larger files is not read: a disk image that a task boots from would take minutes. That
-/// they changed shows in their size and times.
+/// Larger files are not read: a disk image that a task boots from would take minutes. They are compared by size and
+/// times.
 const MAX_READ_BYTES: u64 = 64 << 20;
 
-/// What Python leaves beside the files that it imports. Nobody wrote it.
+/// Python writes this folder beside the files that it imports.
 const IGNORED_DIR: &str = "__pycache__";
 
 /// The files below a folder.
 pub(crate) struct Tree {
-    root: PathBuf,
-    /// A folder that is left out, wherever it lies.
+    pub(super) root: PathBuf,
+    /// A folder to leave out.
     without: PathBuf,
-    files: BTreeMap<PathBuf, File>,
+    pub(super) files: BTreeMap<PathBuf, File>,
 }
 
-struct File {
-    stamp: Stamp,
-    content: Content,
+pub(super) struct File {
+    pub(super) stamp: Stamp,
+    pub(super) content: Content,
 }
 
-/// What changes whenever a file is written. The time of the last change of status cannot be set back.
+/// Metadata that changes whenever a file is written. The time of the last status change cannot be set by programs.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     inode: u64,
-    mode: u32,
+    pub(super) mode: u32,
     size: u64,
     modified: (i64, i64),
     changed: (i64, i64),
 }
 
 #[derive(Clone, PartialEq, Eq)]
-enum Content {
+pub(super) enum Content {
     Hash(u128),
     Link(PathBuf),
-    /// Too large, not readable, or no file that has a content.
+    /// Too large, not readable, or not a regular file.
     Unread,
 }
 
-/// A file that is not as it was.
+/// A file that was added, changed or removed.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Change {
     /// Its path below the root.
     pub(crate) path: PathBuf,
-    pub(crate) what: What,
+    pub(crate) kind: ChangeKind,
 }
 
-/// What happened to a file.
+/// How a file changed. Sorted in the order in which changes are undone: a link in the place of a folder has to be
+/// removed before the files of the folder can be restored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum What {
+pub(crate) enum ChangeKind {
     Added,
     Changed,
     Removed,
 }
 
 impl Tree {
-    /// The files below `root` as they are now.
+    /// The files below `root`, without those below `without`.
     pub(crate) fn read(root: &Path, without: &Path) -> Result<Self> {
         Self { root: root.to_owned(), without: without.to_owned(), files: BTreeMap::new() }.read_again()
     }
 
-    /// The same files later. What bears the same stamp is not read again.
+    /// The files as they are now. A file with the same stamp is not read again.
     pub(crate) fn read_again(&self) -> Result<Self> {
         let found = WalkDir::new(&self.root)
             .into_iter()
             .filter_entry(|entry| entry.path() != self.without && entry.file_name() != IGNORED_DIR);
         let mut paths = Vec::new();
         for entry in found {
-            // A folder that nobody may read, or a file that has just gone, is none of ours to report.
+            // An unreadable folder, or a file that was just removed, is not a change.
             let Ok(entry) = entry else { continue };
             if !entry.file_type().is_dir() {
-                paths.push(
-                    entry.path().strip_prefix(&self.root).context("a file outside its folder")?.to_owned(),
-                );
+                let path = entry.path().strip_prefix(&self.root).context("a file outside its folder")?;
+                paths.push(path.to_owned());
             }
         }
         let files =
@@ -113,19 +113,18 @@ impl Tree {
         Some(File { stamp, content })
     }
 
-    /// What is not as it was, by path.
+    /// The differences between this snapshot and a later one, sorted by path.
     pub(crate) fn changes(&self, after: &Self) -> Vec<Change> {
-        let change = |path: &PathBuf, what| Change { path: path.clone(), what };
         let mut changes = Vec::new();
         for (path, old) in &self.files {
             match after.files.get(path) {
-                None => changes.push(change(path, What::Removed)),
-                Some(new) if old.differs(new) => changes.push(change(path, What::Changed)),
+                None => changes.push(Change::of(path, ChangeKind::Removed)),
+                Some(new) if old.differs(new) => changes.push(Change::of(path, ChangeKind::Changed)),
                 Some(_) => {}
             }
         }
         let added = after.files.keys().filter(|path| !self.files.contains_key(*path));
-        changes.extend(added.map(|path| change(path, What::Added)));
+        changes.extend(added.map(|path| Change::of(path, ChangeKind::Added)));
         changes.sort_unstable();
         changes
     }
@@ -133,6 +132,12 @@ impl Tree {
     /// Paths of all files.
     pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.files.keys().map(PathBuf::as_path)
+    }
+}
+
+impl Change {
+    fn of(path: &Path, kind: ChangeKind) -> Self {
+        Self { path: path.to_owned(), kind }
     }
 }
 
@@ -156,93 +161,24 @@ fn hash(path: &Path) -> io::Result<u128> {
     }
 }
 
-/// A copy of a tree, to put files back from. It goes when it is dropped.
-pub(crate) struct Backup {
-    root: PathBuf,
-    dir: PathBuf,
-}
-
-impl Backup {
-    /// Copies the files of `tree` to `dir`, in place of what is there. Where the file system can share the
-    /// content of two files, that takes no room.
-    pub(crate) fn make(tree: &Tree, dir: &Path) -> Result<Self> {
-        if dir.exists() {
-            fs::remove_dir_all(dir)?;
-        }
-        fs::create_dir_all(dir)?;
-        let backup = Self { root: tree.root.clone(), dir: dir.to_owned() };
-        tree.files
-            .par_iter()
-            .filter(|(_, file)| !matches!(file.content, Content::Link(_)))
-            .try_for_each(|(path, _)| copy(&tree.root.join(path), &dir.join(path)))
-            .context("cannot copy the environment, for --strict-writes")?;
-        Ok(backup)
-    }
-
-    /// Puts a file back as it was in `tree`.
-    pub(crate) fn restore(&self, change: &Change, tree: &Tree) -> io::Result<()> {
-        let path = self.root.join(&change.path);
-        if change.what != What::Removed {
-            fs::remove_file(&path)?;
-        }
-        match tree.files.get(&change.path) {
-            None => self.remove_empty_parents(&path),
-            Some(File { content: Content::Link(target), .. }) => {
-                make_parent(&path)?;
-                fs_err::os::unix::fs::symlink(target, &path)?;
-            }
-            Some(file) => {
-                copy(&self.dir.join(&change.path), &path)?;
-                fs::set_permissions(&path, PermissionsExt::from_mode(file.stamp.mode & 0o7777))?;
-                if let Some(modified) = file.stamp.modified() {
-                    fs::File::open(&path)?.file().set_modified(modified)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn remove_empty_parents(&self, path: &Path) {
-        // It ends at the first folder that holds something else.
-        for parent in path.ancestors().skip(1).take_while(|parent| *parent != self.root) {
-            if fs::remove_dir(parent).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Backup {
-    fn drop(&mut self) {
-        // What cannot be removed is replaced by the next backup.
-        fs::remove_dir_all(&self.dir).ok();
-    }
-}
-
 impl Stamp {
-    fn modified(self) -> Option<SystemTime> {
+    /// The time of the last modification; `None` if it is before 1970.
+    pub(super) fn modified(self) -> Option<SystemTime> {
         let (seconds, nanoseconds) = self.modified;
         let since = Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanoseconds).ok()?);
         SystemTime::UNIX_EPOCH.checked_add(since)
     }
 }
 
-fn copy(from: &Path, to: &Path) -> io::Result<()> {
-    make_parent(to)?;
-    fs::copy(from, to).map(drop)
-}
-
-fn make_parent(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), fs::create_dir_all)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     fn write(root: &Path, name: &str, text: &str) {
         let path = root.join(name);
-        make_parent(&path).unwrap();
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
@@ -258,17 +194,17 @@ mod tests {
         Tree::read(root, &root.join("run")).unwrap()
     }
 
-    /// Does something to an environment and returns what is found of it.
+    /// Runs `act` on an environment and returns the changes that are found.
     fn changes(act: impl FnOnce(&Path)) -> Vec<String> {
         let dir = environment();
         let before = read(dir.path());
         act(dir.path());
         let after = before.read_again().unwrap();
-        before.changes(&after).iter().map(|c| format!("{:?} {}", c.what, c.path.display())).collect()
+        before.changes(&after).iter().map(|c| format!("{:?} {}", c.kind, c.path.display())).collect()
     }
 
     #[test]
-    fn what_changed_is_found() {
+    fn changes_are_found() {
         let found = changes(|root| {
             write(root, "tasks/b/task.json", "new");
             write(root, "scripts/install.sh", "SCRIPTS/install.sh");
@@ -288,35 +224,12 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_again_as_it_was_did_not_change() {
+    fn a_file_rewritten_with_the_same_content_is_unchanged() {
         let found = changes(|root| {
             write(root, "env.json", "env.json");
             write(root, "scripts/__pycache__/util.pyc", "compiled");
             write(root, "run/log", "longer");
         });
         assert_eq!(found, [""; 0]);
-    }
-
-    #[test]
-    fn everything_is_put_back() {
-        let dir = environment();
-        let elsewhere = tempfile::tempdir().unwrap();
-        fs_err::os::unix::fs::symlink("env.json", dir.path().join("link")).unwrap();
-        let before = read(dir.path());
-        let backup = Backup::make(&before, &elsewhere.path().join("before")).unwrap();
-
-        write(dir.path(), "deep/down/new", "new");
-        write(dir.path(), "env.json", "changed");
-        fs::remove_dir_all(dir.path().join("scripts")).unwrap();
-        fs_err::os::unix::fs::symlink("/etc", dir.path().join("scripts")).unwrap();
-        fs::remove_file(dir.path().join("link")).unwrap();
-
-        let mut changes = before.changes(&before.read_again().unwrap());
-        changes.sort_by_key(|change| change.what);
-        for change in &changes {
-            backup.restore(change, &before).unwrap();
-        }
-        assert_eq!(before.changes(&before.read_again().unwrap()), []);
-        assert!(!dir.path().join("deep").exists());
     }
 }

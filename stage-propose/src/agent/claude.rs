@@ -1,30 +1,29 @@
-//! Claude Code: how it is started, and what it tells of its work.
+//! Claude Code: its arguments, and the events that it writes.
 //!
-//! Seen of version 2.1 (npm package `@anthropic-ai/claude-code`): in print mode with `--output-format
-//! stream-json --verbose` it writes a JSON object a line. The first has the type `system` and the subtype
-//! `init`, and names the session, which exists from then on. Every message has the type `assistant` or
-//! `user`; the pieces of one message come in lines of their own with the same message id. The last line has
-//! the type `result`. It exits with 1 if the session to resume is unknown or the one to start is in use,
-//! and then says so on standard error.
+//! As observed with version 2.1 (npm package `@anthropic-ai/claude-code`): in print mode with `--output-format
+//! stream-json --verbose` it writes one JSON object per line. The first has the type `system` and the subtype
+//! `init`, and names the session, which exists from then on. Every message has the type `assistant` or `user`; the
+//! parts of one message are on separate lines with the same message id. The last line has the type `result`. If
+//! the session to resume is unknown or the one to start is in use, it exits with 1 and a message on standard error.
 
 use serde_json::Value;
 
-use crate::agent::Order;
+use super::order::Order;
 
 /// The longest prompt that is passed as an argument. Linux takes no argument of more than 128 KiB
 /// (`execve(2)`, `MAX_ARG_STRLEN`).
 const MAX_PROMPT_BYTES: usize = 100_000;
 
-/// Tools that would wait for a person.
+/// Tools that wait for a person.
 const DISALLOWED_TOOLS: &str = "AskUserQuestion,EnterPlanMode,ExitPlanMode,Task(Plan)";
 
 /// The arguments that carry out an order.
 pub(crate) fn args(order: &Order<'_>, model: &str) -> Vec<String> {
     let session = if order.resume { "--resume" } else { "--session-id" };
-    let by_file = format!("Read all of the file {} and do what it says.", order.prompt_file.display());
+    let reference = format!("Read all of the file {} and follow it.", order.prompt_file.display());
     [
         "-p",
-        if order.prompt.len() > MAX_PROMPT_BYTES { &by_file } else { order.prompt },
+        if order.prompt.len() > MAX_PROMPT_BYTES { &reference } else { order.prompt },
         "--dangerously-skip-permissions",
         session,
         order.session,
@@ -40,42 +39,42 @@ pub(crate) fn args(order: &Order<'_>, model: &str) -> Vec<String> {
     .to_vec()
 }
 
-/// What a line of the stream says, as far as anybody here wants to know.
+/// A line of the stream.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Event {
-    /// The session is there, under this id.
+pub(crate) enum StreamEvent {
+    /// The session exists, under this id.
     Init { session: String },
-    /// A piece of a message of the model's, with the tools that it uses.
+    /// A part of a message of the model, with its tool calls.
     Message { id: String, uses: Vec<ToolUse> },
-    /// The end.
+    /// The end of the stream.
     Result(Summary),
 }
 
-/// A tool that the agent uses.
+/// A tool call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct ToolUse {
     pub(crate) tool: String,
-    /// What it is used on: a file, a command, an address. May be empty.
+    /// A file, a command or a URL; may be empty.
     pub(crate) target: String,
 }
 
-/// What the agent says at its end.
+/// The agent's final report.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Summary {
     pub(crate) is_error: bool,
     /// `success`, `error_max_turns`, `error_during_execution`, ….
     pub(crate) subtype: String,
     pub(crate) num_turns: u64,
-    /// US dollars, of this run alone.
+    /// US dollars, for this run alone.
     pub(crate) total_cost_usd: f64,
-    /// Its last words; on an error of the API, that error.
+    /// The last message; after an error of the API, that error.
     pub(crate) result: String,
     pub(crate) errors: Vec<String>,
 }
 
 impl Summary {
-    /// What went wrong, in the agent's words.
-    pub(crate) fn complaint(&self) -> String {
+    /// The error, in the agent's words.
+    pub(crate) fn error_text(&self) -> String {
         let errors = self.errors.join("; ");
         match (errors.is_empty(), self.result.is_empty()) {
             (false, _) => errors,
@@ -85,22 +84,25 @@ impl Summary {
     }
 }
 
-/// Reads a line of the stream. A line of another kind, or none that is JSON, is no event.
-pub(crate) fn event(line: &[u8]) -> Option<Event> {
+/// Parses a line of the stream. `None` if the line has another type or is not JSON.
+pub(crate) fn event(line: &[u8]) -> Option<StreamEvent> {
     let line: Value = serde_json::from_slice(line).ok()?;
     match (text(&line, "type"), text(&line, "subtype")) {
         ("system", "init") => {
-            // It comes back as an argument: nothing but an id may.
+            // It is passed back as an argument, so accept only a UUID.
             let session = uuid::Uuid::parse_str(text(&line, "session_id")).ok()?;
-            Some(Event::Init { session: session.to_string() })
+            Some(StreamEvent::Init { session: session.to_string() })
         }
         ("assistant", _) => {
             let message = line.get("message")?;
             let parts = list(message, "content").iter().filter(|part| text(part, "type") == "tool_use");
-            Some(Event::Message { id: text(message, "id").to_owned(), uses: parts.map(tool_use).collect() })
+            Some(StreamEvent::Message {
+                id: text(message, "id").to_owned(),
+                uses: parts.map(tool_use).collect(),
+            })
         }
-        ("result", subtype) => Some(Event::Result(Summary {
-            // What does not say that it went well did not.
+        ("result", subtype) => Some(StreamEvent::Result(Summary {
+            // Without a statement of success, assume an error.
             is_error: line.get("is_error").and_then(Value::as_bool).unwrap_or(subtype != "success"),
             subtype: subtype.to_owned(),
             num_turns: line.get("num_turns").and_then(Value::as_u64).unwrap_or(0),
@@ -112,7 +114,7 @@ pub(crate) fn event(line: &[u8]) -> Option<Event> {
     }
 }
 
-/// Inputs of Claude Code's tools that say what a tool is used on, the most telling one first.
+/// Inputs of Claude Code's tools that identify the target, the most specific one first.
 const TARGETS: [&str; 7] =
     ["file_path", "notebook_path", "command", "url", "pattern", "query", "description"];
 
@@ -135,33 +137,33 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(line: &str, expected: Option<&Event>) {
+    fn check(line: &str, expected: Option<&StreamEvent>) {
         assert_eq!(event(line.as_bytes()).as_ref(), expected, "{line}");
     }
 
     #[test]
-    fn the_session_is_an_id_and_nothing_else() {
+    fn the_session_must_be_a_uuid() {
         let id = "11111111-2222-4333-8444-555555555555";
         let init =
             |id: &str| format!(r#"{{"type":"system","subtype":"init","cwd":"/w","session_id":"{id}"}}"#);
-        check(&init(id), Some(&Event::Init { session: id.to_owned() }));
+        check(&init(id), Some(&StreamEvent::Init { session: id.to_owned() }));
         check(&init("--model"), None);
     }
 
     #[test]
-    fn a_message_tells_what_its_tools_are_used_on() {
+    fn a_message_lists_the_targets_of_its_tools() {
         let line = r#"{"type":"assistant","message":{"id":"m1","content":[{"type":"text","text":"Reading."},
             {"type":"tool_use","name":"Bash","input":{"command":"ls","description":"list"}},
             {"type":"tool_use","name":"Wait","input":5}]}}"#;
         let on = |tool: &str, target: &str| ToolUse { tool: tool.to_owned(), target: target.to_owned() };
         let uses = vec![on("Bash", "ls"), on("Wait", "")];
-        check(line, Some(&Event::Message { id: "m1".to_owned(), uses }));
+        check(line, Some(&StreamEvent::Message { id: "m1".to_owned(), uses }));
     }
 
     #[test]
-    fn a_result_that_does_not_say_that_it_went_well_did_not() {
+    fn a_result_without_a_statement_of_success_is_an_error() {
         let result = |is_error, subtype: &str| {
-            Some(Event::Result(Summary { is_error, subtype: subtype.to_owned(), ..Summary::default() }))
+            Some(StreamEvent::Result(Summary { is_error, subtype: subtype.to_owned(), ..Summary::default() }))
         };
         check(
             r#"{"type":"result","subtype":"success","is_error":false,"result":null}"#,
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_no_event() {
+    fn other_lines_are_ignored() {
         for line in ["", "Warning", "[]", "{}", r#"{"type":5}"#, r#"{"type":"assistant"}"#, r#"{"type"#] {
             check(line, None);
         }
