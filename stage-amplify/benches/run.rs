@@ -2,10 +2,10 @@
 //!
 //! `cargo bench -p stage-amplify --bench run -- [pace] [faults] [kill] [flight]`; without a name, all of them.
 //!
-//! - `pace`: 64 tasks by a model that takes two seconds, and how far that is from the ideal.
-//! - `faults`: 200 tasks on a bad day; the journal against what the server gave.
-//! - `kill`: the same, killed at 50 random moments; the result against an undisturbed run's.
-//! - `flight`: memory and processor of 500 calls in flight, fed at once and by a trickle.
+//! - `pace`: 64 tasks with a model that takes two seconds per answer, compared with the ideal time.
+//! - `faults`: 200 tasks with a faulty server; compares the journal with the server's answers.
+//! - `kill`: the same, killed at 50 random moments; compares the result with that of an undisturbed run.
+//! - `flight`: memory and processor time of 500 calls in flight, with all input at once or line by line.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
 
@@ -22,8 +22,8 @@ use tempfile::TempDir;
 use testkit::faults::Rates;
 use testkit::{Play, Server, author};
 
-/// Of the Python original, by its two passes and defaults: 64 READMEs one after the other, and 64 sets of files
-/// by four threads.
+/// The time of the Python original with its defaults: 64 READMEs one after the other, then 64 sets of files on
+/// four threads.
 const ORIGINAL_SECONDS: f64 = 64.0 * 2.0 + 64.0 / 4.0 * 2.0;
 
 fn main() {
@@ -50,7 +50,7 @@ impl Place {
         self.0.path().join("task_generation_runs/gnucash_env")
     }
 
-    /// The stage, about to make so many tasks by so many workers.
+    /// The stage, set to generate this many tasks with this many workers.
     fn stage(&self, server: &Server, tasks: usize, workers: usize) -> Command {
         let mut stage = Command::new(env!("CARGO_BIN_EXE_stage-amplify"));
         stage
@@ -74,7 +74,7 @@ impl Place {
         texts
     }
 
-    /// The records of a manifest, without what they took: that depends on which call came first.
+    /// The records of a manifest, without their usage: it depends on the order of the calls.
     fn manifest(&self, name: &str) -> Vec<Value> {
         let without_usage = |mut record: Value| {
             record.as_object_mut().unwrap().remove("usage");
@@ -89,7 +89,8 @@ impl Place {
     }
 }
 
-/// A good author who takes so many seconds, on a day with these faults.
+/// A model whose answers are good, start after `first` seconds and end after `last`, on a server with these
+/// faults.
 fn server(rates: Rates, first: f64, last: f64) -> Arc<Server> {
     let (first, last) = (Duration::from_secs_f64(first), Duration::from_secs_f64(last));
     Arc::new(Server::start(move |asked| -> Play {
@@ -97,7 +98,7 @@ fn server(rates: Rates, first: f64, last: f64) -> Arc<Server> {
     }))
 }
 
-/// The texts that were given to the end, sorted.
+/// The answers that the server sent completely, sorted.
 fn given(server: &Server) -> Vec<String> {
     let mut texts: Vec<String> = server.log().into_iter().filter_map(|logged| logged.given).collect();
     texts.sort();
@@ -109,7 +110,9 @@ fn done(status: ExitStatus) -> &'static str {
 }
 
 fn pace() {
-    println!("pace: 64 tasks by a model that takes 2 s; the original, without a plan: {ORIGINAL_SECONDS} s");
+    println!(
+        "pace: 64 tasks with a model that takes 2 s per answer; the original, without a plan: {ORIGINAL_SECONDS} s"
+    );
     println!(
         "ideal: 129 calls by so many workers, and not less than plan, README and files one after the other"
     );
@@ -138,7 +141,9 @@ fn pace() {
 }
 
 fn faults() {
-    println!("faults: 200 tasks on a bad day, 32 workers, answers that take 0.5 s, stalls cut after 10 s");
+    println!(
+        "faults: 200 tasks with a faulty server, 32 workers, answers that take 0.5 s, stalls cut after 10 s"
+    );
     let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.1, 0.5));
     let started = Instant::now();
     let status = place.stage(&server, 200, 32).args(["--idle-timeout-sec", "10"]).status().unwrap();
@@ -158,7 +163,7 @@ fn faults() {
 }
 
 fn kill() {
-    println!("kill: 200 tasks on a bad day, 32 workers, killed at 50 random moments");
+    println!("kill: 200 tasks with a faulty server, 32 workers, killed at 50 random moments");
     let (undisturbed, calm) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
     let idle = ["--idle-timeout-sec", "5"];
     assert!(undisturbed.stage(&calm, 200, 32).args(idle).status().unwrap().success());
@@ -222,7 +227,7 @@ fn flight() {
     feeding.join().unwrap();
 }
 
-/// Watches a process for a while.
+/// Measures a process for five seconds.
 fn watch(how: &str, process: &Child) {
     let (before, since) = (processor(process), Instant::now());
     thread::sleep(Duration::from_secs(5));
@@ -243,7 +248,7 @@ fn processor(process: &Child) -> f64 {
     (ticks(11) + ticks(12)) / 100.0
 }
 
-/// A figure of a process's memory, in megabytes.
+/// The memory of a process, in megabytes: the line `figure` of its status.
 fn memory(process: &Child, figure: &str) -> u64 {
     let status = fs_err::read_to_string(format!("/proc/{}/status", process.id())).unwrap();
     let line = status.lines().find(|line| line.starts_with(figure)).unwrap();

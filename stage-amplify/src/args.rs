@@ -1,114 +1,122 @@
-//! The command line, as it was typed.
+//! The command line.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
+use common::environment::Environment;
+use common::run_dir::RunDir;
 use common::stage::StageArgs;
+use model_client::{CallSettings, Timeouts};
 
-/// Has a model expand an environment's seed tasks into many more.
+use crate::difficulty;
+use crate::settings::{Pass, Settings};
+
+/// Asks a model to expand an environment's seed tasks into many more.
 ///
-/// Reads `seed` records and writes `files` records: plan, README, files and snapshot pass, the calls of each
-/// in parallel. Every answer is journalled in the run directory before it is used, and never paid for again:
-/// to go on after an interruption, give the same command again.
+/// Reads `seed` records and writes `files` records. Runs the plan, README, files and snapshot passes; the calls
+/// of a pass run in parallel. Every answer is stored in the run directory before it is used, and is never paid
+/// for again: run the same command again to resume after an interruption.
 #[derive(Debug, Parser)]
 #[command(name = "stage-amplify", version, max_term_width = 110)]
 pub struct Args {
-    /// What the software is called
+    /// The name of the software
     #[arg(long, alias = "software-name", value_name = "NAME")]
-    pub(crate) software: String,
+    software: String,
 
     /// The environment: a path, or its folder name
     #[arg(long, alias = "env-folder", value_name = "DIR")]
-    pub(crate) env_dir: String,
+    env_dir: String,
 
-    /// How many usable tasks are wanted
+    /// The number of tasks to generate
     #[arg(long, alias = "amplify-count", alias = "max-questions", value_name = "N", default_value_t = 75)]
-    pub(crate) count: usize,
+    count: usize,
 
     /// The model: gemini-…, claude-…, openai:NAME, or replay:FILE to answer from a journal
     #[arg(long, alias = "amplifier-model", value_name = "NAME", default_value = "gemini-3-pro-preview")]
-    pub(crate) model: String,
+    model: String,
 
-    /// The most calls at once
+    /// The maximum number of parallel calls
     #[arg(long, value_name = "N", default_value_t = 8)]
-    pub(crate) num_workers: usize,
+    num_workers: usize,
 
-    /// What to do: each pass starts from the manifest of the one before it
+    /// The passes to run; each starts from the manifest of the one before it
     #[arg(long = "pass", value_name = "PASS", value_delimiter = ',', default_value = "all")]
-    pub(crate) passes: Vec<PassArg>,
+    passes: Vec<PassArg>,
 
-    /// The most answers that are asked for, for one README or one set of files, before it is given up
+    /// The maximum number of answers requested for one README or one set of files
     #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) max_candidates: u32,
+    max_candidates: u32,
 
-    /// The most repairs of one task, over all runs of the repair pass
+    /// The maximum number of repairs of one task, over all runs of the repair pass
     #[arg(long, value_name = "N", default_value_t = 3)]
-    pub(crate) rounds: usize,
+    rounds: usize,
 
-    /// Stop before more than this is spent, in US dollars
+    /// Stop before more than USD US dollars are spent
     #[arg(long, value_name = "USD")]
-    pub(crate) max_cost: Option<f64>,
+    max_cost: Option<f64>,
 
-    /// Send nothing: tell how many calls and tokens it takes, and what they cost
+    /// Report the number of calls and tokens and their cost, without any call
     #[arg(long)]
-    pub(crate) estimate: bool,
+    estimate: bool,
 
-    /// Begin no further call when so many seconds have passed
+    /// Stop starting calls after SECONDS
     #[arg(long, value_name = "SECONDS")]
-    pub(crate) deadline_sec: Option<u64>,
+    deadline_sec: Option<u64>,
 
-    /// Give a call up when nothing comes for so many seconds; it is then tried again
+    /// Retry a call that sends nothing for SECONDS
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    pub(crate) idle_timeout_sec: u64,
+    idle_timeout_sec: u64,
 
-    /// Give a call up when it takes so many seconds in all; it is then tried again
+    /// Retry a call that takes more than SECONDS in total
     #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
-    pub(crate) call_timeout_sec: u64,
+    call_timeout_sec: u64,
 
-    /// Have the calls of a pass wait so long, at most, for the first one's answer to begin: from then on, what
-    /// they have in common comes from the vendor's cache; 0 gives up the cheaper price for the time
+    /// Wait up to SECONDS for the first call of a pass to warm the prompt cache; 0 disables
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
-    pub(crate) warm_up_sec: u64,
+    warm_up_sec: u64,
 
-    /// A file with facts and prices of models, which go before the built-in ones
+    /// A file with facts and prices of models; it overrides the built-in ones
     #[arg(long, value_name = "JSON")]
-    pub(crate) prices: Option<PathBuf>,
+    prices: Option<PathBuf>,
 
-    /// A folder of environments whose seeds serve as examples, too [default: the one that --env-dir lies in]
+    /// A folder of environments whose seeds also serve as examples [default: the folder of --env-dir]
     #[arg(long, value_name = "DIR")]
-    pub(crate) examples_root: Option<PathBuf>,
+    examples_root: Option<PathBuf>,
 
-    /// Decides between examples that would do equally well
+    /// Selects one of several equally good examples
     #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
+    seed: u64,
 
-    /// Tables of occupations: `selected_products.csv`, `master_dataset.csv`, or the folder that holds them
+    /// Tables of occupations: `selected_products.csv`, `master_dataset.csv`, or the folder that contains them
     #[arg(long, value_name = "CSV", value_delimiter = ',')]
-    pub(crate) occupations: Vec<PathBuf>,
+    occupations: Vec<PathBuf>,
 
-    /// How tasks are to be spread over categories
+    /// The wanted distribution of tasks over categories
     #[arg(long, alias = "osworld-profile-path", value_name = "JSON")]
-    pub(crate) profile: Option<PathBuf>,
+    profile: Option<PathBuf>,
 
-    /// Only tasks, and if possible only examples, of these labels: easy, medium, hard, `very_hard`
+    /// Only tasks, and if possible only examples, with these labels: easy, medium, hard, `very_hard`
     #[arg(long, value_name = "LABEL", value_delimiter = ',')]
-    pub(crate) difficulty: Vec<String>,
+    difficulty: Vec<String>,
 
     /// A folder of prompt templates that replace the built-in ones of the same name
     #[arg(long, value_name = "DIR")]
-    pub(crate) prompts: Option<PathBuf>,
+    prompts: Option<PathBuf>,
 
-    /// From which share of common wording on, from 0 to 1, a task is a copy of another
+    /// Reject a task that shares at least this part of its wording with another, from 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
-    pub(crate) duplicate_threshold: f64,
+    duplicate_threshold: f64,
 
-    /// Plan anew and render prompts anew, instead of going on with those of the run directory
+    /// Plan again and render prompts again, instead of using those of the run directory
     #[arg(long)]
-    pub(crate) fresh: bool,
+    fresh: bool,
 
-    /// Send nothing: write the prompts to the run directory and show what they consist of
+    /// Write the prompts to the run directory and report the sizes of their sections, without any call
     #[arg(long)]
-    pub(crate) dry_run: bool,
+    dry_run: bool,
 
     #[command(flatten)]
     pub(crate) stage: StageArgs,
@@ -116,7 +124,7 @@ pub struct Args {
 
 /// A value of `--pass`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum PassArg {
+enum PassArg {
     /// plan, readme, files and snapshot
     All,
     /// Name the tasks
@@ -125,17 +133,114 @@ pub(crate) enum PassArg {
     Readme,
     /// Write their files
     Files,
-    /// Add the usable ones to the environment's seeds
+    /// Add the usable tasks to the environment's seeds
     Snapshot,
-    /// Write test states for the verifiers of the tasks that come in; by itself
+    /// Write test states for the verifiers of the tasks in the input; only by itself
     Fixtures,
-    /// Mend the tasks whose bad verdicts and probes come in; by itself
+    /// Repair the tasks whose bad verdicts and probes are in the input; only by itself
     Repair,
 }
 
 impl Args {
-    /// The arguments that all stages have.
-    pub(crate) fn stage(&self) -> &StageArgs {
-        &self.stage
+    /// Checks the arguments, and finds the environment and the run directory.
+    pub(crate) fn into_settings(self) -> Result<Settings> {
+        self.check_numbers()?;
+        let passes = passes(&self.passes)?;
+        let difficulties = difficulties(&self.difficulty)?;
+        let calls = self.calls();
+        let workspace = self.stage.workspace()?;
+        let environment = workspace.environment(&self.env_dir)?;
+        let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
+        Ok(Settings {
+            software: self.software,
+            run_dir: RunDir::open(&run_dir)?,
+            workspace,
+            count: self.count,
+            model: self.model,
+            passes,
+            max_candidates: self.max_candidates,
+            rounds: self.rounds,
+            prices: self.prices,
+            calls,
+            estimate: self.estimate,
+            examples_root: self.examples_root.or_else(|| default_examples_root(&environment)),
+            environment,
+            seed: self.seed,
+            occupations: self.occupations,
+            profile: self.profile,
+            difficulties,
+            prompts: self.prompts,
+            duplicate_threshold: self.duplicate_threshold,
+            fresh: self.fresh,
+            dry_run: self.dry_run,
+            stage: self.stage,
+        })
     }
+
+    fn check_numbers(&self) -> Result<()> {
+        ensure!(self.count > 0, "--count must be at least 1");
+        ensure!(self.num_workers > 0, "--num-workers must be at least 1");
+        ensure!(self.max_candidates > 0, "--max-candidates must be at least 1");
+        ensure!(
+            self.max_cost.is_none_or(|cost| cost.is_finite() && cost >= 0.0),
+            "--max-cost is an amount in US dollars, such as 5 or 0.50"
+        );
+        ensure!((0.0..=1.0).contains(&self.duplicate_threshold), "--duplicate-threshold must be from 0 to 1");
+        Ok(())
+    }
+
+    fn calls(&self) -> CallSettings {
+        CallSettings {
+            workers: self.num_workers,
+            max_cost: self.max_cost,
+            deadline: self.deadline_sec.map(Duration::from_secs),
+            warm_up: Duration::from_secs(self.warm_up_sec),
+            timeouts: Timeouts {
+                first_byte: Duration::from_secs(self.idle_timeout_sec),
+                idle: Duration::from_secs(self.idle_timeout_sec),
+                total: Duration::from_secs(self.call_timeout_sec),
+                ..Timeouts::default()
+            },
+            ..CallSettings::default()
+        }
+    }
+}
+
+/// The folder that the environment is in, if it is a folder of environments.
+fn default_examples_root(environment: &Environment) -> Option<PathBuf> {
+    environment.root.parent().filter(|root| root.ends_with("environments")).map(Into::into)
+}
+
+fn difficulties(labels: &[String]) -> Result<Vec<String>> {
+    let labels: Vec<String> = labels.iter().map(|label| difficulty::normalize(label)).collect();
+    if let Some(unknown) = labels.iter().find(|label| !difficulty::LABELS.contains(&label.as_str())) {
+        bail!("--difficulty {unknown}: the labels are {}", difficulty::LABELS.join(", "));
+    }
+    Ok(labels)
+}
+
+fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
+    let mut passes = BTreeSet::new();
+    for pass in selected {
+        passes.extend(match pass {
+            PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Snapshot],
+            PassArg::Plan => vec![Pass::Plan],
+            PassArg::Readme => vec![Pass::Readme],
+            PassArg::Files => vec![Pass::Files],
+            PassArg::Snapshot => vec![Pass::Snapshot],
+            PassArg::Fixtures => vec![Pass::Fixtures],
+            PassArg::Repair => vec![Pass::Repair],
+        });
+    }
+    ensure!(
+        !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
+        "--pass plan,files lacks the READMEs that files are written from; add readme"
+    );
+    for alone in [Pass::Fixtures, Pass::Repair] {
+        ensure!(
+            passes.len() == 1 || !passes.contains(&alone),
+            "--pass fixtures and --pass repair cannot be combined with other passes"
+        );
+    }
+    Ok(passes)
 }

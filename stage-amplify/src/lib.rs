@@ -33,8 +33,6 @@
 use anyhow::Result;
 use common::exit::ExitStatus;
 
-use crate::settings::Settings;
-
 mod args;
 mod ask;
 mod corpus;
@@ -60,7 +58,7 @@ pub const STAGE: &str = "stage-amplify";
 
 /// Runs the stage.
 pub fn run(args: Args) -> Result<ExitStatus> {
-    let ui = args.stage().ui(STAGE);
-    let settings = Settings::resolve(args)?;
+    let ui = args.stage.ui(STAGE);
+    let settings = args.into_settings()?;
     run::run(&settings, &ui)
 }

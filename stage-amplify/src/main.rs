@@ -1,4 +1,4 @@
-//! Has a model expand seed tasks into many more.
+//! Asks a model to expand seed tasks into many more.
 
 use std::process::ExitCode;
 

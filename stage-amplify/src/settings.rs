@@ -1,17 +1,14 @@
-//! What to do: the command line, checked, as plain data.
+//! What to do, as plain data.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
 use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
-use model_client::Timeouts;
+use model_client::CallSettings;
 use serde::Serialize;
 
-use crate::args::{Args, PassArg};
 use crate::difficulty;
 
 /// A pass, as the user selects it.
@@ -29,94 +26,50 @@ pub(crate) enum Pass {
 /// What to do.
 #[derive(Debug)]
 pub(crate) struct Settings {
+    /// The name of the software, for prompts.
     pub(crate) software: String,
     pub(crate) workspace: Workspace,
     pub(crate) environment: Environment,
     pub(crate) run_dir: RunDir,
+    /// The number of tasks to generate.
     pub(crate) count: usize,
+    /// The model's name, as `model_client::from_name` reads it.
     pub(crate) model: String,
+    /// The selected passes.
     pub(crate) passes: BTreeSet<Pass>,
+    /// The maximum number of answers requested for one README or one set of files.
     pub(crate) max_candidates: u32,
+    /// The maximum number of repairs of one task.
     pub(crate) rounds: usize,
+    /// A file that overrides the built-in facts of models.
     pub(crate) prices: Option<PathBuf>,
     /// Limits of the calls to the model.
-    pub(crate) calls: model_client::CallSettings,
+    pub(crate) calls: CallSettings,
+    /// Whether to report the cost instead of calling the model.
     pub(crate) estimate: bool,
+    /// A folder of environments whose seeds serve as examples.
     pub(crate) examples_root: Option<PathBuf>,
+    /// Selects one of several equally good examples.
     pub(crate) seed: u64,
+    /// Tables of occupations, or folders of them.
     pub(crate) occupations: Vec<PathBuf>,
+    /// The file with the wanted distribution of tasks.
     pub(crate) profile: Option<PathBuf>,
+    /// The accepted difficulty labels; empty for all.
     pub(crate) difficulties: Vec<String>,
+    /// A folder of templates that replace the built-in ones.
     pub(crate) prompts: Option<PathBuf>,
+    /// The share of common wording from which on a task counts as a copy, from 0 to 1.
     pub(crate) duplicate_threshold: f64,
+    /// Whether to plan again and render prefixes again.
     pub(crate) fresh: bool,
+    /// Whether to write the prompts to files instead of calling the model.
     pub(crate) dry_run: bool,
+    /// Input, output and messages.
     pub(crate) stage: StageArgs,
 }
 
 impl Settings {
-    /// Checks the arguments, and finds the environment and the run directory.
-    pub(crate) fn resolve(args: Args) -> Result<Self> {
-        ensure!(args.count > 0, "--count must be at least 1");
-        ensure!(args.num_workers > 0, "--num-workers must be at least 1");
-        ensure!(args.max_candidates > 0, "--max-candidates must be at least 1");
-        ensure!(
-            args.max_cost.is_none_or(|cost| cost.is_finite() && cost >= 0.0),
-            "--max-cost is an amount in US dollars, such as 5 or 0.50"
-        );
-        ensure!((0.0..=1.0).contains(&args.duplicate_threshold), "--duplicate-threshold must be from 0 to 1");
-        let difficulties: Vec<String> =
-            args.difficulty.iter().map(|label| difficulty::normalize(label)).collect();
-        if let Some(unknown) = difficulties.iter().find(|label| !difficulty::LABELS.contains(&label.as_str()))
-        {
-            bail!("--difficulty {unknown}: the labels are {}", difficulty::LABELS.join(", "));
-        }
-        let passes = passes(&args.passes)?;
-        let calls = model_client::CallSettings {
-            workers: args.num_workers,
-            max_cost: args.max_cost,
-            deadline: args.deadline_sec.map(Duration::from_secs),
-            warm_up: Duration::from_secs(args.warm_up_sec),
-            timeouts: Timeouts {
-                first_byte: Duration::from_secs(args.idle_timeout_sec),
-                idle: Duration::from_secs(args.idle_timeout_sec),
-                total: Duration::from_secs(args.call_timeout_sec),
-                ..Timeouts::default()
-            },
-            ..model_client::CallSettings::default()
-        };
-        let workspace = args.stage.workspace()?;
-        let environment = workspace.environment(&args.env_dir)?;
-        let run_dir = args.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
-        let examples_root = args.examples_root.or_else(|| {
-            environment.root.parent().filter(|root| root.ends_with("environments")).map(Into::into)
-        });
-        Ok(Self {
-            software: args.software,
-            environment,
-            run_dir: RunDir::open(&run_dir)?,
-            workspace,
-            count: args.count,
-            model: args.model,
-            passes,
-            max_candidates: args.max_candidates,
-            rounds: args.rounds,
-            prices: args.prices,
-            calls,
-            estimate: args.estimate,
-            examples_root,
-            seed: args.seed,
-            occupations: args.occupations,
-            profile: args.profile,
-            difficulties,
-            prompts: args.prompts,
-            duplicate_threshold: args.duplicate_threshold,
-            fresh: args.fresh,
-            dry_run: args.dry_run,
-            stage: args.stage,
-        })
-    }
-
     /// Whether this pass is selected.
     pub(crate) fn does(&self, pass: Pass) -> bool {
         self.passes.contains(&pass)
@@ -151,37 +104,11 @@ impl Settings {
         })
     }
 
-    /// The labels of difficulty that a row of the plan may have.
+    /// The difficulty labels that the plan's prompt offers.
     pub(crate) fn offered_difficulties(&self) -> Vec<String> {
         if self.difficulties.is_empty() {
             return difficulty::LABELS.iter().rev().map(|&label| label.to_owned()).take(3).collect();
         }
         self.difficulties.clone()
     }
-}
-
-fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
-    let mut passes = BTreeSet::new();
-    for pass in selected {
-        passes.extend(match pass {
-            PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Snapshot],
-            PassArg::Plan => vec![Pass::Plan],
-            PassArg::Readme => vec![Pass::Readme],
-            PassArg::Files => vec![Pass::Files],
-            PassArg::Snapshot => vec![Pass::Snapshot],
-            PassArg::Fixtures => vec![Pass::Fixtures],
-            PassArg::Repair => vec![Pass::Repair],
-        });
-    }
-    ensure!(
-        !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
-        "--pass plan,files lacks the READMEs that files are written from; add readme"
-    );
-    for alone in [Pass::Fixtures, Pass::Repair] {
-        ensure!(
-            passes.len() == 1 || !passes.contains(&alone),
-            "--pass fixtures and --pass repair cannot be combined with other passes"
-        );
-    }
-    Ok(passes)
 }

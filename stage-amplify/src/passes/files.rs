@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use super::rejections;
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 
-/// The maximum number of output tokens, reasoning included: about four times what an answer has as a rule.
+/// The maximum number of output tokens, reasoning included. A limit against runaway answers, not an expectation:
+/// of 11,982 tasks of the published corpus, all but a dozen have less than 11,500 tokens.
 const MAX_OUTPUT_TOKENS: u64 = 64_000;
 
 /// The file that is not requested, because it is there.

@@ -16,7 +16,7 @@ use crate::prompts::fixtures_prefix;
 use crate::session::Session;
 use crate::writer::Writer;
 
-/// The maximum number of output tokens, reasoning included.
+/// The maximum number of output tokens, reasoning included. A limit against runaway answers, not an expectation.
 const MAX_OUTPUT_TOKENS: u64 = 32_000;
 
 /// Files that the model does not see. Fixtures have a value only if their author knows neither how the result

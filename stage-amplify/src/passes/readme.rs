@@ -11,7 +11,8 @@ use crate::prompts::as_line;
 
 pub(super) use self::document::description;
 
-/// The maximum number of output tokens, reasoning included: about four times what an answer has as a rule.
+/// The maximum number of output tokens, reasoning included. A limit against runaway answers, not an expectation:
+/// the longest README of the published corpus has 2,400 tokens.
 const MAX_OUTPUT_TOKENS: u64 = 32_000;
 
 /// Asks for the README of a row. `attempts` holds the answers that were rejected before.

@@ -1,4 +1,4 @@
-//! What is asked of a model, and what is asked of it again.
+//! Requests to the model, and repeated requests.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -24,7 +24,7 @@ fn calls_of_a_pass_differ_in_their_last_lines_only() {
 }
 
 #[test]
-fn every_vendor_can_be_asked() {
+fn every_provider_can_be_asked() {
     for (model, base, key) in [
         ("claude-sonnet-4-5", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
         ("openai:some-model", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
@@ -43,7 +43,7 @@ fn every_vendor_can_be_asked() {
 }
 
 #[test]
-fn a_plan_that_falls_short_is_completed() {
+fn a_short_plan_is_completed() {
     let world = World::new();
     let server = Server::start(|asked| {
         let Call::Plan(count) = call(asked) else { return Play::Answer(good(asked)) };
@@ -61,13 +61,13 @@ fn a_plan_that_falls_short_is_completed() {
         world.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
     assert_eq!(planned, tasks);
     assert_eq!(calls(&server), [Call::Plan(1), Call::Plan(4), Call::Plan(6)]);
-    // The second call is told what was wrong with the first one's rows.
+    // The second call names the problems of the first one's rows.
     let second = server.log()[1].asked.prompt.clone();
     assert!(second.contains("- `open_period`: a task of that name exists"), "{second}");
 }
 
 #[test]
-fn a_lopsided_plan_is_asked_to_be_wider() {
+fn rows_of_a_lopsided_plan_are_replaced() {
     let world = World::new();
     let kinds = [
         "reconcile",
@@ -98,14 +98,14 @@ fn a_lopsided_plan_is_asked_to_be_wider() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let names: Vec<String> =
         world.manifest("plan.jsonl").iter().map(|row| row["task"].as_str().unwrap().to_owned()).collect();
-    // Of the two that were put aside one was replaced; nothing better came for the other.
+    // Of the two rows that were set aside, one was replaced; the model offered no other.
     assert_eq!(names, [1, 2, 3, 6, 7, 8, 9, 4].map(task));
     let second = server.log()[1].asked.prompt.clone();
     assert!(second.contains("- `settle_account_4`: too many rows have the archetype reconcile"), "{second}");
 }
 
 #[test]
-fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
+fn the_rows_of_an_incomplete_plan_are_expanded() {
     let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Plan(_) => Play::Answer(Reply::new(plan_answer(&[row(1), row(2)]))),
@@ -119,11 +119,11 @@ fn a_plan_that_cannot_be_completed_is_worked_on_all_the_same() {
 }
 
 #[test]
-fn a_higher_count_adds_rows_and_leaves_the_others() {
+fn a_higher_count_adds_rows_and_keeps_the_others() {
     let (world, server) = (World::new(), good_server());
     assert_eq!(world.run_at(&server, &["--count", "3"]).status, Some(0));
     let before = world.result("files.jsonl");
-    // As if the tasks had been extracted, and another one been written by hand.
+    // As after extraction, with another task written by hand.
     for n in 1..=3 {
         world.write_task(&task(n), &description(n));
     }
@@ -139,7 +139,7 @@ fn a_higher_count_adds_rows_and_leaves_the_others() {
 }
 
 #[test]
-fn only_a_row_that_was_changed_by_hand_is_asked_for_again() {
+fn only_an_edited_row_is_requested_again() {
     let (world, server) = (World::new(), good_server());
     assert_eq!(world.run_at(&server, &["--count", "4"]).status, Some(0));
     let plan = world.result("plan.jsonl").replace("\"Settle account 2\"", "\"Settle the second account\"");
@@ -148,12 +148,12 @@ fn only_a_row_that_was_changed_by_hand_is_asked_for_again() {
     let ran = world.run_at(&server, &["--count", "4", "--pass", "readme,files"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let again: Vec<Call> = server.log()[before..].iter().map(|logged| call(&logged.asked)).collect();
-    // The README is the same as before, and so the files are known.
+    // The README is the same as before, so the request for the files is in the journal.
     assert_eq!(again, [Call::Readme(task(2))]);
 }
 
 #[test]
-fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
+fn an_unusable_answer_is_requested_again_with_its_problems() {
     let world = World::new();
     let server = Server::start(|asked| {
         let first = !asked.prompt.contains("could not be used");
@@ -173,7 +173,7 @@ fn an_unusable_answer_is_asked_for_again_with_what_was_wrong() {
 }
 
 #[test]
-fn what_stays_unusable_is_a_failure() {
+fn answers_that_stay_unusable_become_a_failure() {
     let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Files(name) if name == task(2) => Play::Answer(Reply::new("No files today.")),
@@ -185,13 +185,13 @@ fn what_stays_unusable_is_a_failure() {
     assert_eq!(kinds_and_tasks(&ran), expected.map(|(kind, task)| (kind.to_owned(), task)));
     let failure = &world.manifest("files.jsonl")[1];
     assert_eq!((&failure["code"], &failure["attempts"]), (&"unusable_answers".into(), &2.into()));
-    // It is no seed either.
+    // It does not become a seed.
     let seeds = fs_err::read_to_string(world.env_dir().join("tasks/seed_tasks.json")).unwrap();
     assert!(!seeds.contains(&task(2)) && seeds.contains(&task(3)), "{seeds}");
 }
 
 #[test]
-fn a_copy_of_another_task_is_asked_for_again() {
+fn a_copy_of_another_task_is_requested_again() {
     let world = World::new();
     let server = Server::start(|asked| match call(asked) {
         Call::Readme(name)

@@ -1,4 +1,4 @@
-//! How runs end that do not run through.
+//! Runs that are interrupted, limited or disturbed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use testkit::{Play, Server};
 
 use crate::world::{Call, KEY, Ran, World, call, good, good_server, kinds_and_tasks, task};
 
-/// Holds calls back until it is opened.
+/// Delays calls until it is opened.
 #[derive(Clone, Default)]
 struct Door(Arc<(Mutex<bool>, Condvar)>);
 
@@ -27,7 +27,7 @@ impl Door {
     }
 }
 
-/// A server that answers all but the files of one task, which wait behind the door.
+/// A server that answers every call except the one for the files of task `held`, which waits for the door.
 fn server_with_door(held: usize) -> (Server, Door) {
     let door = Door::default();
     let before = door.clone();
@@ -41,7 +41,7 @@ fn server_with_door(held: usize) -> (Server, Door) {
 }
 
 #[test]
-fn records_go_out_while_calls_are_still_out() {
+fn records_are_written_while_calls_are_in_flight() {
     let world = World::new();
     let (server, door) = server_with_door(3);
     let mut child = world
@@ -88,7 +88,7 @@ fn after_a_kill_no_answer_is_paid_for_again() {
 }
 
 #[test]
-fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
+fn on_a_bad_day_every_task_is_generated_and_every_answer_kept() {
     let world = World::new();
     let server = Server::start(|asked| Rates::BAD_DAY.strike(asked, good(asked), Duration::from_millis(20)));
     let ran = world.run_at(
@@ -110,7 +110,7 @@ fn on_a_bad_day_every_task_is_made_and_every_answer_kept() {
 }
 
 #[test]
-fn a_wrong_key_ends_the_run_at_once_in_the_vendors_words() {
+fn a_wrong_key_ends_the_run_at_once_with_the_providers_message() {
     let world = World::new();
     let server = Server::start(|_| {
         Play::refusal(
@@ -125,7 +125,7 @@ fn a_wrong_key_ends_the_run_at_once_in_the_vendors_words() {
 }
 
 #[test]
-fn a_ceiling_ends_the_run_and_what_is_there_is_usable() {
+fn a_cost_limit_ends_the_run_with_usable_records() {
     let world = World::new();
     let server = good_server();
     let prices = world.write(
@@ -144,7 +144,7 @@ fn a_ceiling_ends_the_run_and_what_is_there_is_usable() {
 }
 
 #[test]
-fn an_interrupted_run_keeps_what_is_out_and_begins_nothing_new() {
+fn an_interrupted_run_finishes_calls_in_flight_and_starts_no_other() {
     let world = World::new();
     let (server, door) = server_with_door(2);
     let mut child = world
@@ -183,7 +183,7 @@ fn a_second_process_is_refused() {
 }
 
 #[test]
-fn without_a_key_nothing_is_begun() {
+fn without_a_key_no_call_is_made() {
     let world = World::new();
     let ran = world.run(&["--count", "1"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
@@ -191,7 +191,7 @@ fn without_a_key_nothing_is_begun() {
 }
 
 #[test]
-fn the_key_turns_up_nowhere() {
+fn the_key_is_never_written() {
     let world = World::new();
     let ran = world.run_at(&good_server(), &["--count", "2", "-v"]);
     assert!(!ran.stdout.contains(KEY) && !ran.stderr.contains(KEY));
@@ -209,10 +209,10 @@ fn the_key_turns_up_nowhere() {
     }
 }
 
-/// What anybody on the machine can see of a process while it is at work.
+/// Every user of the machine can read the title of a process.
 #[test]
 #[cfg(target_os = "linux")]
-fn the_key_is_no_part_of_the_process_title() {
+fn the_key_is_not_in_the_process_title() {
     let (world, server) = (World::new(), Server::start(|_| Play::Endless));
     let mut child = world
         .command_at(&server, &["--count", "2"])
@@ -230,7 +230,7 @@ fn the_key_is_no_part_of_the_process_title() {
 }
 
 #[test]
-fn seeds_are_waited_for_and_other_records_pass_through() {
+fn the_stage_waits_for_seeds_and_passes_other_records_on() {
     let (world, server) = (World::new(), good_server());
     world.write_task("other_seed", "Post the rent.");
     let mut child = world

@@ -1,4 +1,4 @@
-//! What the prompts say.
+//! The content of prompts.
 
 use crate::world::World;
 
@@ -37,7 +37,7 @@ fn sizes_of_sections_are_shown() {
 }
 
 #[test]
-fn templates_of_ones_own_replace_the_built_in_ones() {
+fn custom_templates_replace_the_built_in_ones() {
     let world = World::new();
     world.write("mine/readme.md", "Write about {{ software }}.\n");
     let dir = world.path("mine");
@@ -55,6 +55,6 @@ fn an_estimate_needs_a_price_and_no_key() {
     let ran = world.run(&["--estimate", "--count", "10"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
     assert!(ran.stderr.contains("together: 21 calls"), "{}", ran.stderr);
-    let ran = world.run(&["--estimate", "--model", "openai:nobody-knows"]);
+    let ran = world.run(&["--estimate", "--model", "openai:unknown"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
 }

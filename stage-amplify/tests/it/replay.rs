@@ -24,7 +24,7 @@ fn all_passes_leave_their_manifests_in_order() {
 }
 
 #[test]
-fn passes_by_themselves_give_what_they_give_together() {
+fn single_passes_give_the_same_result_as_all_at_once() {
     let together = World::new();
     let model = replay(&together, 4);
     assert_eq!(together.run(&["--count", "4", "--model", &model]).status, Some(0));
@@ -44,11 +44,11 @@ fn passes_by_themselves_give_what_they_give_together() {
 }
 
 #[test]
-fn what_is_in_the_run_directory_is_not_asked_for_again() {
+fn answers_in_the_run_directory_are_not_requested_again() {
     let world = World::new();
     let model = replay(&world, 4);
     let first = world.run(&["--count", "4", "--model", &model]);
-    // What the run itself puts into the environment changes no request.
+    // Tasks of the run itself do not change requests.
     world.write_task(&task(1), "Settle account 1.");
     let second = world.run(&["--count", "4", "--model", &model]);
     assert_eq!(first.stdout, second.stdout);
@@ -57,7 +57,7 @@ fn what_is_in_the_run_directory_is_not_asked_for_again() {
 }
 
 #[test]
-fn a_pass_without_what_it_starts_from_says_so() {
+fn a_pass_without_its_input_says_so() {
     for (pass, missing) in
         [("readme", "there is no plan"), ("files", "there are no READMEs"), ("snapshot", "no files records")]
     {
@@ -69,7 +69,7 @@ fn a_pass_without_what_it_starts_from_says_so() {
 }
 
 #[test]
-fn a_fresh_run_plans_anew() {
+fn a_fresh_run_plans_again() {
     let world = World::new();
     let model = replay(&world, 3);
     assert_eq!(world.run(&["--count", "2", "--model", &model]).status, Some(0));
@@ -80,7 +80,7 @@ fn a_fresh_run_plans_anew() {
 }
 
 #[test]
-fn what_somebody_writes_into_the_plan_stays() {
+fn edits_of_the_plan_stay() {
     let world = World::new();
     let model = replay(&world, 4);
     let mine = "{\"record\": \"plan\", \"task\": \"settle_account_4\", \"colour\": \"red\"}\n";
@@ -107,7 +107,7 @@ fn the_journal_of_a_run_that_grew_replays_as_a_whole() {
 }
 
 #[test]
-fn rows_that_come_in_are_the_plan() {
+fn rows_in_the_input_are_the_plan() {
     let world = World::new();
     let model = replay(&world, 3);
     assert_eq!(world.run(&["--count", "2", "--model", &model, "--pass", "plan"]).status, Some(0));
@@ -119,7 +119,7 @@ fn rows_that_come_in_are_the_plan() {
 }
 
 #[test]
-fn readmes_that_come_in_get_files() {
+fn readmes_in_the_input_get_files() {
     let world = World::new();
     let model = replay(&world, 3);
     assert_eq!(world.run(&["--count", "3", "--model", &model, "--pass", "plan,readme"]).status, Some(0));

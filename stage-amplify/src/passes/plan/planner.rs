@@ -16,8 +16,8 @@ use crate::prompts::as_lines;
 /// similar.
 pub(crate) const ROWS_PER_CALL: usize = 100;
 
-/// The maximum number of output tokens of one call, reasoning included: twice what [`ROWS_PER_CALL`] rows
-/// have as a rule.
+/// The maximum number of output tokens of one call, reasoning included. A limit against runaway answers, not an
+/// expectation: [`ROWS_PER_CALL`] rows have about 12,000 visible tokens.
 const MAX_OUTPUT_TOKENS: u64 = 48_000;
 
 /// The pass ends after this many consecutive calls without an accepted row.

@@ -6,13 +6,12 @@ use common::record::Plan;
 use common::text::shorten;
 use serde_json::Value;
 
-/// If the rows of a plan name more than this many different values of a field, at most one row in this many
-/// may have the same value. A rule of thumb: the prompt offers eight archetypes, and a third of all rows is
-/// more than twice an even share.
+/// At most one row in this many may have the same archetype or occupation. Chosen, not measured: plan.md asks
+/// for at most a fifth, and a plan that is somewhat less even is not worth another call.
 const SHARE: usize = 3;
 
-/// This many rows may be alike in any plan: in a plan of a few rows, a third of them is too few. A rule of
-/// thumb, too.
+/// This many rows may have the same archetype or occupation in any plan, however short. Chosen, not measured: in
+/// a plan of six rows, a third would be two.
 const ALIKE: usize = 3;
 
 /// The rows in a model's answer: JSON objects with a `task`, one per line, or in an array, or over several
