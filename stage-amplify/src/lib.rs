@@ -6,29 +6,23 @@
 //!
 //! # Where things are
 //!
+//! A module uses only modules in the rows below its own; there are no cycles.
+//!
 //! | module | what it holds |
 //! |---|---|
-//! | [`args`], [`settings`] | the command line; the same as plain, checked data |
-//! | [`run`] | opens the run directory and the model, selects the passes, sets the exit status |
+//! | [`args`] | the command line, and what it means |
+//! | [`run`] | opens the run directory and the model, starts the selected passes, sets the exit status |
+//! | [`dry_run`], [`estimate`] | prompts without calls: written to files, or priced |
+//! | [`preview`] | the first prompt of each pass |
 //! | [`passes`] | one module per pass: `plan`, `readme`, `files`, `snapshot`, `fixtures`, `repair`; `expand` runs `readme` and `files` over the rows of the plan |
-//! | [`pipeline`], [`writer`] | parallel work with results in order; where all records are written |
+//! | [`pipeline`] | parallel work, with the records written in order |
+//! | [`session`] | what every pass works with |
 //! | [`ask`] | sends a request again until the answer can be used |
-//! | [`prompts`] | templates, the prompt prefixes rendered from them, and the prefixes kept in the run directory |
-//! | [`corpus`] | what is gathered for prompts: the environment, examples, occupations, profile, existing tasks |
-//! | [`incoming`] | records from standard input or from the run directory |
-//! | [`duplicates`], [`words`], [`difficulty`] | nearly equal descriptions; words of a text; difficulty labels |
-//! | [`preview`], [`dry_run`], [`estimate`] | prompts without calls: written to files, or priced |
-//!
-//! # Dependencies
-//!
-//! A module uses only modules to its right or below it; there are no cycles.
-//!
-//! ```text
-//! args → settings → run → passes → pipeline → ask → prompts → corpus
-//!                    │      └────→ incoming → writer              └→ incoming
-//!                    └→ dry_run, estimate → preview → prompts
-//! settings → difficulty        corpus, passes → words        duplicates → words
-//! ```
+//! | [`prompts`] | the templates, the prefixes rendered from them, and the prefixes kept in the run directory |
+//! | [`corpus`] | what is gathered for prompts: the environment's files, examples, occupations, profile, existing tasks |
+//! | [`incoming`] | records from the input or from the run directory |
+//! | [`settings`], [`writer`], [`duplicates`] | what to do, as plain data; where all records are written; nearly equal descriptions |
+//! | [`difficulty`], [`words`] | difficulty labels; the words of a text |
 
 use anyhow::Result;
 use common::exit::ExitStatus;

@@ -2,31 +2,23 @@
 
 mod findings;
 mod rounds;
+mod task;
 
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::environment::TaskName;
-use common::fingerprint::sha256_hex;
-use common::record::{Failure, Files, Kind, Record};
-use model_client::{ModelAnswer, Prefix};
-use serde_json::{Map, json};
-use task_spec::files::read_folder;
+use common::record::{Kind, Record};
 
 use self::findings::Findings;
 use self::rounds::Rounds;
-use super::{rejections, unreadable};
-use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, excerpts};
+use self::task::FaultyTask;
+use crate::ask::Halt;
+use crate::corpus::Corpus;
 use crate::incoming;
 use crate::pipeline;
 use crate::prompts::repair_prefix;
 use crate::session::Session;
 use crate::writer::Writer;
-
-/// The maximum number of output tokens, reasoning included: as in the files pass, since an answer may replace
-/// every file.
-const MAX_OUTPUT_TOKENS: u64 = 64_000;
 
 /// Has the tasks repaired whose bad verdicts and probes come in.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
@@ -80,100 +72,4 @@ fn faulty_tasks(
         }
     }
     Ok(tasks)
-}
-
-/// A task in which a check has found errors.
-struct FaultyTask {
-    env: String,
-    task: TaskName,
-    index: usize,
-    files: BTreeMap<String, String>,
-    /// What was found, in words for the model.
-    findings: Vec<String>,
-}
-
-impl FaultyTask {
-    /// The task `name` of the environment.
-    fn read(
-        session: &Session<'_>,
-        name: &str,
-        index: usize,
-        findings: Vec<String>,
-    ) -> Result<Self, Box<Failure>> {
-        let environment = &session.settings.environment;
-        let env = environment.name.clone();
-        let Some(task) = TaskName::new(name) else {
-            return Err(unreadable(&env, name, index, "its name has characters other than a-z, 0-9 and _"));
-        };
-        match read_folder(&environment.task_dir(name)) {
-            Ok(files) => Ok(Self { env, task, index, files, findings }),
-            Err(error) => Err(unreadable(&env, name, index, &error.to_string())),
-        }
-    }
-
-    /// Distinguishes this repair from any other of the same task.
-    fn fingerprint(&self) -> String {
-        sha256_hex(json!([self.findings, self.files]).to_string().as_bytes())
-    }
-
-    /// Asks for the repaired files.
-    fn repair(&self, asker: Asker<'_>, prefix: &Prefix) -> Result<Files, Unanswered> {
-        let mut variables = Map::new();
-        variables.insert("task".to_owned(), self.task.as_str().into());
-        variables.insert("findings".to_owned(), self.findings.clone().into());
-        variables.insert("files".to_owned(), json!(excerpts(&self.files, &[])));
-        let question = Question {
-            pass: "repair",
-            prefix,
-            env: &self.env,
-            task: self.task.as_str(),
-            index: self.index,
-            variables,
-            max_output_tokens: MAX_OUTPUT_TOKENS,
-        };
-        let mut attempts = Attempts::default();
-        let (files, answer) = asker.ask(&question, &mut attempts, |answer| self.repaired(answer))?;
-        Ok(Files {
-            env: self.env.clone(),
-            task: Some(self.task.to_string()),
-            index: self.index,
-            files,
-            answer: answer.text,
-            problems: Vec::new(),
-            model: answer.model,
-            usage: attempts.usage,
-        })
-    }
-
-    /// The task's files, with those of the answer in place of the old ones; or what is wrong with the answer,
-    /// in words for the model.
-    fn repaired(&self, answer: &ModelAnswer) -> Result<BTreeMap<String, String>, Vec<String>> {
-        let parsed = answer::parse(&answer.text, answer.stop);
-        if !parsed.is_sound() {
-            return Err(rejections(&parsed.problems));
-        }
-        let mut files = self.files.clone();
-        files.extend(parsed.files);
-        if files == self.files {
-            return Err(vec!["nothing was changed".to_owned()]);
-        }
-        let judged = answer::from_files(&files).judge(Some(&self.task));
-        if judged.is_sound() { Ok(judged.files) } else { Err(rejections(&judged.problems)) }
-    }
-
-    /// The failure of a task that has had all its repairs.
-    fn rounds_spent(&self, rounds: usize) -> Box<Failure> {
-        Box::new(Failure {
-            env: self.env.clone(),
-            task: Some(self.task.to_string()),
-            stage: "amplify".to_owned(),
-            index: Some(self.index),
-            code: "repair_rounds_spent".to_owned(),
-            message: format!(
-                "still bad after {rounds} repairs ({}); repair it by hand, or allow more with --rounds",
-                self.findings.first().map_or("no finding", String::as_str)
-            ),
-            attempts: u32::try_from(rounds).unwrap_or(u32::MAX),
-        })
-    }
 }

@@ -8,7 +8,7 @@ use common::publish::write_file_atomic;
 use common::run_dir::RunDir;
 use fs_err as fs;
 
-use super::FaultyTask;
+use super::task::FaultyTask;
 
 /// The fingerprints of the repairs of each task. A repair that is run again, after an interruption, has the
 /// same fingerprint and counts once.
