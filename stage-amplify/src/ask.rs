@@ -34,7 +34,7 @@ pub(crate) struct Question<'a> {
     pub(crate) max_output_tokens: u64,
 }
 
-/// Answers received so far that could not be used.
+/// The answers to a question so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Attempts {
     pub(crate) count: u32,

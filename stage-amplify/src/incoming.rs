@@ -78,7 +78,7 @@ pub(crate) fn as_they_come(
 
 /// What the plan pass starts from.
 #[derive(Debug)]
-pub(crate) struct Start {
+pub(crate) struct PlanInput {
     /// The names of the seeds.
     pub(crate) seeds: Vec<String>,
     /// The rows planned before.
@@ -88,7 +88,7 @@ pub(crate) struct Start {
 }
 
 /// The seeds and the rows of a plan that come in; if none come in, those of the run directory.
-pub(crate) fn start(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result<Start> {
+pub(crate) fn plan_input(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result<PlanInput> {
     let (mut seeds, mut rows) = (Vec::new(), Vec::new());
     for record in records(settings, ui, writer, "seeds", &[Kind::Seed, Kind::Plan])? {
         match record {
@@ -104,7 +104,7 @@ pub(crate) fn start(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result
     if !rows_came {
         rows = plan_rows(settings, ui)?;
     }
-    Ok(Start { seeds, rows, rows_came })
+    Ok(PlanInput { seeds, rows, rows_came })
 }
 
 /// The names of the usable tasks that come in; if none come in, those of the run directory.

@@ -14,7 +14,7 @@ use self::gate::Gate;
 use self::planner::Planner;
 use crate::ask::Halt;
 use crate::corpus::Corpus;
-use crate::incoming::{self, Start};
+use crate::incoming::{self, PlanInput};
 use crate::prompts::plan_prefix;
 use crate::session::Session;
 use crate::settings::Pass;
@@ -33,7 +33,7 @@ pub(crate) struct Planned {
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<Planned, Halt> {
     let (settings, ui) = (session.settings, session.ui);
     let plans = settings.does(Pass::Plan);
-    let Start { seeds, mut rows, rows_came } = incoming::start(settings, ui, writer)?;
+    let PlanInput { seeds, mut rows, rows_came } = incoming::plan_input(settings, ui, writer)?;
     if settings.fresh && plans {
         session.prefixes.forget()?;
         rows.clear();

@@ -41,6 +41,9 @@ pub(crate) struct Templates {
 
 impl Templates {
     /// The built-in templates, with those in the folder `replaced` in place of the ones of the same name.
+    ///
+    /// stage-propose sets up minijinja by itself. Its three lines do not justify a shared crate, and they differ:
+    /// here a template keeps its last newline, since prefix and suffix are concatenated.
     pub(crate) fn load(replaced: Option<&Path>) -> Result<Self> {
         let mut templates = Environment::new();
         templates.set_undefined_behavior(UndefinedBehavior::Strict);

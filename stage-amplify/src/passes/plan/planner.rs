@@ -37,9 +37,9 @@ pub(super) struct Planner<'a> {
     pub(super) env: &'a str,
 }
 
-/// Rows on their way into the plan.
+/// The rows so far.
 #[derive(Default)]
-struct Draft {
+struct Selection {
     rows: Vec<Plan>,
     /// Why rows of the last answer were rejected.
     rejected: Vec<String>,
@@ -48,44 +48,44 @@ struct Draft {
 impl Planner<'_> {
     /// Requests `count` rows that `gate` accepts. The result is shorter if the model runs out of ideas.
     pub(super) fn plan(&self, count: usize, gate: &mut Gate<'_>) -> Result<Vec<Plan>, Halt> {
-        let mut draft = Draft::default();
+        let mut selection = Selection::default();
         // Rows of the first answer that would make the plan lopsided.
         let mut set_aside: Vec<Value> = Vec::new();
         let mut fruitless = 0;
-        while draft.rows.len() < count && fruitless < FRUITLESS_CALLS {
-            let request = self.request(count, &draft, &gate.wanted(), fruitless)?;
-            let before = draft.rows.len();
+        while selection.rows.len() < count && fruitless < FRUITLESS_CALLS {
+            let request = self.request(count, &selection, &gate.wanted(), fruitless)?;
+            let before = selection.rows.len();
             let mut offered = self.ask(&request)?;
-            draft.rejected.clear();
+            selection.rejected.clear();
             if before == 0 && set_aside.is_empty() {
                 let lopsided;
                 (offered, lopsided) = rows::balance(offered);
-                (set_aside, draft.rejected) = lopsided.into_iter().unzip();
+                (set_aside, selection.rejected) = lopsided.into_iter().unzip();
             }
-            self.admit(&offered, count, gate, &mut draft);
-            for why in &draft.rejected {
+            self.admit(&offered, count, gate, &mut selection);
+            for why in &selection.rejected {
                 self.ui.debug(format_args!("plan: rejected row: {why}"));
             }
-            draft.rejected.truncate(REASONS);
-            fruitless = if draft.rows.len() == before { fruitless + 1 } else { 0 };
+            selection.rejected.truncate(REASONS);
+            fruitless = if selection.rows.len() == before { fruitless + 1 } else { 0 };
         }
         // A lopsided plan is better than a short one.
-        self.admit(&set_aside, count, gate, &mut draft);
-        Ok(draft.rows)
+        self.admit(&set_aside, count, gate, &mut selection);
+        Ok(selection.rows)
     }
 
     /// The request for the rows that are missing. `sample` tells apart requests with the same words: without a
     /// new row there may be nothing new to say.
-    fn request(&self, count: usize, draft: &Draft, quotas: &[Quota], sample: u32) -> Result<Request> {
-        let missing = count - draft.rows.len();
+    fn request(&self, count: usize, selection: &Selection, quotas: &[Quota], sample: u32) -> Result<Request> {
+        let missing = count - selection.rows.len();
         let variables = json!({
-            "accepted": as_lines(&draft.rows)?,
-            "rejected": draft.rejected,
+            "accepted": as_lines(&selection.rows)?,
+            "rejected": selection.rejected,
             "quotas": quotas,
             "count": missing.min(ROWS_PER_CALL),
         });
         Ok(Request {
-            label: format!("plan/{}", self.first + draft.rows.len()),
+            label: format!("plan/{}", self.first + selection.rows.len()),
             prefix: self.prefix.clone(),
             suffix: self.asker.templates.render("plan.ask.md", variables)?,
             max_output_tokens: Some(MAX_OUTPUT_TOKENS),
@@ -112,17 +112,17 @@ impl Planner<'_> {
     }
 
     /// Adds the offered rows that the gate accepts, up to `count` rows in all.
-    fn admit(&self, offered: &[Value], count: usize, gate: &mut Gate<'_>, draft: &mut Draft) {
+    fn admit(&self, offered: &[Value], count: usize, gate: &mut Gate<'_>, selection: &mut Selection) {
         for value in offered {
-            if draft.rows.len() == count {
+            if selection.rows.len() == count {
                 return;
             }
             match gate.admit(value) {
                 Ok(row) => {
-                    let index = self.first + draft.rows.len();
-                    draft.rows.push(Plan { env: self.env.to_owned(), index, ..row });
+                    let index = self.first + selection.rows.len();
+                    selection.rows.push(Plan { env: self.env.to_owned(), index, ..row });
                 }
-                Err(why) => draft.rejected.push(why),
+                Err(why) => selection.rejected.push(why),
             }
         }
     }
