@@ -1,11 +1,10 @@
-//! Fenced blocks of an answer: where each begins and ends, and what it is called.
+//! Fenced blocks of an answer: their start, end and name.
 //!
-//! CommonMark ends a block at the first line that can close it. Contents that hold such a line themselves
-//! (a README with code in it, a heredoc that writes Markdown) end too early by that rule. So of the lines
-//! that can close a block, the one counts with which its content is whole: JSON, Python and shell scripts
-//! tell. Markdown does not; there, blocks inside are paired, and where that leaves a choice, the blank
-//! lines around a fence say whether it opens or closes. Where they do not say it either, the block is
-//! ambiguous, and nobody guesses.
+//! CommonMark ends a block at the first line that can close it. By that rule, contents that contain such a line
+//! (a README with code, a heredoc that writes Markdown) end too early. JSON, Python and shell scripts can be
+//! checked for completeness, so the first closing line that completes the content counts. Markdown cannot be
+//! checked: the fences inside are paired, and where that leaves a choice, the blank lines around a fence say
+//! whether it opens or closes a block. If they do not, the block is ambiguous.
 
 use std::borrow::Cow;
 
@@ -17,15 +16,15 @@ use task_spec::files::is_core;
 /// A fenced block.
 #[derive(Clone, Debug)]
 pub(super) struct Block<'a> {
-    /// The file it is, where the answer says so.
+    /// The file that the answer names for it.
     pub file: Option<Said>,
-    /// Whether the fence itself names the file, rather than a line near it.
+    /// Whether the name is on the fence itself, not on a line near it.
     pub by_fence: bool,
-    /// What kind of content it seems to hold.
+    /// The kind of its content.
     pub kind: Kind,
-    /// What is in it.
+    /// Its content.
     pub content: Cow<'a, str>,
-    /// The line of the answer on which it begins, from 1.
+    /// The line of the answer on which it starts, from 1.
     pub line: usize,
     /// How it ends.
     pub end: End,
@@ -34,15 +33,15 @@ pub(super) struct Block<'a> {
 /// How a block ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// It is closed.
+    /// A fence closes it.
     Closed,
-    /// The answer ends, or another file begins, and nothing has closed it.
+    /// The answer ends, or another file starts, before it is closed.
     Unclosed,
-    /// More than one line may close it, and nothing tells which.
+    /// More than one line may close it.
     Ambiguous,
 }
 
-/// Finds the blocks of `text`. `None` if there are more than any answer needs.
+/// Finds the blocks of `text`. `None` if there are more than [`fence::MAX_FENCES`] fences.
 pub(super) fn find(text: &str) -> Option<Vec<Block<'_>>> {
     let fences = fence::find(text);
     if fences.len() > fence::MAX_FENCES {
@@ -53,17 +52,17 @@ pub(super) fn find(text: &str) -> Option<Vec<Block<'_>>> {
     Some(finder.blocks())
 }
 
-/// What a fence and the lines around it say of the block that it opens.
+/// What a fence and the lines around it say about the block that it opens.
 #[derive(Debug)]
 struct Head {
     language: String,
     file: Option<Said>,
     /// Whether the fence itself names the file.
     by_fence: bool,
-    /// Whether a line that does nothing else names the file, above a fence that can only open a block.
+    /// Whether a line with nothing but the name is above a fence that can only open a block.
     by_label: bool,
     kind: Option<Kind>,
-    /// Bytes of the content's first lines that only say the name.
+    /// The number of bytes at the start of the content that only give the name.
     skip: usize,
 }
 
@@ -99,8 +98,8 @@ impl Head {
         Self { language, file: None, by_fence: false, by_label: false, kind: None, skip: 0 }
     }
 
-    /// Takes the name from the lines around the fence: one that is there to say it rather than one that
-    /// mentions it. Tells whether it was the former.
+    /// Takes the name from the lines around the fence. A label takes precedence over a mention. Returns whether it
+    /// was a label.
     fn take_from_lines(&mut self, above: &str, first: Option<&FirstLine>) -> bool {
         let label = name::in_label(above);
         let mut said = Vec::new();
@@ -115,7 +114,7 @@ impl Head {
         }
         let fitting = said.into_iter().find(|(file, sure)| match file {
             Ok(file) => Kind::of_file(file).fits(&self.language),
-            // A word with a dot may be anything, but a path that leads out of the folder is one.
+            // A word with a dot may be anything, but a path that leads out of the folder is a name.
             Err((_, error)) => *sure && *error != NameError::Ending,
         });
         let Some((file, sure)) = fitting else { return false };
@@ -123,7 +122,7 @@ impl Head {
         sure
     }
 
-    /// How much of the content is a first line that says the block's name and is no part of the file.
+    /// The number of bytes of a first line that gives the block's name and is not part of the file.
     fn name_line(&self, first: Option<&FirstLine>, inside: &str, skip: usize) -> usize {
         let (said, is_part) = match first {
             None => return 0,
@@ -131,15 +130,15 @@ impl Head {
             Some(FirstLine::Comment(said)) => {
                 let next = inside.get(skip..).unwrap_or_default().trim_start();
                 let is_script = matches!(said, Ok(file) if matches!(Kind::of_file(file), Kind::Python | Kind::Shell | Kind::PowerShell | Kind::Text | Kind::Markdown));
-                // A comment stays, unless it stands where only the first line of a script may.
+                // A comment stays, unless it is where only the first line of a script can be.
                 (said, is_script && !next.starts_with("#!") && !inside.trim_start().starts_with("<!--"))
             }
         };
         if !is_part && self.file.as_ref() == Some(said) { skip } else { 0 }
     }
 
-    /// Whether this is the head of another file than `file`, beyond doubt.
-    fn begins_other(&self, file: Option<&str>) -> bool {
+    /// Whether this is certainly the head of another file than `file`.
+    fn starts_other(&self, file: Option<&str>) -> bool {
         match &self.file {
             Some(Ok(other)) => (self.by_fence || self.by_label && is_core(other)) && file != Some(other),
             _ => false,
@@ -155,7 +154,7 @@ fn line_above(text: &str, floor: usize, start: usize) -> &str {
     if blank > 2 { "" } else { line.rsplit('\n').next().unwrap_or_default() }
 }
 
-/// The first line that is not blank, and how many bytes it and the blank ones before it take.
+/// The first line that is not blank, and the number of bytes up to its end.
 fn first_line(text: &str) -> (&str, usize) {
     let mut end = 0;
     for line in text.split_inclusive('\n').take(3) {
@@ -171,20 +170,20 @@ struct Finder<'a, 'f> {
     text: &'a str,
     fences: &'f [Fence<'a>],
     heads: &'f [Head],
-    /// Bytes that may still be checked for being whole, so that an answer of nothing but fences is not
-    /// checked for hours.
+    /// The number of bytes that may still be checked for completeness. It bounds the time for an answer that
+    /// consists of fences.
     budget: usize,
 }
 
-/// What closes a block.
+/// The line that closes a block.
 enum Closer {
     /// The fence with this number.
     At(usize),
-    /// One of two or more, of which this is the first.
+    /// One of several; this is the first.
     Unclear(usize),
-    /// None.
+    /// There is none.
     Missing,
-    /// It is no file itself, but other files are inside it.
+    /// The block is not a file but contains other files.
     Wrapper,
 }
 
@@ -205,7 +204,7 @@ impl<'a> Finder<'a, '_> {
                 Closer::Missing => (End::Unclosed, self.next_file(opener, head)),
                 Closer::Wrapper => continue,
             };
-            // The next file begins at the fence that stands where this block ought to have been closed.
+            // The next file starts at the fence where this block should have been closed.
             at = if end == End::Unclosed { closer } else { closer + 1 };
             let content = self.content(opener, closer, head.skip);
             blocks.push(Block {
@@ -243,22 +242,22 @@ impl<'a> Finder<'a, '_> {
         after.filter(move |(_, fence)| opening.is_some_and(|opening| fence.closes(opening))).map(|(at, _)| at)
     }
 
-    /// The fence after `opener` that begins another file beyond doubt; the number of fences if none does.
+    /// The fence after `opener` that certainly starts another file; the number of fences if none does.
     fn next_file(&self, opener: usize, head: &Head) -> usize {
         let file = head.file.as_ref().and_then(|file| file.as_deref().ok());
         let opening = self.fences.get(opener);
         let mut after = self.fences.iter().zip(self.heads).enumerate().skip(opener + 1);
         let next = after.find(|(_, (fence, other))| {
-            opening.is_some_and(|opening| fence.may_follow(opening)) && other.begins_other(file)
+            opening.is_some_and(|opening| fence.may_follow(opening)) && other.starts_other(file)
         });
         next.map_or(self.fences.len(), |(at, _)| at)
     }
 
-    /// The first fence with which the content is whole; without one, CommonMark's.
+    /// The first fence that completes the content; without one, CommonMark's.
     fn closer_that_completes(&mut self, opener: usize, head: &Head, kind: Kind, first: usize) -> usize {
         let next_file = self.next_file(opener, head);
         let candidates: Vec<usize> = self.closers(opener).take_while(|&at| at < next_file).collect();
-        // A line break inside a JSON string is not JSON, so a fence never stands inside one.
+        // A JSON string cannot contain a line break, so a fence is never inside one.
         if kind == Kind::Json || candidates.len() < 2 {
             return first;
         }
@@ -268,17 +267,17 @@ impl<'a> Finder<'a, '_> {
                 Some(rest) => self.budget = rest,
                 None => break,
             }
-            if kind.flaw(&content).is_ok() {
+            if kind.check(&content).is_ok() {
                 return candidate;
             }
         }
         first
     }
 
-    /// The fence that closes a text which may hold blocks of its own.
+    /// The fence that closes a text which may contain blocks.
     fn closer_of_text(&self, opener: usize, next_file: usize) -> Closer {
         let Some(opening) = self.fences.get(opener) else { return Closer::Missing };
-        // Every fence that closes the block, if all before it are paired inside it.
+        // The fences that close the block if all fences before them are paired inside it.
         let mut candidates: Vec<usize> = Vec::new();
         let mut inside: Option<&Fence<'_>> = None;
         for (at, fence) in self.fences.iter().enumerate().take(next_file).skip(opener + 1) {
@@ -311,19 +310,17 @@ impl<'a> Finder<'a, '_> {
         if self.leaves_doubt(opener, closer) { Closer::Unclear(closer) } else { Closer::At(closer) }
     }
 
-    /// Whether a block of the talk stands between the one that is closed here and the next file: its fences may
-    /// as well belong to a text that ends later.
+    /// Whether there is an unnamed block between the one that is closed here and the next file: its fences may
+    /// belong to a text that ends later.
     fn leaves_doubt(&self, opener: usize, closer: usize) -> bool {
-        let names_file = |head: &Head| matches!(head.file, Some(Ok(_)));
         let mut after = self.heads.iter().enumerate().skip(closer + 1);
-        let next_file = after.find(|(_, head)| names_file(head)).map(|(at, _)| at);
+        let next_file = after.find(|(_, head)| matches!(head.file, Some(Ok(_)))).map(|(at, _)| at);
         next_file.is_some_and(|next| self.closers(opener).any(|at| (closer + 1..next).contains(&at)))
     }
 
-    /// What the lines around a bare fence make of it.
+    /// What the lines around a bare fence suggest.
     fn looks(&self, at: usize) -> Option<Looks> {
         let line = &self.fences.get(at)?.line;
-        let is_blank = |line: Option<&str>| line.is_none_or(|line| line.trim().is_empty());
         let blank_before = is_blank(self.text.get(..line.start)?.lines().next_back());
         let blank_after = is_blank(self.text.get(line.end..)?.lines().next());
         match (blank_before, blank_after) {
@@ -334,7 +331,7 @@ impl<'a> Finder<'a, '_> {
         }
     }
 
-    /// What stands between two fences, less the indentation of the first.
+    /// The text between two fences, without the indentation of the first.
     fn content(&self, opener: usize, closer: usize, skip: usize) -> Cow<'a, str> {
         let Some(opening) = self.fences.get(opener) else { return Cow::Borrowed("") };
         let end = self.fences.get(closer).map_or(self.text.len(), |fence| fence.line.start);
@@ -342,15 +339,21 @@ impl<'a> Finder<'a, '_> {
         if opening.indent == 0 {
             return Cow::Borrowed(content);
         }
-        let dedent = |line: &'a str| {
-            let spaces = line.len() - line.trim_start_matches(' ').len();
-            line.get(spaces.min(opening.indent)..).unwrap_or_default()
-        };
-        Cow::Owned(content.split_inclusive('\n').map(dedent).collect())
+        Cow::Owned(content.split_inclusive('\n').map(|line| dedent(line, opening.indent)).collect())
     }
 }
 
-/// Whether the last line of `text` is one that something follows: a heading, or the like.
+fn is_blank(line: Option<&str>) -> bool {
+    line.is_none_or(|line| line.trim().is_empty())
+}
+
+/// `line` without its first `columns` spaces.
+fn dedent(line: &str, columns: usize) -> &str {
+    let spaces = line.len() - line.trim_start_matches(' ').len();
+    line.get(spaces.min(columns)..).unwrap_or_default()
+}
+
+/// Whether the last line of `text` introduces what follows, as a heading does.
 fn leads_on(text: &str) -> bool {
     let line = text.lines().next_back().unwrap_or_default().trim();
     line.starts_with('#') || line.ends_with(':') || line.ends_with("**")
@@ -361,7 +364,7 @@ enum Looks {
     Closing,
 }
 
-/// Line numbers of offsets that only grow.
+/// Line numbers of increasing offsets.
 struct LineNumbers<'a> {
     text: &'a str,
     at: usize,

@@ -1,17 +1,17 @@
-//! An answer that is one JSON object: names of files, and their contents.
+//! An answer that is one JSON object of file names and contents.
 
 use serde_json::{Map, Value};
 
 use super::name::below_task;
 
-/// Keys under which a list of files gives a name.
+/// Keys of a name in a list of files.
 const NAME_KEYS: [&str; 4] = ["name", "path", "filename", "file"];
 
-/// Keys under which a list of files gives a content.
+/// Keys of a content in a list of files.
 const CONTENT_KEYS: [&str; 3] = ["content", "contents", "text"];
 
-/// The files in `json`, if it is an object of names and contents, or one that holds such an object, or a
-/// list of named contents, as `files`. There is a `task.json` among them.
+/// The files in `json`: an object of names and contents, or an object whose `files` is such an object or a list of
+/// named contents. `None` without a `task.json`.
 pub(super) fn files(json: &Value) -> Option<Vec<(String, String)>> {
     let object = json.as_object()?;
     let files = match object.get("files") {
@@ -36,7 +36,7 @@ fn from_item(item: &Value) -> Option<(String, String)> {
     Some((name.to_owned(), content(value)?))
 }
 
-/// The text of a file. A file of JSON may be given as what it holds.
+/// The text of a file. A JSON file may be given as its value.
 fn content(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

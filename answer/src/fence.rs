@@ -1,38 +1,40 @@
-//! Lines that may open or close a fenced block, by the rules of [CommonMark 0.31, 4.5][spec].
+//! Fences: lines that may open or close a fenced block, by the rules of [CommonMark 0.31, 4.5][spec].
 //!
 //! [spec]: https://spec.commonmark.org/0.31.2/#fenced-code-blocks
 
 use std::ops::Range;
 
-/// The most such lines that an answer is looked through for. A long answer has a few dozen.
-pub(super) const MAX_FENCES: usize = 10_000;
+/// The maximum number of fences of an answer. A long answer has a few dozen.
+pub const MAX_FENCES: usize = 10_000;
+
+/// The minimum length of the fence around a file. Fences in Markdown files are usually shorter.
+const MIN_LENGTH: usize = 4;
 
 /// A line that may open or close a fenced block.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fence<'a> {
-    /// Where the line is, its end of line included.
+pub struct Fence<'a> {
+    /// The range of the line, its end of line included.
     pub line: Range<usize>,
-    /// Columns before the fence.
+    /// The number of columns before the fence.
     pub indent: usize,
-    /// Whether it may open a block. One that is indented by four columns or more, but not by a list, is
-    /// text.
+    /// Whether it may open a block. A fence that is indented by four columns or more, not counting lists, is text.
     pub opens: bool,
     mark: u8,
     length: usize,
-    /// What follows the fence.
+    /// The text after the fence.
     pub info: &'a str,
 }
 
 impl Fence<'_> {
-    /// Whether a block that this line opens may come after one that `opener` opened. A shorter fence, or one
-    /// of other marks, is a part of that block.
-    pub(super) fn may_follow(&self, opener: &Fence<'_>) -> bool {
+    /// Whether a block that this line opens may follow one that `opener` opened. A shorter fence, or one of other
+    /// marks, is part of that block.
+    pub(crate) fn may_follow(&self, opener: &Fence<'_>) -> bool {
         self.mark == opener.mark && self.length >= opener.length
     }
 
-    /// Whether this line closes a block that `opener` opened. CommonMark lets a list end at a line that is
-    /// less indented than its items, and a block with it; people's models close it there.
-    pub(super) fn closes(&self, opener: &Fence<'_>) -> bool {
+    /// Whether this line closes a block that `opener` opened. In CommonMark, a less indented line ends a list and a
+    /// block in it; models close the block there.
+    pub fn closes(&self, opener: &Fence<'_>) -> bool {
         self.mark == opener.mark
             && self.length >= opener.length
             && self.info.is_empty()
@@ -40,10 +42,10 @@ impl Fence<'_> {
     }
 }
 
-/// Finds the lines of `text` that may open or close a block; one more than [`MAX_FENCES`] at most.
-pub(super) fn find(text: &str) -> Vec<Fence<'_>> {
+/// Finds the fences of `text`; at most one more than [`MAX_FENCES`].
+pub fn find(text: &str) -> Vec<Fence<'_>> {
     let mut fences = Vec::new();
-    // Columns at which the content of the open list items begins.
+    // The columns at which the contents of the open list items start.
     let mut lists: Vec<usize> = Vec::new();
     let mut start = 0;
     for line in text.split_inclusive('\n') {
@@ -74,17 +76,31 @@ pub(super) fn find(text: &str) -> Vec<Fence<'_>> {
     fences
 }
 
-/// Takes a line apart into its fence and what follows, if it begins with one.
+/// `text` in a fence that none of its lines can close, with `info` after the opening fence.
+pub fn wrap(text: &str, info: &str) -> String {
+    let longest = text.lines().map(backticks).max().unwrap_or(0);
+    let fence = "`".repeat(MIN_LENGTH.max(longest + 1));
+    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+    format!("{fence}{info}\n{text}{end}{fence}")
+}
+
+/// The number of backticks at the start of a line, after its indentation.
+fn backticks(line: &str) -> usize {
+    let line = line.trim_start();
+    line.len() - line.trim_start_matches('`').len()
+}
+
+/// Splits a line into the mark and the length of its fence, and the text after it.
 fn fence(line: &str) -> Option<(u8, usize, &str)> {
     let mark = *line.as_bytes().first().filter(|mark| matches!(mark, b'`' | b'~'))?;
     let length = line.bytes().take_while(|&byte| byte == mark).count();
     let info = line.get(length..)?.trim();
-    // A backtick after backticks makes them a span of code: ```so``` .
+    // With a later backtick, the line is a code span: ```like this``` .
     let is_fence = length >= 3 && !(mark == b'`' && info.contains('`'));
     is_fence.then_some((mark, length, info))
 }
 
-/// How many bytes at the start of `line` mark it as an item of a list, the spaces after the mark included.
+/// The number of bytes of the list marker at the start of `line`, with the spaces after it; 0 without one.
 fn list_marker(line: &str) -> usize {
     let bytes = line.as_bytes();
     let mark = match bytes.first() {
@@ -104,9 +120,9 @@ fn list_marker(line: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::find;
+    use super::{find, wrap};
 
-    /// Each fence as its number of columns, whether it opens, and what follows it.
+    /// Each fence as its indentation, whether it opens, and its info string.
     fn check(text: &str, expect: &[(usize, bool, &str)]) {
         let found: Vec<_> =
             find(text).into_iter().map(|fence| (fence.indent, fence.opens, fence.info)).collect();
@@ -123,5 +139,12 @@ mod tests {
         check("- one\ntwo\n    ```\n", &[(4, false, "")]);
         check("- ```json\n  ```\n10) ~~~\n", &[(2, true, "json"), (2, true, ""), (4, true, "")]);
         check("-```\n**bold**\n1.5\n", &[]);
+    }
+
+    #[test]
+    fn a_fence_is_longer_than_any_in_its_content() {
+        assert_eq!(wrap("a", "x"), "````x\na\n````");
+        assert_eq!(wrap("a\n", ""), "````\na\n````");
+        assert_eq!(wrap("  `````\n", "x"), "``````x\n  `````\n``````");
     }
 }

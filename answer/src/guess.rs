@@ -1,21 +1,22 @@
-//! Which file a block without a name is, as far as its content says so.
+//! Recognises the file of an unnamed block by its content.
 
 use super::block::Block;
 use super::kind::Kind;
+use task_spec::value::Value;
 use task_spec::{pyjson, python};
 
-/// What the content of a nameless block says of it.
+/// What the content of an unnamed block suggests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Guess {
     /// It is this file.
     File(&'static str),
-    /// It is a script of a task, but nothing says which.
+    /// It is one of the scripts of a task.
     SomeScript,
-    /// It is an example, or something else that is part of the talk.
+    /// It is an example, or another part of the text.
     Talk,
 }
 
-/// What the content of `block` says of it.
+/// Recognises the file of `block`.
 pub(super) fn guess(block: &Block<'_>) -> Guess {
     match block.kind {
         Kind::Json => json(&block.content),
@@ -29,16 +30,19 @@ pub(super) fn guess(block: &Block<'_>) -> Guess {
 
 fn json(content: &str) -> Guess {
     let Ok(value) = pyjson::parse(content) else { return Guess::Talk };
-    let has = |key| value.get(key).is_some();
-    if has("id") && (has("success") || has("hooks") || has("init")) {
+    if has_any(&value, &["id"]) && has_any(&value, &["success", "hooks", "init"]) {
         Guess::File("task.json")
-    } else if has("task_completion") || has("checklist") {
+    } else if has_any(&value, &["task_completion", "checklist"]) {
         Guess::File("vlm_checklist.json")
-    } else if has("golden") {
+    } else if has_any(&value, &["golden"]) {
         Guess::File("fixtures.json")
     } else {
         Guess::Talk
     }
+}
+
+fn has_any(value: &Value, keys: &[&str]) -> bool {
+    keys.iter().any(|key| value.get(key).is_some())
 }
 
 fn verifier(content: &str) -> Guess {
@@ -47,8 +51,8 @@ fn verifier(content: &str) -> Guess {
     if defines_one { Guess::File("verifier.py") } else { Guess::Talk }
 }
 
-/// Tells the script that prepares a task from the one that exports its result: by what it says of itself at
-/// the top, then by what it does. Commands that are to be typed are neither, and they are few.
+/// Distinguishes the set-up script from the export script: by its first lines, then by the rest. Commands for a
+/// person to type are neither; they are few lines without `#!`.
 fn script(content: &str, setup: &'static str, export: &'static str) -> Guess {
     let typed_at_most = if setup == "setup_task.sh" { 20 } else { 5 };
     let is_program = content.trim_start().starts_with("#!") || content.lines().count() > typed_at_most;
@@ -58,9 +62,10 @@ fn script(content: &str, setup: &'static str, export: &'static str) -> Guess {
     let top: String = content.lines().take(12).collect::<Vec<_>>().join("\n");
     let by_top =
         role(&top, &["setup", "set up", "setting up", "prepar", "pre_task"], &["export", "post_task"]);
-    let by_deed =
-        || role(content, &["task_start", "setup_task"], &["result.json", "export_result", "task_end"]);
-    match by_top.or_else(by_deed) {
+    let role = by_top.or_else(|| {
+        role(content, &["task_start", "setup_task"], &["result.json", "export_result", "task_end"])
+    });
+    match role {
         Some(Role::Setup) => Guess::File(setup),
         Some(Role::Export) => Guess::File(export),
         None => Guess::SomeScript,
@@ -74,10 +79,13 @@ enum Role {
 
 fn role(text: &str, setup: &[&str], export: &[&str]) -> Option<Role> {
     let text = text.to_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    match (says(setup), says(export)) {
+    match (contains_any(&text, setup), contains_any(&text, export)) {
         (true, false) => Some(Role::Setup),
         (false, true) => Some(Role::Export),
         _ => None,
     }
+}
+
+fn contains_any(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
 }

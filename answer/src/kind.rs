@@ -1,9 +1,11 @@
-//! Kinds of content, and whether a content is whole.
+//! Kinds of content, and whether a content is complete.
 
-use super::code::Code;
+use task_spec::pyjson::{self, JsonError};
+use task_spec::python::{self, Module, SyntaxError};
+use task_spec::shell::{self, ShellError};
+
 use super::name::ending;
-use task_spec::python::{self, Module};
-use task_spec::{pyjson, shell};
+use super::problem_code::ProblemCode;
 
 /// A kind of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +15,29 @@ pub(super) enum Kind {
     Shell,
     PowerShell,
     Markdown,
-    /// Anything else: nobody can tell whether it is whole.
+    /// Anything else. It cannot be checked for completeness.
     Text,
+}
+
+/// Why a content is not valid.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ContentError {
+    #[error("is not valid JSON: {0}")]
+    Json(JsonError),
+    #[error("is not valid Python: {0}")]
+    Python(SyntaxError),
+    #[error("is not a complete shell script: {0}")]
+    Shell(ShellError),
+}
+
+impl ContentError {
+    pub(super) fn code(&self) -> ProblemCode {
+        match self {
+            Self::Json(_) => ProblemCode::InvalidJson,
+            Self::Python(_) => ProblemCode::InvalidPython,
+            Self::Shell(_) => ProblemCode::BrokenScript,
+        }
+    }
 }
 
 impl Kind {
@@ -30,7 +53,7 @@ impl Kind {
         }
     }
 
-    /// The kind that a block's language says, if it says one.
+    /// The kind for the language of a block, if it is known.
     pub(super) fn of_language(language: &str) -> Option<Self> {
         Some(match language {
             "json" | "jsonc" | "json5" => Self::Json,
@@ -42,25 +65,23 @@ impl Kind {
         })
     }
 
-    /// The kind that a content looks like by its first line, if it looks like one.
+    /// The kind that the first line of a content suggests.
     pub(super) fn of_content(content: &str) -> Option<Self> {
         let line = content.trim_start().lines().next().unwrap_or_default();
-        let begins = |with: &[&str]| with.iter().any(|with| line.starts_with(with));
-        Some(if begins(&["{", "["]) {
-            Self::Json
-        } else if line.starts_with("#!") && line.contains("python")
-            || begins(&["import ", "from ", "def ", "\"\"\""])
-        {
-            Self::Python
-        } else if line.starts_with("#!") && line.contains("sh") {
-            Self::Shell
+        let interpreter = line.strip_prefix("#!").unwrap_or_default();
+        if line.starts_with(['{', '[']) {
+            Some(Self::Json)
+        } else if interpreter.contains("python") || starts_like_python(line) {
+            Some(Self::Python)
+        } else if interpreter.contains("sh") {
+            Some(Self::Shell)
         } else {
-            return None;
-        })
+            None
+        }
     }
 
-    /// Whether a block in this language can hold a file of this kind. Other languages than the kinds' own
-    /// hold other files.
+    /// Whether a block in this language can contain a file of this kind. A language without a kind of its own fits
+    /// [`Kind::Text`] only.
     pub(super) fn fits(self, language: &str) -> bool {
         match Self::of_language(language) {
             Some(kind) => kind == self,
@@ -68,26 +89,27 @@ impl Kind {
         }
     }
 
-    /// Whether a content that is cut off is not whole any more, so that its end can be found by trying.
+    /// Whether a truncated content of this kind is invalid, so that its end can be found by trial.
     pub(super) fn is_checkable(self) -> bool {
         matches!(self, Self::Json | Self::Python | Self::Shell)
     }
 
-    /// What is wrong with a content of this kind.
-    pub(super) fn flaw(self, content: &str) -> Result<(), (Code, String)> {
+    /// Checks a content of this kind.
+    pub(super) fn check(self, content: &str) -> Result<(), ContentError> {
         match self {
-            Self::Json => pyjson::parse(content)
-                .map(drop)
-                .map_err(|error| (Code::InvalidJson, format!("is no JSON: {error}"))),
+            Self::Json => pyjson::parse(content).map(drop).map_err(ContentError::Json),
             Self::Python => python_module(content).map(drop),
-            Self::Shell => shell::check(content)
-                .map_err(|error| (Code::BrokenScript, format!("is no whole shell script: {error}"))),
+            Self::Shell => shell::check(content).map_err(ContentError::Shell),
             Self::PowerShell | Self::Markdown | Self::Text => Ok(()),
         }
     }
 }
 
-/// What a content in Python holds, or what is wrong with it.
-pub(super) fn python_module(content: &str) -> Result<Module, (Code, String)> {
-    python::parse(content.as_bytes()).map_err(|error| (Code::InvalidPython, format!("is no Python: {error}")))
+fn starts_like_python(line: &str) -> bool {
+    ["import ", "from ", "def ", "\"\"\""].iter().any(|start| line.starts_with(start))
+}
+
+/// Parses a content in Python.
+pub(super) fn python_module(content: &str) -> Result<Module, ContentError> {
+    python::parse(content.as_bytes()).map_err(ContentError::Python)
 }

@@ -1,10 +1,10 @@
-//! Names of a task's files, and the ways in which an answer says them.
+//! Names of a task's files, and the places where an answer gives them.
 
 use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Endings of the files that a task may bring along.
+/// Extensions of the files that a task may contain.
 const ENDINGS: [&str; 52] = [
     "R",
     "bat",
@@ -60,29 +60,29 @@ const ENDINGS: [&str; 52] = [
     "yml",
 ];
 
-/// Names that Windows gives to devices, whatever their ending.
+/// Device names of Windows, reserved with any extension.
 const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
 
-/// The longest name of a file, in bytes, folders included.
+/// The maximum length of a name with its folders, in bytes.
 const MAX_LENGTH: usize = 120;
 
-/// The most folders and file that a name goes through.
+/// The maximum number of parts of a name.
 const MAX_PARTS: usize = 4;
 
-/// Why a name is not taken.
+/// Why a name is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NameError {
     #[error("it leads out of the task folder")]
     Outside,
-    #[error("it is no file name on every system: use letters, digits, `_`, `-` and `.`")]
+    #[error("it is not portable: use letters, digits, `_`, `-` and `.`")]
     Characters,
-    #[error("it is longer or deeper than any task needs")]
+    #[error("it is too long or too deep")]
     Long,
-    #[error("a task brings no files of this kind")]
+    #[error("a task has no files of this type")]
     Ending,
 }
 
-/// The name below the task folder that `path` means: as it is, below `tasks/<task>/`, or inside the
+/// The name below the task folder for `path`: a path below the task folder, below `tasks/<task>/`, or in the
 /// environment, where the task folder is `/workspace/tasks/<task>/`.
 pub(super) fn below_task(path: &str) -> Result<String, NameError> {
     let slashes = path.trim().replace('\\', "/");
@@ -113,32 +113,35 @@ fn check(name: &str) -> Result<(), NameError> {
     if ending(name).is_some_and(|ending| ENDINGS.contains(&ending)) { Ok(()) } else { Err(NameError::Ending) }
 }
 
-/// Whether a part of a path means the same thing on every system.
+/// Whether a part of a path is valid on every system.
 fn is_portable(part: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
-    let first = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let stem = part.split('.').next().unwrap_or_default().to_ascii_lowercase();
     let numbered = ["com", "lpt"].iter().any(|device| {
         stem.strip_prefix(device)
             .is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
     });
-    part.as_bytes().first().is_some_and(first)
-        && part.bytes().all(plain)
+    part.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
+        && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         && !part.ends_with('.')
         && !DEVICES.contains(&stem.as_str())
         && !numbered
 }
 
-/// What follows the last dot of a name.
+/// The extension of a name.
 pub(super) fn ending(name: &str) -> Option<&str> {
     let file = name.rsplit('/').next().unwrap_or(name);
     file.rsplit_once('.').map(|(_, ending)| ending)
 }
 
-/// What an answer calls a file: its name, or what is wrong with it.
+/// [`below_task`], with the path as written beside the error.
+pub(super) fn below_task_or_error(path: &str) -> Said {
+    below_task(path).map_err(|error| (path.to_owned(), error))
+}
+
+/// The name that an answer gives to a file; if it is not accepted, the name as written and the reason.
 pub(super) type Said = Result<String, (String, NameError)>;
 
-/// The file that a word says, if it is the name of one. `python3.11` and `1.5` are none.
+/// The file that a word names, if any. `python3.11` and `1.5` do not name files.
 fn said(word: &str) -> Option<Said> {
     let word = word.trim_matches(|c| DECORATION.contains(&c)).trim_end_matches(['.', '-', '/', '\\']);
     let ending = ending(word).filter(|ending| {
@@ -150,28 +153,27 @@ fn said(word: &str) -> Option<Said> {
     if ending.is_none() || !has_stem || word.contains("://") {
         return None;
     }
-    Some(below_task(word).map_err(|error| (word.to_owned(), error)))
+    Some(below_task_or_error(word))
 }
 
-/// What stands around names in Markdown, and in comments.
+/// Characters around names in Markdown and in comments.
 const DECORATION: [char; 20] =
     ['*', '`', '"', '\'', '(', ')', '[', ']', '{', '}', '<', '>', ':', ',', ';', '#', '!', '“', '”', '='];
 
 /// The language and the file that a fence's info string names: `task.json`, `json title="task.json"`,
 /// `json:task.json`, `bash # tasks/x/setup_task.sh`.
 pub(super) fn in_info(info: &str) -> (String, Option<Said>) {
-    static ATTRIBUTE: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(
             r#"(?i)\b(?:title|filename|file|path|name|label)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|([^\s}]+))"#,
         )
-        .ok()
+        .expect("the pattern is valid")
     });
     let first = info.split_whitespace().next().unwrap_or_default();
     let language =
         first.trim_start_matches(['{', '.']).split([':', '{', ',', '=']).next().unwrap_or_default();
     let language = language.trim_end_matches('}').to_ascii_lowercase();
-    let attribute = ATTRIBUTE.iter().find_map(|attribute| attribute.captures(info));
-    let file = match attribute.and_then(|found| found.iter().skip(1).find_map(|group| group)) {
+    let file = match ATTRIBUTE.captures(info).and_then(|found| found.iter().skip(1).find_map(|group| group)) {
         Some(value) => said(value.as_str()),
         None => one_of(
             info.split_whitespace()
@@ -179,35 +181,29 @@ pub(super) fn in_info(info: &str) -> (String, Option<Said>) {
         ),
     };
     match file {
-        // The whole info string is the name: it says no language.
+        // The whole info string is the name, without a language.
         Some(file) if said(first).is_some() && !first.contains(':') => (String::new(), Some(file)),
         file => (language, file),
     }
 }
 
-/// How a line above a block names it.
+/// How the line above a block names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Label {
-    /// The line is there to name it.
+    /// The line is a label.
     Sure(Said),
-    /// A sentence mentions one file, and goes on with the block.
+    /// A sentence mentions one file and introduces the block.
     Mention(Said),
 }
 
 /// The file that the line above a block names: `### 1. task.json`, `**tasks/x/setup_task.sh** (executable)`,
 /// `Now the verifier, `verifier.py`:`.
 pub(super) fn in_label(line: &str) -> Option<Label> {
-    /// Words that belong to a label, beside the name.
-    const FILLERS: [&str; 6] = ["file", "filename", "name", "path", "the", "final"];
     if line.len() > 400 {
         return None;
     }
     let file = one_of(line.split_whitespace())?;
-    let is_filler = |word: &&str| {
-        let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-        bare.is_empty() || FILLERS.contains(&bare.as_str()) || bare.chars().all(|c| c.is_ascii_digit())
-    };
-    // What follows the name in parentheses or after a dash describes it.
+    // A description may follow the name in parentheses or after a dash.
     let words: Vec<&str> = line.split_whitespace().collect();
     let at = words.iter().position(|word| said(word).is_some())?;
     let (before, after) = words.split_at(at);
@@ -224,12 +220,19 @@ pub(super) fn in_label(line: &str) -> Option<Label> {
     None
 }
 
+/// Whether a word belongs to a label besides the name.
+fn is_filler(word: &&str) -> bool {
+    const FILLERS: [&str; 6] = ["file", "filename", "name", "path", "the", "final"];
+    let bare = word.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+    bare.is_empty() || FILLERS.contains(&bare.as_str()) || bare.chars().all(|c| c.is_ascii_digit())
+}
+
 /// How the first line inside a block names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FirstLine {
-    /// The line is a name and nothing else, so it is no part of the file.
+    /// The line is only a name, so it is not part of the file.
     Bare(Said),
-    /// The line is a comment that names the file, and may be a part of it.
+    /// The line is a comment that names the file, and may be part of it.
     Comment(Said),
 }
 
@@ -251,10 +254,6 @@ pub(super) fn in_first_line(line: &str) -> Option<FirstLine> {
         inside = inside.trim_end().strip_suffix(closing).unwrap_or(inside);
     }
     let mut words: Vec<&str> = inside.split_whitespace().collect();
-    let is_field = |word: &&str| {
-        let word = word.trim_end_matches(':').to_ascii_lowercase();
-        ["file", "filename", "path", "name", "title"].contains(&word.as_str())
-    };
     while words.len() > 1 && words.first().is_some_and(is_field) {
         words.remove(0);
     }
@@ -262,7 +261,13 @@ pub(super) fn in_first_line(line: &str) -> Option<FirstLine> {
     said(word).map(FirstLine::Comment)
 }
 
-/// The file that these words say, if they say one and no other.
+/// Whether a word introduces a name: `File:`.
+fn is_field(word: &&str) -> bool {
+    let word = word.trim_end_matches(':').to_ascii_lowercase();
+    ["file", "filename", "path", "name", "title"].contains(&word.as_str())
+}
+
+/// The file that these words name, if they name exactly one.
 fn one_of<'a>(words: impl Iterator<Item = &'a str>) -> Option<Said> {
     let mut files = words.filter_map(said);
     let file = files.next()?;

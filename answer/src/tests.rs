@@ -1,16 +1,16 @@
-//! Answers as models write them, and the files that are in them.
+//! Answers as models write them, and the files in them.
 
 use std::fmt::Write;
 
-use super::{Answer, parse, rejects};
+use super::{ParsedAnswer, parse, rejects};
 use common::environment::TaskName;
 use common::record::Problem;
 use common::record::StopReason;
 use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
-/// What came of an answer, to be compared as a whole: each file with its content in quotes, then the codes
-/// of the problems, with `!` where one rejects the answer.
-fn show(answer: &Answer) -> String {
+/// The result of parsing, as text: each file with its quoted content, then the codes of the problems, with `!` for
+/// those that reject the answer.
+fn show(answer: &ParsedAnswer) -> String {
     let mut shown = String::new();
     for (name, content) in &answer.files {
         writeln!(shown, "{name} {content:?}").unwrap();
@@ -37,7 +37,7 @@ fn check(answer: &str, expect: &str) {
 const TASK: &str = r#"task.json "{\"id\": 1}\n""#;
 
 #[test]
-fn a_name_is_found_wherever_it_is_said() {
+fn a_name_is_found_wherever_it_is_given() {
     for answer in [
         "```task.json\n{\"id\": 1}\n```\n",
         "```json task.json\n{\"id\": 1}\n```\n",
@@ -106,9 +106,9 @@ fn a_fence_inside_a_content_does_not_end_it() {
 }
 
 #[test]
-fn where_a_text_ends_nobody_guesses() {
+fn an_unclear_end_of_a_text_is_ambiguous() {
     check("```README.md\na\n\n```\n\nb\n```\nc\n```\n", "!ambiguous_block");
-    // Talk with a block of its own, or a text that ends in the midst of one: nobody can tell.
+    // Either a separate block follows, or the text continues after one: ambiguous.
     for name in ["README.md", "rows.csv", "setup_task.ps1"] {
         let open = format!("```{name}\na\n```\n\nRun it:\n\n```bash\nls\n```\n");
         let next = "```task.json\n{\"id\": 1}\n```\n";
@@ -118,7 +118,7 @@ fn where_a_text_ends_nobody_guesses() {
 }
 
 #[test]
-fn an_answer_that_was_cut_off_is_known() {
+fn a_truncated_answer_is_detected() {
     for answer in [
         "```task.json\n{\"id\": 1",
         "```task.json\n{}\n```\n```verifier.py\nimport json\n",
@@ -136,13 +136,13 @@ fn an_answer_that_was_cut_off_is_known() {
 }
 
 #[test]
-fn of_two_versions_the_last_counts() {
+fn the_last_of_two_versions_counts() {
     check(
         "```task.json\n{\"id\": 0}\n```\nBetter:\n```task.json\n{\"id\": 1}\n```\n",
         &format!("{TASK}\ngiven_twice"),
     );
     check("```task.json\n{\"id\": 1}\n```\nAgain:\n```task.json\n{\"id\": 1}\n```\n", TASK);
-    // A piece of it that the answer talks about is no version.
+    // A quoted fragment is not a version.
     check(
         "```task.json\n{\"id\": 1}\n```\nThe id in `task.json`:\n```json\n\"id\": 1,\n```\n",
         &format!("{TASK}\ngiven_twice"),
@@ -150,7 +150,7 @@ fn of_two_versions_the_last_counts() {
 }
 
 #[test]
-fn nameless_blocks_are_known_by_their_content() {
+fn unnamed_blocks_are_recognised_by_their_content() {
     let json = "{\"id\": \"x@1\", \"success\": {}}";
     let setup = "#!/bin/bash\n# Set up the task\n";
     let export = "#!/bin/bash\necho 'Exporting'\n";
@@ -171,7 +171,7 @@ fn nameless_blocks_are_known_by_their_content() {
 }
 
 #[test]
-fn between_equals_nobody_guesses() {
+fn equal_candidates_are_ambiguous() {
     let setup = "#!/bin/bash\n# Setup";
     check(&format!("```bash\n{setup} one\n```\n```bash\n{setup} two\n```\n"), "!ambiguous_file");
     check("```bash\n#!/bin/bash\nls\n```\n", "!ambiguous_file");
@@ -204,7 +204,7 @@ fn hostile_names_are_refused() {
 
 #[test]
 fn sizes_are_capped() {
-    assert_eq!(show(&parse(&"x".repeat(super::MAX_ANSWER + 1), StopReason::End)), "!too_large\n");
+    assert_eq!(show(&parse(&"x".repeat(crate::MAX_ANSWER + 1), StopReason::End)), "!too_large\n");
     assert_eq!(show(&parse(&"```\n".repeat(100_000), StopReason::End)), "!too_many_blocks\n");
     let large = format!("```data.csv\n{}\n```\n", "x".repeat(MAX_FILE_BYTES));
     assert_eq!(parse(&large, StopReason::End).problems[0].code, "too_large");
@@ -223,22 +223,22 @@ fn sizes_are_capped() {
 }
 
 /// The problems of a task, given as its files, that was planned as `planned`.
-fn judge(
+fn validate(
     planned: Option<&str>,
     files: &[(&str, &str)],
 ) -> (Option<String>, Vec<(String, String)>, Vec<String>) {
     let owned: Vec<(String, String)> =
         files.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect();
     let answer = super::from_files(owned.iter().map(|(name, content)| (name, content)));
-    let judged = answer.judge(planned.and_then(TaskName::new).as_ref());
-    let changed = judged
+    let validation = answer.validate(planned.and_then(TaskName::new).as_ref());
+    let changed = validation
         .files
         .into_iter()
         .filter(|(name, content)| {
             !owned.iter().any(|(was, before)| was == name && before.trim_end() == content.trim_end())
         })
         .collect();
-    (judged.task.map(|task| task.to_string()), changed, judged.problems.iter().map(code).collect())
+    (validation.task.map(|task| task.to_string()), changed, validation.problems.iter().map(code).collect())
 }
 
 const SPEC: &str = r#"{"id": "a_task@2", "description": "d",
@@ -248,16 +248,16 @@ const SETUP: (&str, &str) = ("setup_task.sh", "cp /workspace/tasks/a_task/x /tmp
 const VERIFIER: (&str, &str) = ("verifier.py", "def verify_a_task(traj, env_info, task_info): ...\n");
 
 #[test]
-fn a_sound_task_is_left_as_it_is() {
+fn a_valid_task_is_unchanged() {
     for planned in [None, Some("a_task")] {
-        let (task, changed, problems) = judge(planned, &[("task.json", SPEC), SETUP, VERIFIER]);
+        let (task, changed, problems) = validate(planned, &[("task.json", SPEC), SETUP, VERIFIER]);
         assert_eq!((task.as_deref(), changed, problems), (Some("a_task"), vec![], vec![]));
     }
 }
 
 #[test]
-fn a_mere_difference_of_name_is_mended() {
-    let (task, changed, problems) = judge(Some("other"), &[("task.json", SPEC), SETUP, VERIFIER]);
+fn a_different_name_is_fixed() {
+    let (task, changed, problems) = validate(Some("other"), &[("task.json", SPEC), SETUP, VERIFIER]);
     assert_eq!(task.as_deref(), Some("other"));
     assert_eq!(changed[0], ("setup_task.sh".to_owned(), "cp /workspace/tasks/other/x /tmp\n".to_owned()));
     assert_eq!(
@@ -268,7 +268,7 @@ fn a_mere_difference_of_name_is_mended() {
 
     let spec =
         SPEC.replace("tasks/a_task/", "tasks/an_old_name/").replace("::verify_a_task", "::verify_task");
-    let (_, changed, problems) = judge(None, &[("task.json", &spec), SETUP, VERIFIER]);
+    let (_, changed, problems) = validate(None, &[("task.json", &spec), SETUP, VERIFIER]);
     assert_eq!(changed, [("task.json".to_owned(), format!("{SPEC}\n"))]);
     assert_eq!(problems, ["path_mended", "function_mended"]);
 }
@@ -276,7 +276,7 @@ fn a_mere_difference_of_name_is_mended() {
 #[test]
 fn anything_else_rejects_the_task() {
     let check = |files: &[(&str, &str)], expect: &[&str]| {
-        assert_eq!(judge(None, files).2, expect, "{files:?}");
+        assert_eq!(validate(None, files).2, expect, "{files:?}");
     };
     let spec = ("task.json", SPEC);
     check(&[SETUP, VERIFIER], &["!missing_task_json"]);
@@ -306,7 +306,7 @@ fn a_task_without_a_plan_is_named_by_its_id_then_its_title() {
     let spec = |id: &str, title: &str| {
         format!("{{\"id\": \"{id}\", \"title\": \"{title}\", \"description\": \"d\", \"success\": {{}}}}")
     };
-    let name = |id: &str, title: &str| judge(None, &[("task.json", &spec(id, title))]).0;
+    let name = |id: &str, title: &str| validate(None, &[("task.json", &spec(id, title))]).0;
     assert_eq!(name("create_course@1", "Other").as_deref(), Some("create_course"));
     assert_eq!(name("Create-Course@1", "Other").as_deref(), Some("create_course"));
     assert_eq!(name("", "Merge Two Cohorts").as_deref(), Some("merge_two_cohorts"));
@@ -320,11 +320,11 @@ mod properties {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
-    use super::super::{Answer, from_files, parse};
+    use super::super::{ParsedAnswer, from_files, parse};
     use common::environment::TaskName;
     use common::record::StopReason;
 
-    /// Lines that answers and files are made of, the ones among them that are easily taken for another.
+    /// Lines of answers and files, especially ones that are easily confused.
     fn line() -> impl Strategy<Value = String> {
         prop_oneof![
             "(`{2,5}|~{3,4})(json|bash|python|markdown|task\\.json|verifier\\.py|README\\.md|\\.\\./x\\.sh)?",
@@ -341,7 +341,7 @@ mod properties {
         vec(line(), 0..40).prop_map(|lines| lines.join("\n"))
     }
 
-    /// A text that may hold anything, a fence as well, but ends as files do.
+    /// Any text, with fences, that ends as files do.
     fn content() -> impl Strategy<Value = String> {
         text().prop_map(|text| match text.trim_end() {
             "" => String::new(),
@@ -349,7 +349,7 @@ mod properties {
         })
     }
 
-    fn check_names(answer: &Answer) -> Result<(), TestCaseError> {
+    fn check_names(answer: &ParsedAnswer) -> Result<(), TestCaseError> {
         for name in answer.files.keys() {
             prop_assert!(
                 !name.starts_with('/')
@@ -367,13 +367,13 @@ mod properties {
         #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
         #[test]
-        fn no_text_makes_it_panic_or_lead_astray(text in text(), planned in "[a-z]{1,5}") {
+        fn any_text_is_parsed_without_panic_and_validation_is_stable(text in text(), planned in "[a-z]{1,5}") {
             let answer = parse(&text, StopReason::End);
             check_names(&answer)?;
-            let judged = answer.judge(TaskName::new(&planned).as_ref());
-            if judged.is_sound() {
-                let again = from_files(&judged.files).judge(judged.task.as_ref());
-                prop_assert_eq!(again.files, judged.files);
+            let validation = answer.validate(TaskName::new(&planned).as_ref());
+            if validation.is_valid() {
+                let again = from_files(&validation.files).validate(validation.task.as_ref());
+                prop_assert_eq!(again.files, validation.files);
                 prop_assert_eq!(again.problems, vec![]);
             }
         }
@@ -403,8 +403,8 @@ mod properties {
             let spec = "{\"id\": \"x@1\", \"description\": \"d\", \"success\": {\"spec\": \"verifier.py::verify_x\"}}";
             let whole = format!("```task.json\n{spec}\n```\n\n```verifier.py\n{verifier}```");
             let end = cut % whole.len();
-            prop_assert!(!parse(&whole[..end], StopReason::End).judge(None).is_sound());
-            prop_assert!(parse(&whole, StopReason::End).judge(None).is_sound());
+            prop_assert!(!parse(&whole[..end], StopReason::End).validate(None).is_valid());
+            prop_assert!(parse(&whole, StopReason::End).validate(None).is_valid());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Any text, taken for a shell script: no panic, and no endless search.
+//! Checks any text as a shell script: no panic, no endless search.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

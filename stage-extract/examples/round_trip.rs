@@ -16,7 +16,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use answer::{self, rejects};
+use answer::rejects;
 use anyhow::{Context, Result, bail};
 use common::environment::TaskName;
 use common::jsonl::write_record;
@@ -121,7 +121,7 @@ fn read_folder(dir: &Path) -> Result<Folder> {
         let name = entry.path().strip_prefix(dir)?.to_string_lossy().into_owned();
         if entry.file_type().is_file()
             && let Ok(content) = String::from_utf8(fs::read(entry.path())?)
-            && answer::from_files([(&name, &String::new())]).is_sound()
+            && answer::from_files([(&name, &String::new())]).is_valid()
         {
             files.insert(name, content);
         }
@@ -130,8 +130,8 @@ fn read_folder(dir: &Path) -> Result<Folder> {
         |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let task = name_of(dir);
     let env = dir.ancestors().nth(2).map(name_of).unwrap_or_default();
-    let judged = answer::from_files(&files).judge(TaskName::new(&task).as_ref());
-    let flaws = judged.problems.into_iter().filter(rejects).map(|problem| problem.code).collect();
+    let validated = answer::from_files(&files).validate(TaskName::new(&task).as_ref());
+    let flaws = validated.problems.into_iter().filter(rejects).map(|problem| problem.code).collect();
     Ok(Folder { env, task, files, flaws })
 }
 
@@ -234,15 +234,15 @@ fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
         Tally { bytes: text.len(), time: thread_time().saturating_sub(start), ..Tally::default() };
     let kind = usize::from(!folder.flaws.is_empty());
     let task = format!("{}/{}", folder.env, folder.task);
-    let came_back = is_same(&files, &answer.files) && answer.is_sound();
-    let judged = answer.judge(TaskName::new(&folder.task).as_ref());
+    let came_back = is_same(&files, &answer.files) && answer.is_valid();
+    let validated = answer.validate(TaskName::new(&folder.task).as_ref());
     // What was no task before is none now, unless what was wrong with it was left out.
-    let is_same_task = judged.is_sound() == folder.flaws.is_empty() || files.len() < folder.files.len();
+    let is_same_task = validated.is_valid() == folder.flaws.is_empty() || files.len() < folder.files.len();
     if came_back && is_same_task {
         tally.same[kind] += 1;
         return tally;
     }
-    match judged.problems.iter().find(|problem| rejects(problem)) {
+    match validated.problems.iter().find(|problem| rejects(problem)) {
         Some(problem) => {
             tally.rejected[kind] += 1;
             tally.reasons.entry(problem.code.clone()).or_default().push(task);

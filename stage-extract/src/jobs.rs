@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use answer::{self, Judged};
+use answer::Validation;
 use anyhow::{Context, Result};
 use common::environment::{TaskName, Workspace};
 use common::jsonl::{Line, RawLine};
@@ -83,14 +83,14 @@ impl Iterator for Jobs {
     }
 }
 
-/// Judges the answer in a record as the task with this name.
-pub(crate) fn judge(record: &Files, task: Option<&TaskName>) -> Judged {
+/// Validates the answer in a record as the task with this name.
+pub(crate) fn validate(record: &Files, task: Option<&TaskName>) -> Validation {
     let answer = if record.files.is_empty() {
         answer::parse(&record.answer, StopReason::End)
     } else {
         answer::from_files(&record.files)
     };
-    answer.judge(task)
+    answer.validate(task)
 }
 
 /// The folders that task folders go to, each looked at once.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use answer::{self, Code};
+use answer::ProblemCode;
 use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::fingerprint::sha256_hex;
@@ -14,7 +14,7 @@ use fs_err as fs;
 use walkdir::WalkDir;
 
 use crate::args::Settings;
-use crate::jobs::{Folders, Job, Unpack, judge};
+use crate::jobs::{Folders, Job, Unpack, validate};
 
 const WHAT_STANDS: &str = "what was published before is complete, and the same command goes on from there";
 
@@ -83,25 +83,25 @@ impl<'a> Unpacker<'a> {
         {
             return self.kept(task, &folder.join(name.as_str())).map(|task| Unpacked::Done(Done::Task(task)));
         }
-        let judged = judge(&record, planned.as_ref());
-        let is_sound = judged.is_sound() && !task.problems.iter().any(answer::rejects);
+        let validated = validate(&record, planned.as_ref());
+        let is_valid = validated.is_valid() && !task.problems.iter().any(answer::rejects);
         let new: Vec<Problem> =
-            judged.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
+            validated.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
         task.problems.extend(new);
-        let Some(name) = judged.task else { return Ok(Unpacked::Done(Done::Task(task))) };
+        let Some(name) = validated.task else { return Ok(Unpacked::Done(Done::Task(task))) };
         name.as_str().clone_into(&mut task.task);
         let folder = match folder {
             Ok(folder) => folder,
             Err(why) => {
-                task.problems.push(Problem::new(Code::UnknownEnvironment.as_str(), why));
+                task.problems.push(Problem::new(ProblemCode::UnknownEnvironment.as_str(), why));
                 return Ok(Unpacked::Done(Done::Task(task)));
             }
         };
         let dir = folder.join(name.as_str());
         task.dir = self.workspace.relative(&dir);
         let mut built = None;
-        if is_sound {
-            let files = &judged.files;
+        if is_valid {
+            let files = &validated.files;
             task.files = files.iter().map(|(name, content)| describe(name, content.as_bytes())).collect();
             task.status = TaskStatus::Planned;
             if !self.dry_run {

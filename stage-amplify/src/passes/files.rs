@@ -61,10 +61,10 @@ struct Usable {
 fn read(answer: &ModelAnswer, spec: &Spec) -> Result<Usable, Vec<String>> {
     let mut found = answer::parse(&answer.text, answer.stop);
     found.files.insert(README.to_owned(), format!("{}\n", spec.readme.trim_end()));
-    let judged = found.judge(TaskName::new(&spec.task).as_ref());
-    if judged.is_sound() {
-        Ok(Usable { files: judged.files, problems: judged.problems })
+    let validated = found.validate(TaskName::new(&spec.task).as_ref());
+    if validated.is_valid() {
+        Ok(Usable { files: validated.files, problems: validated.problems })
     } else {
-        Err(rejections(&judged.problems))
+        Err(rejections(&validated.problems))
     }
 }

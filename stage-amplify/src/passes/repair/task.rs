@@ -85,7 +85,7 @@ impl FaultyTask {
     /// in words for the model.
     fn repaired(&self, answer: &ModelAnswer) -> Result<BTreeMap<String, String>, Vec<String>> {
         let parsed = answer::parse(&answer.text, answer.stop);
-        if !parsed.is_sound() {
+        if !parsed.is_valid() {
             return Err(rejections(&parsed.problems));
         }
         let mut files = self.files.clone();
@@ -93,8 +93,8 @@ impl FaultyTask {
         if files == self.files {
             return Err(vec!["nothing was changed".to_owned()]);
         }
-        let judged = answer::from_files(&files).judge(Some(&self.task));
-        if judged.is_sound() { Ok(judged.files) } else { Err(rejections(&judged.problems)) }
+        let validated = answer::from_files(&files).validate(Some(&self.task));
+        if validated.is_valid() { Ok(validated.files) } else { Err(rejections(&validated.problems)) }
     }
 
     /// The failure of a task that has had all its repairs.

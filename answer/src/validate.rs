@@ -1,12 +1,7 @@
-//! Whether the files of an answer make a task, and what is mended so that they do.
+//! Checks whether the files of an answer make a task, and fixes names that differ.
 
 use std::collections::BTreeMap;
 
-use serde_json::value::RawValue;
-
-use super::code::Code;
-use super::kind::{Kind, python_module};
-use super::{Answer, quote, rejects};
 use common::environment::TaskName;
 use common::record::Problem;
 use task_spec::pyjson;
@@ -15,78 +10,85 @@ use task_spec::spec::{NamedVerifier, VerifierRef};
 use task_spec::value::Value;
 use task_spec::verify::scripts;
 
-/// An answer that was judged as a task.
+use super::edit::replace_value;
+use super::kind::{Kind, python_module};
+use super::problem_code::ProblemCode;
+use super::{ParsedAnswer, quote, rejects};
+
+/// A validated answer: a task, valid or not.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Judged {
-    /// The name of the task, and of its folder.
+pub struct Validation {
+    /// The name of the task and of its folder.
     pub task: Option<TaskName>,
-    /// Its files, mended where a name differed.
+    /// Its files, with fixed names.
     pub files: BTreeMap<String, String>,
-    /// What is wrong, mended or not: [`rejects`] tells which.
+    /// The problems, fixed or not: [`rejects`] tells which.
     pub problems: Vec<Problem>,
 }
 
-impl Judged {
+impl Validation {
     /// Whether the task can be published.
-    pub fn is_sound(&self) -> bool {
+    pub fn is_valid(&self) -> bool {
         self.task.is_some() && !self.problems.iter().any(rejects)
     }
 }
 
-impl Answer {
-    /// Judges whether the files make a task. Its name is the one that was `planned`; without a plan, the one
-    /// in its id, then its title.
-    pub fn judge(self, planned: Option<&TaskName>) -> Judged {
-        let mut judge = Judge { files: self.files, modules: BTreeMap::new(), problems: self.problems };
-        judge.check_contents();
-        let task = judge.check_spec(planned);
-        Judged { task, files: judge.files, problems: judge.problems }
+impl ParsedAnswer {
+    /// Checks whether the files make a task. The task has the `planned` name; without a plan, the name in its id,
+    /// then in its title.
+    pub fn validate(self, planned: Option<&TaskName>) -> Validation {
+        let mut validator =
+            Validator { files: self.files, modules: BTreeMap::new(), problems: self.problems };
+        validator.check_contents();
+        let task = validator.check_spec(planned);
+        Validation { task, files: validator.files, problems: validator.problems }
     }
 }
 
-struct Judge {
+struct Validator {
     files: BTreeMap<String, String>,
-    /// The Python files, as far as they are Python.
+    /// The valid Python files.
     modules: BTreeMap<String, Module>,
     problems: Vec<Problem>,
 }
 
-impl Judge {
-    fn problem(&mut self, code: Code, message: impl Into<String>) {
+impl Validator {
+    fn problem(&mut self, code: ProblemCode, message: impl Into<String>) {
         self.problems.push(code.problem(message));
     }
 
-    /// Checks each file for itself. task.json is looked at more closely later.
+    /// Checks each file by itself, except task.json.
     fn check_contents(&mut self) {
         let mut found = Vec::new();
         for (name, content) in &self.files {
             if let Some(at) = control_character(content) {
                 let line = content.get(..at).unwrap_or_default().matches('\n').count() + 1;
                 found.push(
-                    Code::ControlCharacter.problem(format!("{name}, line {line}: a control character")),
+                    ProblemCode::ControlCharacter
+                        .problem(format!("{name}, line {line}: a control character")),
                 );
             }
             let checked = match Kind::of_file(name) {
-                Kind::Python => {
-                    python_module(content).map(|module| drop(self.modules.insert(name.clone(), module)))
-                }
+                Kind::Python => python_module(content).map(|module| {
+                    self.modules.insert(name.clone(), module);
+                }),
                 Kind::Json if name == "task.json" => Ok(()),
-                kind => kind.flaw(content),
+                kind => kind.check(content),
             };
-            if let Err((code, flaw)) = checked {
-                found.push(code.problem(format!("{name} {flaw}")));
+            if let Err(error) = checked {
+                found.push(error.code().problem(format!("{name} {error}")));
             }
         }
         self.problems.append(&mut found);
     }
 
-    /// Checks task.json and what it names; gives the task's name.
+    /// Checks task.json and the files that it names. Returns the name of the task.
     fn check_spec(&mut self, planned: Option<&TaskName>) -> Option<TaskName> {
         let Some(spec) = self.spec() else { return planned.cloned() };
         let Some(task) = planned.cloned().or_else(|| self.name_of(&spec)) else {
             self.problem(
-                Code::NoName,
-                "neither the id nor the title in task.json gives a name for the folder",
+                ProblemCode::NoName,
+                "task.json has neither an id nor a title that names the folder",
             );
             return None;
         };
@@ -98,35 +100,39 @@ impl Judge {
 
     fn spec(&mut self) -> Option<Value> {
         let Some(text) = self.files.get("task.json") else {
-            // Where the answer is cut off or ambiguous, that is the reason already given.
+            // An answer that is cut off or ambiguous has been reported already.
             if !self.problems.iter().any(rejects) {
-                self.problem(Code::MissingTaskJson, "there is no task.json in the answer");
+                self.problem(ProblemCode::MissingTaskJson, "the answer contains no task.json");
             }
             return None;
         };
         match pyjson::parse(text) {
             Ok(spec) if spec.as_map().is_some() => Some(spec),
             Ok(other) => {
-                self.problem(Code::InvalidTaskJson, format!("task.json is {}, not an object", other.kind()));
+                self.problem(
+                    ProblemCode::InvalidTaskJson,
+                    format!("task.json is {}, not an object", other.kind()),
+                );
                 None
             }
             Err(error) => {
-                self.problem(Code::InvalidTaskJson, format!("task.json is no JSON: {error}"));
+                self.problem(ProblemCode::InvalidTaskJson, format!("task.json is not valid JSON: {error}"));
                 None
             }
         }
     }
 
     fn name_of(&self, spec: &Value) -> Option<TaskName> {
-        let field = |key| spec.get(key).and_then(Value::as_str).and_then(TaskName::from_text);
-        let heading = || {
+        let in_spec = ["id", "title", "name"]
+            .iter()
+            .find_map(|key| spec.get(key).and_then(Value::as_str).and_then(TaskName::from_text));
+        in_spec.or_else(|| {
             let readme = self.files.get("README.md")?;
             readme.lines().find_map(|line| TaskName::from_text(line.strip_prefix("# ")?))
-        };
-        field("id").or_else(|| field("title")).or_else(|| field("name")).or_else(heading)
+        })
     }
 
-    /// Checks the fields that every task has, and mends the id. Says whether task.json was changed.
+    /// Checks the required fields and fixes the id. Returns whether task.json was changed.
     fn check_id(&mut self, spec: &Value, task: &TaskName) -> bool {
         for (field, is_text) in [("id", true), ("description", true), ("success", false)] {
             let fits = match spec.get(field) {
@@ -136,7 +142,10 @@ impl Judge {
             };
             if !fits {
                 let shape = if is_text { "text" } else { "an object" };
-                self.problem(Code::MissingField, format!("task.json has no `{field}`, or it is not {shape}"));
+                self.problem(
+                    ProblemCode::MissingField,
+                    format!("task.json has no `{field}`, or it is not {shape}"),
+                );
             }
         }
         let Some(id) = spec.get("id").and_then(Value::as_str) else { return false };
@@ -145,39 +154,42 @@ impl Judge {
             return false;
         }
         let version = if version.is_empty() { "1" } else { version };
-        let mended = format!("{task}@{version}");
-        let is_mended = self.replace(&["id"], &mended);
-        if is_mended {
-            self.problem(Code::IdMended, format!("the id was {}; it is {} now", quote(id), quote(&mended)));
+        let fixed = format!("{task}@{version}");
+        let is_fixed = self.replace(&["id"], &fixed);
+        if is_fixed {
+            self.problem(
+                ProblemCode::IdFixed,
+                format!("the id {} was changed to {}", quote(id), quote(&fixed)),
+            );
             self.rename_paths(name, task);
         } else {
             self.problem(
-                Code::InvalidTaskJson,
-                format!("the id {} cannot be changed to {}", quote(id), quote(&mended)),
+                ProblemCode::InvalidTaskJson,
+                format!("the id {} cannot be changed to {}", quote(id), quote(&fixed)),
             );
         }
-        is_mended
+        is_fixed
     }
 
-    /// Makes every path to the folder that the answer had in mind lead to the task's own.
+    /// Renames the folder of the task in all paths.
     fn rename_paths(&mut self, from: &str, task: &TaskName) {
         if TaskName::new(from).is_none() {
             return;
         }
-        let mut mended = Vec::new();
+        let mut fixed = Vec::new();
         for (name, content) in &mut self.files {
             for slash in ["/", "\\", "\\\\"] {
                 let (old, new) = (format!("tasks{slash}{from}{slash}"), format!("tasks{slash}{task}{slash}"));
                 if content.contains(&old) {
                     *content = content.replace(&old, &new);
-                    mended.push(name.clone());
+                    fixed.push(name.clone());
                 }
             }
         }
-        if !mended.is_empty() {
+        if !fixed.is_empty() {
             self.problem(
-                Code::PathMended,
-                format!("paths to tasks/{from} in {} lead to tasks/{task} now", mended.join(", ")),
+                ProblemCode::PathFixed,
+                format!("paths to tasks/{from} in {} now lead to tasks/{task}", fixed.join(", ")),
             );
         }
     }
@@ -188,7 +200,7 @@ impl Judge {
             else {
                 continue;
             };
-            let mut mended = command.to_owned();
+            let mut fixed = command.to_owned();
             for script in scripts(command) {
                 match self.find_script(&script, task) {
                     Script::Here | Script::Elsewhere => {}
@@ -196,19 +208,19 @@ impl Judge {
                         for slash in ["/", "\\"] {
                             let [old, new] = [folder.as_str(), task.as_str()]
                                 .map(|name| format!("tasks{slash}{name}{slash}"));
-                            mended = mended.replace(&old, &new);
+                            fixed = fixed.replace(&old, &new);
                         }
                     }
                     Script::Missing => self.problem(
-                        Code::MissingHookScript,
+                        ProblemCode::MissingHookScript,
                         format!("hooks.{hook} runs {}, which is not in the answer", quote(&script)),
                     ),
                 }
             }
-            if mended != command && self.replace(&["hooks", hook], &mended) {
+            if fixed != command && self.replace(&["hooks", hook], &fixed) {
                 self.problem(
-                    Code::PathMended,
-                    format!("hooks.{hook} was {}; it is {} now", quote(command), quote(&mended)),
+                    ProblemCode::PathFixed,
+                    format!("hooks.{hook} was changed from {} to {}", quote(command), quote(&fixed)),
                 );
             }
         }
@@ -226,7 +238,7 @@ impl Judge {
             (true, true) => Script::Here,
             (true, false) => Script::Missing,
             (false, true) => Script::OtherFolder(folder.to_owned()),
-            // It belongs to another task.
+            // A script of another task.
             (false, false) => Script::Elsewhere,
         }
     }
@@ -244,21 +256,27 @@ impl Judge {
         let named = NamedVerifier::of(spec);
         let (NamedVerifier::Named { keys, .. }, Some(reference)) = (&named, named.text()) else {
             self.problem(
-                Code::MissingVerifier,
-                "success.spec names no verifier: verifier.py::verify_… is expected",
+                ProblemCode::MissingVerifier,
+                "success.spec does not name a verifier: expected verifier.py::verify_…",
             );
             return;
         };
-        // A module that Python imports is not a file of the task.
+        // An imported module is not a file of the task.
         let Some(VerifierRef::File { file, function }) = VerifierRef::parse(reference) else { return };
         if !self.files.contains_key(file) {
-            self.problem(Code::MissingVerifier, format!("the verifier {} is not in the answer", quote(file)));
+            self.problem(
+                ProblemCode::MissingVerifier,
+                format!("the verifier {} is not in the answer", quote(file)),
+            );
             return;
         }
         let Some(module) = self.modules.get(file) else {
-            // That it does not parse was said already.
+            // A syntax error has been reported already.
             if Kind::of_file(file) != Kind::Python {
-                self.problem(Code::MissingVerifier, format!("the verifier {} is no .py file", quote(file)));
+                self.problem(
+                    ProblemCode::MissingVerifier,
+                    format!("the verifier {} is not a .py file", quote(file)),
+                );
             }
             return;
         };
@@ -266,18 +284,18 @@ impl Judge {
             return;
         }
         let mut others = module.functions().iter().filter(|name| name.starts_with("verify_"));
-        let mended = match (others.next(), others.next()) {
+        let fixed = match (others.next(), others.next()) {
             (Some(only), None) => Some(format!("{file}::{only}")),
             _ => None,
         };
-        match mended {
-            Some(mended) if self.replace(keys, &mended) => self.problem(
-                Code::FunctionMended,
-                format!("task.json named the verifier {}; it is {} now", quote(reference), quote(&mended)),
+        match fixed {
+            Some(fixed) if self.replace(keys, &fixed) => self.problem(
+                ProblemCode::FunctionFixed,
+                format!("the verifier {} in task.json was changed to {}", quote(reference), quote(&fixed)),
             ),
             _ => self.problem(
-                Code::MissingFunction,
-                format!("{} does not define {}, which task.json names", quote(file), quote(function)),
+                ProblemCode::MissingFunction,
+                format!("{} does not define {}, which is named in task.json", quote(file), quote(function)),
             ),
         }
     }
@@ -293,73 +311,41 @@ impl Judge {
         let file = named.unwrap_or("vlm_checklist.json");
         if !self.files.contains_key(file) {
             self.problem(
-                Code::MissingChecklist,
+                ProblemCode::MissingChecklist,
                 format!("the checklist {} is not in the answer", quote(file)),
             );
         }
     }
 
-    /// Puts the text `new` in place of the value at `path` in task.json, and leaves the rest as it is written.
+    /// Replaces the value at `path` in task.json by the text `new`. Returns whether it was found.
     fn replace(&mut self, path: &[&str], new: &str) -> bool {
         let Some(text) = self.files.get("task.json") else { return false };
-        let replaced = replace_value(text, path, new);
-        if let Some(replaced) = replaced {
-            self.files.insert("task.json".to_owned(), replaced);
-            return true;
-        }
-        false
+        let Some(replaced) = replace_value(text, path, new) else { return false };
+        self.files.insert("task.json".to_owned(), replaced);
+        true
     }
 }
 
-/// Where a text holds a control character that no file of a task needs.
+/// The offset of a control character that a file of a task must not contain.
 fn control_character(text: &str) -> Option<usize> {
-    let is_needless = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x0c' | '\x1b');
-    // Those beyond ASCII begin with this byte. Few texts have to be decoded to find that there is none.
-    let may_begin_one = |byte: u8| byte == 0xc2 || byte.is_ascii() && is_needless(char::from(byte));
-    if text.bytes().any(may_begin_one) { text.find(is_needless) } else { None }
+    // Control characters beyond ASCII start with the byte C2, so that few texts have to be decoded.
+    let may_contain_one =
+        text.bytes().any(|byte| byte == 0xc2 || byte.is_ascii() && is_forbidden(char::from(byte)));
+    if may_contain_one { text.find(is_forbidden) } else { None }
 }
 
-/// Where the script of a hook is.
+fn is_forbidden(c: char) -> bool {
+    c.is_control() && !matches!(c, '\n' | '\r' | '\t' | '\x0c' | '\x1b')
+}
+
+/// The place of a hook's script.
 enum Script {
     /// Among the task's files.
     Here,
-    /// Among the task's files, but the path leads to a folder of another name.
+    /// Among the task's files, but the path names another folder.
     OtherFolder(String),
-    /// In the environment, as far as one can tell.
+    /// Probably in the environment.
     Elsewhere,
-    /// Not where it ought to be, in the task's folder.
+    /// Missing from the task's folder.
     Missing,
-}
-
-/// `json` with the text `new` as the value at `path`, and everything else byte for byte as it was.
-fn replace_value(json: &str, path: &[&str], new: &str) -> Option<String> {
-    let mut value = json.trim();
-    for key in path {
-        let fields: BTreeMap<String, &RawValue> = serde_json::from_str(value).ok()?;
-        value = fields.get(*key)?.get();
-    }
-    // The value is a part of the text it was read from, so its address says where it stands.
-    let start = (value.as_ptr() as usize).checked_sub(json.as_ptr() as usize)?;
-    let (before, after) = (json.get(..start)?, json.get(start + value.len()..)?);
-    Some(format!("{before}{}{after}", serde_json::to_string(new).ok()?))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::replace_value;
-
-    #[test]
-    fn a_value_is_replaced_where_it_stands() {
-        let json = "{ \"a\": 1.50,\n \"id\" : \"x\\u0041\", \"hooks\":{\"pre\" : \"p\"} , \"id2\": \"xA\"}\n";
-        assert_eq!(
-            replace_value(json, &["id"], "y\"").as_deref(),
-            Some("{ \"a\": 1.50,\n \"id\" : \"y\\\"\", \"hooks\":{\"pre\" : \"p\"} , \"id2\": \"xA\"}\n")
-        );
-        assert_eq!(
-            replace_value(json, &["hooks", "pre"], "q").as_deref(),
-            Some("{ \"a\": 1.50,\n \"id\" : \"x\\u0041\", \"hooks\":{\"pre\" : \"q\"} , \"id2\": \"xA\"}\n")
-        );
-        assert_eq!(replace_value(json, &["hooks", "post"], "q"), None);
-        assert_eq!(replace_value("{\"a\": NaN, \"id\": \"x\"}", &["id"], "q"), None);
-    }
 }

@@ -1,76 +1,76 @@
-//! What can be wrong with an answer.
+//! The problems of an answer.
 
 use common::record::Problem;
 
-/// The kinds of problems of an answer. Their names are stable: programs go by them.
+/// The kinds of problems of an answer. The codes in records are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Code {
-    // Of the answer as a text.
+pub enum ProblemCode {
+    // The text of the answer.
     /// It ends before it is complete.
     CutOff,
     /// The model did not answer.
     NoAnswer,
-    /// There is no file in it.
+    /// It contains no files.
     NoFiles,
-    /// Nobody can say where one of its blocks ends.
+    /// The end of a block is ambiguous.
     AmbiguousBlock,
-    /// Nobody can say which file one of its blocks is.
+    /// The file of a block is ambiguous.
     AmbiguousFile,
-    /// It holds more blocks than any answer needs.
+    /// It has too many fences.
     TooManyBlocks,
-    /// It gives a file twice, in two versions. The last one counts.
+    /// It contains two versions of a file. The last one counts.
     GivenTwice,
-    /// A block without a name was recognised by its content.
+    /// An unnamed block was recognised by its content.
     Recognised,
 
-    // Of its files.
-    /// A name that leads out of the task folder, or that is no name everywhere.
+    // Its files.
+    /// A name that leads out of the task folder, or that is not portable.
     BadFileName,
-    /// A file of a kind that no task needs.
+    /// A file of an unsupported type.
     UnknownFileType,
-    /// Two names differ in nothing but case.
+    /// Two names differ only in case.
     NamesDifferInCase,
-    /// More files than any task needs.
+    /// Too many files.
     TooManyFiles,
-    /// More bytes than any task needs.
+    /// Too many bytes.
     TooLarge,
-    /// A character that no text holds.
+    /// A control character in a text.
     ControlCharacter,
-    /// A file that is no JSON.
+    /// A file that is not valid JSON.
     InvalidJson,
-    /// A file that is no Python.
+    /// A file that is not valid Python.
     InvalidPython,
-    /// A shell script in which something is not closed.
+    /// A shell script with an unclosed construct.
     BrokenScript,
 
-    // Of the task.
+    // The task.
     /// There is no task.json.
     MissingTaskJson,
-    /// task.json is no JSON object.
+    /// task.json is not a JSON object.
     InvalidTaskJson,
-    /// task.json lacks a field, or it is of another shape.
+    /// task.json lacks a field, or the field has another type.
     MissingField,
-    /// The environment that the record names is not there.
+    /// The environment of the record does not exist.
     UnknownEnvironment,
-    /// Nothing in it gives the task a name.
+    /// The task has no name.
     NoName,
-    /// A script that a hook runs is not there.
+    /// The script of a hook is missing.
     MissingHookScript,
-    /// The verifier is not there.
+    /// The verifier is missing.
     MissingVerifier,
     /// The verifier does not define the function that task.json names.
     MissingFunction,
-    /// The checklist is not there.
+    /// The checklist is missing.
     MissingChecklist,
-    /// The id was another name than the plan's: mended.
-    IdMended,
-    /// A path led to a folder of another name: mended.
-    PathMended,
-    /// task.json named another function than the verifier defines: mended.
-    FunctionMended,
+    /// The id had another name than the plan: fixed.
+    IdFixed,
+    /// A path led to a folder of another name: fixed.
+    PathFixed,
+    /// task.json named another function than the verifier defines: fixed.
+    FunctionFixed,
 }
 
-impl Code {
+impl ProblemCode {
     /// Every code that rejects an answer.
     const REJECTING: [Self; 24] = [
         Self::CutOff,
@@ -128,9 +128,9 @@ impl Code {
             Self::MissingVerifier => "missing_verifier",
             Self::MissingFunction => "missing_function",
             Self::MissingChecklist => "missing_checklist",
-            Self::IdMended => "id_mended",
-            Self::PathMended => "path_mended",
-            Self::FunctionMended => "function_mended",
+            Self::IdFixed => "id_mended",
+            Self::PathFixed => "path_mended",
+            Self::FunctionFixed => "function_mended",
         }
     }
 
@@ -140,8 +140,8 @@ impl Code {
     }
 }
 
-/// Whether `problem` keeps an answer from being published. The others say what was mended. One with a code
-/// that is not known here is somebody else's remark, and keeps nothing from anything.
+/// Whether `problem` rejects an answer. The others report what was fixed. A problem with an unknown code comes
+/// from another program and rejects nothing.
 pub fn rejects(problem: &Problem) -> bool {
-    Code::REJECTING.iter().any(|code| code.as_str() == problem.code)
+    ProblemCode::REJECTING.iter().any(|code| code.as_str() == problem.code)
 }
