@@ -1,5 +1,6 @@
 //! `--dry-run`: writes the prompts to the run directory, and reports the sizes of their sections.
 
+use answer::fence::{self, Fence};
 use anyhow::Result;
 use common::publish::write_file_atomic;
 use common::ui::Ui;
@@ -27,18 +28,21 @@ pub(crate) fn run(settings: &Settings, templates: &Templates, ui: &Ui) -> Result
 
 /// The sections of a prompt, by their first-level headings outside fences, with their sizes in bytes.
 fn sections(prompt: &str) -> Vec<(&str, usize)> {
+    let fences = fence::find(prompt);
+    let mut fences = fences.iter().peekable();
+    let mut open: Option<&Fence<'_>> = None;
     let mut sections: Vec<(&str, usize)> = Vec::new();
-    let mut fence: Option<&str> = None;
+    let mut start = 0;
     for line in prompt.split_inclusive('\n') {
-        let text = line.trim_end();
-        let marks = text.len() - text.trim_start_matches(['`', '~']).len();
-        match fence {
-            None if marks >= 3 => fence = Some(&text[..marks]),
-            Some(open) if text == open => fence = None,
+        let fence = fences.next_if(|fence| fence.line.start == start);
+        match (fence, open) {
+            (Some(fence), None) if fence.opens => open = Some(fence),
+            (Some(fence), Some(opener)) if fence.closes(opener) => open = None,
             _ => {}
         }
-        match (text.strip_prefix("# "), fence, sections.last_mut()) {
-            (Some(title), None, _) => sections.push((title, line.len())),
+        start += line.len();
+        match (line.strip_prefix("# "), open, sections.last_mut()) {
+            (Some(title), None, _) => sections.push((title.trim_end(), line.len())),
             (_, _, Some((_, bytes))) => *bytes += line.len(),
             (_, _, None) => sections.push(("(before the first heading)", line.len())),
         }

@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use answer::fence;
 use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use minijinja::syntax::SyntaxConfig;
@@ -31,9 +32,6 @@ const BUILT_IN: [(&str, &str); 16] = [
     ("shape.md", include_str!("../../prompts/shape.md")),
 ];
 
-/// The minimum length of a fence around a file. Answers are requested in the same form.
-const FENCE: usize = 4;
-
 /// The templates, ready to render.
 pub(crate) struct Templates {
     templates: Environment<'static>,
@@ -55,7 +53,7 @@ impl Templates {
                 .keep_trailing_newline(true)
                 .build()?,
         );
-        templates.add_filter("fenced", |text: String, name: String| fenced(&text, &name));
+        templates.add_filter("fenced", |text: String, name: String| fence::wrap(&text, &name));
         templates.add_filter("cell", |text: String| cell(&text));
         for (name, source) in BUILT_IN {
             templates.add_template(name, source)?;
@@ -102,20 +100,6 @@ fn replace(templates: &mut Environment<'static>, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// `text` in a fence that none of its lines can close.
-fn fenced(text: &str, name: &str) -> String {
-    let longest = text.lines().map(fence_length).max().unwrap_or(0);
-    let fence = "`".repeat(FENCE.max(longest + 1));
-    let end = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-    format!("{fence}{name}\n{text}{end}{fence}")
-}
-
-/// The number of backticks at the start of a line, after its indentation.
-fn fence_length(line: &str) -> usize {
-    let line = line.trim_start();
-    line.len() - line.trim_start_matches('`').len()
-}
-
 /// `text` in the form of a Markdown table cell.
 fn cell(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
@@ -124,13 +108,6 @@ fn cell(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_fence_is_longer_than_any_in_its_content() {
-        assert_eq!(fenced("a", "x"), "````x\na\n````");
-        assert_eq!(fenced("a\n", ""), "````\na\n````");
-        assert_eq!(fenced("  `````\n", "x"), "``````x\n  `````\n``````");
-    }
 
     #[test]
     fn all_templates_are_valid() {

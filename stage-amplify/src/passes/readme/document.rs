@@ -1,5 +1,6 @@
 //! READMEs in a model's answers.
 
+use answer::fence;
 use common::record::StopReason;
 
 /// The README of `task` in an answer, or what is wrong with the answer, in words for the model.
@@ -31,55 +32,18 @@ fn unwrapped(text: &str) -> &str {
         return text;
     }
     let title = text.find("\n# ").map_or(text.len(), |end| end + 1);
+    let fences = fence::find(text);
+    let opener = fences.iter().find(|fence| is_heading(text[fence.line.end..].trim_start()));
     // A fence after the title is part of the README.
-    let Some(start) = heading_in_fence(text).filter(|start| start.content <= title) else {
+    let Some(opener) = opener.filter(|opener| opener.line.end <= title) else {
         return text.get(title..).filter(|rest| !rest.is_empty()).unwrap_or(text);
     };
-    let inside = &text[start.content..];
-    let end = inside
-        .match_indices('\n')
-        .rfind(|(at, _)| closes(inside[at + 1..].lines().next().unwrap_or_default(), start.fence));
-    end.map_or(inside, |(end, _)| &inside[..end])
+    let closer = fences.iter().rfind(|fence| fence.line.start > opener.line.start && fence.closes(opener));
+    &text[opener.line.end..closer.map_or(text.len(), |closer| closer.line.start)]
 }
 
 fn is_heading(text: &str) -> bool {
     text.starts_with('#') && text.trim_start_matches('#').starts_with(' ')
-}
-
-/// An opening fence.
-struct Opened<'a> {
-    fence: &'a str,
-    /// Where its content starts.
-    content: usize,
-}
-
-/// The first fence whose content starts with a heading.
-fn heading_in_fence(text: &str) -> Option<Opened<'_>> {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let content = at + line.len();
-        let fence = fence_of(line);
-        if fence.len() >= 3 && is_heading(text[content..].trim_start()) {
-            return Some(Opened { fence, content });
-        }
-        at = content;
-    }
-    None
-}
-
-/// The backticks or tildes at the start of a line.
-fn fence_of(line: &str) -> &str {
-    let line = line.trim_start();
-    let length = match line.bytes().next() {
-        Some(mark @ (b'`' | b'~')) => line.bytes().take_while(|&byte| byte == mark).count(),
-        _ => 0,
-    };
-    &line[..length]
-}
-
-fn closes(line: &str, fence: &str) -> bool {
-    let line = line.trim();
-    line.starts_with(fence) && fence_of(line) == line
 }
 
 /// The description that the agent is given: the section `Description` of a README; the whole README if it has
