@@ -15,6 +15,9 @@ pub(crate) const HARNESS: &str = concat!(
     include_str!("harness/server.py"),
 );
 
+/// The folder of environments, in the root of a sandbox. Its path is one that exists in production, too.
+pub(crate) const BENCH: &str = "/workspace/benchmarks/cua_world/environments";
+
 /// The resource limits of a run, besides time.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Limits {
@@ -39,16 +42,20 @@ const LIMITS: Limits =
 struct Config {
     /// Whether it runs in its own namespaces, and fails if any other protection is missing.
     confined: bool,
-    /// The folder that holds `bench`, for the files of programs, and `tmp`, for the files that runs write.
-    root: String,
+    /// The folder for the files of programs.
+    bench: String,
+    /// The folder for the files that runs write.
+    tmp: String,
     /// The system-call filter, as the kernel takes it, in hexadecimal digits.
     seccomp: String,
     limits: Limits,
 }
 
-/// The argument of a harness whose folders are below `root`.
+/// The argument of a harness whose folders are below `root`: the root of the sandbox, or a folder that replaces
+/// it.
 pub(crate) fn argument(confined: bool, root: &str) -> Result<String, SandboxError> {
-    let seccomp = seccomp::program()?;
-    let config = Config { confined, root: root.to_owned(), seccomp, limits: LIMITS };
+    let root = root.trim_end_matches('/');
+    let (bench, tmp) = (format!("{root}{BENCH}"), format!("{root}/tmp"));
+    let config = Config { confined, bench, tmp, seccomp: seccomp::program()?, limits: LIMITS };
     serde_json::to_string(&config).action("describe the sandbox")
 }

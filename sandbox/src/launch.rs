@@ -21,6 +21,7 @@ use rustix::thread::{
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Action, SandboxError};
+use crate::harness::HARNESS;
 use crate::root;
 
 /// The first argument that makes a program set up a sandbox. It is internal.
@@ -83,11 +84,11 @@ fn launch(description: &str) -> Result<ExitCode, SandboxError> {
         enter_namespaces()?;
         root::enter(&launch.readable)?;
     }
-    sethostname(b"sandbox").action("set the host name")?;
+    sethostname(b"localhost").action("set the host name")?;
     chdir("/tmp").action("enter /tmp")?;
     umask(Mode::from_raw_mode(0o022));
     let status = python(&launch.python)
-        .args(["-B", root::HARNESS_PATH, &launch.harness])
+        .args(["-B", "-c", HARNESS, &launch.harness])
         .status()
         .action(format!("start {}", launch.python.display()))?;
     let code = status.code().or(status.signal().map(|signal| 128 + signal)).unwrap_or(1);

@@ -63,6 +63,7 @@ struct Request<'a> {
     states: &'a [&'a State],
     repeat: u32,
     seconds: u64,
+    wall_seconds: u64,
     /// Name and size of the files whose contents follow.
     files: Vec<(&'a str, usize)>,
 }
@@ -129,7 +130,7 @@ impl Sandbox {
         self.send(program, states, repetition)?;
         let mut runs = Runs { by_state: vec![Vec::new(); states.len()], ..Runs::default() };
         loop {
-            match self.reply(repetition.seconds)? {
+            match self.reply(repetition.wall_seconds())? {
                 Reply::Run(run) => match runs.by_state.get_mut(run.state) {
                     Some(state) => state.push(run.into_run()),
                     None => return Err(SandboxError::BadReply(format!("a run in state {}", run.state))),
@@ -164,6 +165,7 @@ impl Sandbox {
             states,
             repeat: repetition.times,
             seconds: repetition.seconds,
+            wall_seconds: repetition.wall_seconds(),
             files: program.files.iter().map(|(name, content)| (name.as_str(), content.len())).collect(),
         };
         let mut message = serde_json::to_vec(&request).action("write a request")?;

@@ -32,8 +32,15 @@ pub struct Program {
 pub struct Repetition {
     /// The number of runs in each state.
     pub times: u32,
-    /// The time limit of a run, in seconds.
+    /// The time limit of a run, in seconds of processor time. A run that waits may take four times as long.
     pub seconds: u64,
+}
+
+impl Repetition {
+    /// The time limit of a run on the clock, in seconds. A busy machine must not change a result.
+    pub(crate) fn wall_seconds(self) -> u64 {
+        self.seconds.saturating_mul(4)
+    }
 }
 
 /// A state of the environment, as the function sees it.

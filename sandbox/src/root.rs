@@ -13,7 +13,7 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 
 use crate::error::{Action, SandboxError};
-use crate::harness::HARNESS;
+use crate::harness::BENCH;
 
 /// Where the new root is assembled. It hides the folder's content, which no interpreter needs.
 const SITE: &str = "/sys";
@@ -31,9 +31,6 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 
 /// The user database of a sandbox. Some programs do not start without the name of their user.
 const PASSWD: &str = "root:x:0:0:verifier:/tmp:/bin/sh\n";
-
-/// The path of the harness, seen from inside.
-pub(crate) const HARNESS_PATH: &str = "/harness.py";
 
 /// Replaces this process's root with a file system that holds the `readable` folders and nothing else of this
 /// machine. Needs a mount namespace in which this process may mount.
@@ -68,9 +65,8 @@ fn add_small_files() -> std::io::Result<()> {
     let passwd = inside(Path::new("/etc/passwd"));
     create_parent(&passwd)?;
     fs::write(passwd, PASSWD)?;
-    fs::write(inside(Path::new(HARNESS_PATH)), HARNESS)?;
-    for dir in ["/bench", "/tmp", "/proc"] {
-        fs::create_dir(inside(Path::new(dir)))?;
+    for dir in [BENCH, "/tmp", "/proc"] {
+        fs::create_dir_all(inside(Path::new(dir)))?;
     }
     Ok(())
 }

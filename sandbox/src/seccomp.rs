@@ -58,6 +58,9 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
     let no_new_limit =
         SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0).map_err(Error::Backend)?;
     rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![no_new_limit]).map_err(Error::Backend)?]);
+    // Leases and notifications would affect other users of a file.
+    let fcntl = FCNTL.map(|command| only(1, SeccompCmpOp::Eq, u64::from(command.unsigned_abs())));
+    rules.insert(libc::SYS_fcntl, fcntl.into_iter().collect::<Result<_, _>>()?);
     let harmless = [PR_CAPBSET_READ, PR_GET_DUMPABLE, PR_GET_NAME, PR_SET_NAME, PR_SET_VMA];
     let prctl = harmless.map(|option| only(0, SeccompCmpOp::Eq, u64::from(option.unsigned_abs())));
     rules.insert(libc::SYS_prctl, prctl.into_iter().collect::<Result<_, _>>()?);
@@ -71,7 +74,25 @@ fn only(argument: u8, compares: SeccompCmpOp, to: u64) -> Result<SeccompRule, Er
     SeccompRule::new(vec![condition]).map_err(Error::Backend)
 }
 
+/// The commands of `fcntl` that concern a descriptor, a pipe or a lock on a byte range.
+const FCNTL: [i32; 11] = [
+    libc::F_DUPFD,
+    libc::F_DUPFD_CLOEXEC,
+    libc::F_GETFD,
+    libc::F_SETFD,
+    libc::F_GETFL,
+    libc::F_SETFL,
+    libc::F_GETLK,
+    libc::F_SETLK,
+    libc::F_SETLKW,
+    libc::F_GETPIPE_SZ,
+    libc::F_SETPIPE_SZ,
+];
+
 /// The calls that Python and its packages need, on any processor.
+///
+/// Not among them: `sync`, which makes the whole machine wait; `flock`, which works on files of the machine that
+/// are readable only; `memfd_create`, whose memory no limit counts.
 const ALLOWED: &[i64] = &[
     // Files.
     libc::SYS_chdir,
@@ -89,11 +110,9 @@ const ALLOWED: &[i64] = &[
     libc::SYS_fchmodat,
     libc::SYS_fchown,
     libc::SYS_fchownat,
-    libc::SYS_fcntl,
     libc::SYS_fdatasync,
     libc::SYS_fgetxattr,
     libc::SYS_flistxattr,
-    libc::SYS_flock,
     libc::SYS_fsetxattr,
     libc::SYS_fstat,
     libc::SYS_fstatfs,
@@ -109,7 +128,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_llistxattr,
     libc::SYS_lseek,
     libc::SYS_lsetxattr,
-    libc::SYS_memfd_create,
     libc::SYS_mkdirat,
     libc::SYS_newfstatat,
     libc::SYS_openat,
@@ -130,7 +148,6 @@ const ALLOWED: &[i64] = &[
     libc::SYS_statfs,
     libc::SYS_statx,
     libc::SYS_symlinkat,
-    libc::SYS_sync,
     libc::SYS_truncate,
     libc::SYS_umask,
     libc::SYS_unlinkat,
@@ -267,3 +284,15 @@ const ALLOWED_HERE: &[i64] = &[
 
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[i64] = &[];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a13_calls_that_affect_the_whole_machine_are_not_allowed() {
+        for call in [libc::SYS_sync, libc::SYS_syncfs, libc::SYS_flock, libc::SYS_memfd_create] {
+            assert!(!rules().unwrap().contains_key(&call));
+        }
+    }
+}

@@ -112,7 +112,7 @@ ATTEMPTS = {
     "write beside the task": lambda outside: write(os.path.join(os.path.dirname(__file__), "escaped")),
     "write into Python": lambda outside: write(os.path.join(os.path.dirname(os.__file__), "escaped.py")),
     "write into the root folder": lambda outside: write("/escaped"),
-    "replace the harness": lambda outside: write("/harness.py"),
+    "find the harness": lambda outside: must_see(["/harness.py", "/bench"]),
     "signal other processes": lambda outside: find_others(),
     "signal the program that runs the sandbox": lambda outside: os.kill(outside["pid"], 0),
     "change the user": lambda outside: os.setuid(1),

@@ -30,6 +30,16 @@ def limit(what, most):
     resource.setrlimit(what, (most, most))
 
 
+def limit_cpu(seconds):
+    """The soft limit sends a signal, which process 1 of a PID namespace ignores. The hard limit kills."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+
+
+def limit_cpu_soft(seconds):
+    """Limits the processor time of this process only: a run sets its own limit."""
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
+
+
 def landlock_version():
     """The version of the kernel's Landlock interface. Below 1 there is none."""
     return libc.syscall(LANDLOCK_CREATE, None, 0, 1)

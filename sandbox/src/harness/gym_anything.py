@@ -37,16 +37,15 @@ def function_arguments(keeper, state, contents):
         "last_frame": frames[-1],
         "step_frames": dict(enumerate(frames)),
     }
-    query_vlm = make_query_vlm(state["vlm"])
-    sys.modules["gym_anything.vlm"].query_vlm = query_vlm
-    commands = state["commands"]
+    container = Container(contents, state)
+    sys.modules["gym_anything.vlm"].query_vlm = container.query_vlm
     env_info = {
         "env_id": keeper.task["env_id"],
         "episode_dir": traj["episode_dir"],
-        "copy_from_env": make_copy(contents, state["otherwise"]),
-        "copy_to_env": lambda source, destination: None,
-        "exec_capture": lambda command, *_, **__: commands.get(command, "") if type(command) is str else "",
-        "query_vlm": query_vlm,
+        "copy_from_env": container.copy_from_env,
+        "copy_to_env": container.copy_to_env,
+        "exec_capture": container.exec_capture,
+        "query_vlm": container.query_vlm,
         "sample_trajectory_frames": sample_trajectory_frames,
         "get_final_screenshot": get_final_screenshot,
         "get_first_screenshot": get_first_screenshot,
@@ -54,16 +53,23 @@ def function_arguments(keeper, state, contents):
     return traj, env_info, keeper.task["task_info"]
 
 
-def make_copy(contents, otherwise):
-    """Returns copy_from_env, which delivers the files of the state."""
+class Container:
+    """The environment of a state. It holds the content of files and the answers, and no name of the state."""
 
-    def copy_from_env(source, destination):
+    __slots__ = ("_answer", "_files", "_output", "_any_file", "_any_json")
+
+    def __init__(self, contents, state):
+        self._files = contents
+        self._output = state["commands"]
+        otherwise = {"missing": (None, None), "empty": (b"", b"{}"), "garbled": (GARBLED, GARBLED)}
+        self._any_file, self._any_json = otherwise[state["otherwise"]]
+        self._answer = vlm_answer(state["vlm"])
+
+    def copy_from_env(self, source, destination):
         path = os.fspath(source)
-        content = contents.get(path)
-        if content is None and otherwise == "empty":
-            content = b"{}" if path.lower().endswith(".json") else b""
-        elif content is None and otherwise == "garbled":
-            content = GARBLED
+        content = self._files.get(path)
+        if content is None:
+            content = self._any_json if path.lower().endswith(".json") else self._any_file
         if content is None:
             raise FileNotFoundError(errno.ENOENT, "no such file in the environment", path)
         if os.path.isdir(destination):
@@ -71,24 +77,27 @@ def make_copy(contents, otherwise):
         with open(destination, "wb") as file:
             file.write(content)
 
-    return copy_from_env
+    def copy_to_env(self, source, destination):
+        return None
+
+    def exec_capture(self, command, *_, **__):
+        return self._output.get(command, "") if type(command) is str else ""
+
+    def query_vlm(self, prompt, images=None, image=None, max_tokens=2048, temperature=0.1, top_p=0.95, config=None):
+        return dict(self._answer)
 
 
-def make_query_vlm(mode):
-    """Returns query_vlm with the answer of the state: {"parsed": …}, "agrees", "sees_nothing" or "unavailable"."""
-
-    def query_vlm(prompt, images=None, image=None, max_tokens=2048, temperature=0.1, top_p=0.95, config=None):
-        if mode == "unavailable":
-            return {"success": False, "response": "", "parsed": {}, "error": "no model is configured"}
-        if mode == "agrees":
-            parsed, response = Agreeable(), "YES"
-        elif mode == "sees_nothing":
-            parsed, response = {}, "{}"
-        else:
-            parsed, response = mode["parsed"], json.dumps(mode["parsed"])
-        return {"success": True, "response": response, "parsed": parsed, "error": ""}
-
-    return query_vlm
+def vlm_answer(mode):
+    """What query_vlm returns in a state: {"parsed": …}, "agrees", "sees_nothing" or "unavailable"."""
+    if mode == "unavailable":
+        return {"success": False, "response": "", "parsed": {}, "error": "no model is configured"}
+    if mode == "agrees":
+        parsed, response = Agreeable(), "YES"
+    elif mode == "sees_nothing":
+        parsed, response = {}, "{}"
+    else:
+        parsed, response = mode["parsed"], json.dumps(mode["parsed"])
+    return {"success": True, "response": response, "parsed": parsed, "error": ""}
 
 
 def parse_vlm_json(response_text):

@@ -11,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+import types
 
 
 def begin_run(keeper, code, state, contents, secret):
@@ -30,22 +31,33 @@ def begin_run(keeper, code, state, contents, secret):
         if "numpy" in sys.modules:
             sys.modules["numpy"].random.seed()
         arguments = function_arguments(keeper, state, contents)
-        limit(resource.RLIMIT_CPU, keeper.task["seconds"])
+        limit_cpu(keeper.task["seconds"])
         confine(keeper.server)
         forget_ctypes()
+        hide_harness()
         answers = _queue.SimpleQueue()
         attempt = make_attempt(code, keeper)
         # These steps are C code: the caller of `attempt`, which also passes its answer on, has no Python frame.
         steps = map(answers.put, map(attempt, [arguments]))
         describe, finish = make_reporter()
-        sys.addaudithook(globals().pop("introspection_hook"))
+        sys.addaudithook(globals().pop("make_introspection_hook")(keeper.server))
         _thread.start_new_thread(collections.deque(maxlen=0).extend, (steps,))
         del keeper, code, state, contents, arguments, attempt, steps
-        finish(secret.pop(), describe(answers.get()))
+        # The variable keeps the answer alive: its destructors must not run in this thread.
+        answer = answers.get()
+        finish(secret.pop(), describe(answer))
     except BaseException as error:
         os.write(2, f"the run could not start: {type(error).__name__}: {error}\n".encode())
     finally:
         os._exit(70)
+
+
+def hide_harness():
+    """Removes what distinguishes this interpreter from one that imports a verifier in production."""
+    sys.argv[:] = [""]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = [""]
+    sys.modules["__main__"] = types.ModuleType("__main__")
 
 
 def reset_signals():
@@ -53,26 +65,46 @@ def reset_signals():
         signal.signal(number, signal.SIG_DFL)
 
 
-def introspection_hook(event, arguments, names_code=sys.version_info >= (3, 9)):
-    """Denies access to the frames and the memory of the thread that reports. An audit hook cannot be removed.
-    An exception gives access to this function's frame, so all that it denies is constant: a variable that
-    outlives the call could be changed. Before Python 3.9, loading any module raised `code.__new__`."""
-    if (
-        event in (
-            "gc.get_objects",
-            "gc.get_referents",
-            "gc.get_referrers",
-            "sys._current_exceptions",
-            "sys._current_frames",
-            "sys.monitoring.register_callback",
-            "sys.setprofile",
-            "sys.settrace",
-        )
-        or (event == "code.__new__" and names_code)
-        or event[:7] == "ctypes."
-        or (event == "import" and arguments[0] in ("ctypes", "_ctypes"))
-    ):
-        raise PermissionError("the sandbox does not allow " + event)
+def make_introspection_hook(server, names_code=sys.version_info >= (3, 9)):
+    """Returns an audit hook that denies access to the frames and the memory of the thread that reports. It cannot
+    be removed. It raises the effort of a forged report; it cannot rule one out.
+
+    An exception gives access to the hook's frame. So its variables are constant: a set or a list could be
+    changed. Before Python 3.9, loading any module raised `code.__new__`."""
+    written = (server.bench + os.sep, server.tmp + os.sep)
+
+    def introspection_hook(event, arguments):
+        if (
+            event in (
+                "cpython.PyInterpreterState_New",
+                "gc.get_objects",
+                "gc.get_referents",
+                "gc.get_referrers",
+                "sys._current_exceptions",
+                "sys._current_frames",
+                "sys.monitoring.register_callback",
+                "sys.setprofile",
+                "sys.settrace",
+            )
+            or (event == "code.__new__" and names_code)
+            or event[:7] == "ctypes."
+            or (event == "import" and arguments[0] in ("ctypes", "_ctypes", "_interpreters", "_xxsubinterpreters"))
+            # A native module under another name, or one of the program's own.
+            or (
+                event == "import"
+                and type(arguments[1]) is str
+                and (
+                    "_ctypes" in arguments[1]
+                    or "interpreters" in arguments[1].rpartition("/")[2]
+                    or arguments[1][:1] != "/"
+                    or ".." in arguments[1]
+                    or arguments[1].startswith(written)
+                )
+            )
+        ):
+            raise PermissionError("the sandbox does not allow " + event)
+
+    return introspection_hook
 
 
 def make_attempt(code, keeper):
@@ -129,13 +161,20 @@ def describe_exception(error, phase, verifier):
 def make_reporter():
     """Returns the two functions that report, new for each run. They use nothing that the program could
     replace: built-in functions are bound here, before it starts, and no method of the answer is called except
-    Python's own."""
+    Python's own. The report holds plain data only, as it would after a copy into exact built-in types."""
     quote = json.encoder.encode_basestring_ascii
-    type_, str_, dict_, int_, float_, issubclass_ = type, str, dict, int, float, issubclass
+    type_, str_, float_, int_, issubclass_ = type, str, float, int, issubclass
+    dicts = (dict, collections.OrderedDict, collections.defaultdict)
     items, integer, real, name_of = dict.items, int.__repr__, float.__repr__, type.__dict__["__name__"].__get__
-    plus, slice_, join, encode = float.__pos__, str.__getitem__, str.join, str.encode
-    write, leave, cut = os.write, os._exit, slice(None, 4000)
+    plus, slice_, join, encode, decode = float.__pos__, str.__getitem__, str.join, str.encode, bytes.decode
+    write, leave, cut, fstat = os.write, os._exit, slice(None, 4000), os.fstat
     gc_off, no_switch = gc.disable, sys.setswitchinterval
+    pipe = fstat(3).st_ino
+
+    def text(value):
+        # Pairs of surrogates become characters, single ones are replaced: they are not valid in JSON.
+        value = slice_(value, cut)
+        return quote(decode(encode(value, "utf-16-le", "surrogatepass"), "utf-16-le", "replace"))
 
     def scalar(value):
         kind = type_(value)
@@ -146,7 +185,7 @@ def make_reporter():
         if value is None:
             return "null"
         if kind is str_:
-            return quote(slice_(value, cut))
+            return text(value)
         if kind is int_ and -(10**15) < value < 10**15:
             return integer(value)
         if kind is float_ or issubclass_(kind, float_):
@@ -154,11 +193,11 @@ def make_reporter():
             if value - value == 0.0:
                 return real(value)
             return '{"not_finite": ' + quote(real(value)) + "}"
-        return '{"type": ' + quote(name_of(kind)) + "}"
+        return '{"type": ' + text(name_of(kind)) + "}"
 
     def fields(mapping):
         return "{" + join(", ", [
-            quote(slice_(key, cut)) + ": " + scalar(value)
+            text(key) + ": " + scalar(value)
             for key, value in items(mapping)
             if type_(key) is str_
         ][:40]) + "}"
@@ -167,12 +206,15 @@ def make_reporter():
         gc_off()
         no_switch(60.0)
         how, what = answer
-        if issubclass_(type_(what), dict_):
+        # The methods of any other subclass may give other values than it holds.
+        if type_(what) in dicts:
             return '{"' + how + '": ' + fields(what) + "}"
         return '{"not_a_dict": ' + scalar(what) + "}"
 
     def finish(token, report):
-        write(3, token + encode(report))
-        leave(0)
+        # Another file in the place of the pipe would receive the token.
+        if fstat(3).st_ino == pipe:
+            write(3, token + encode(report))
+            leave(0)
 
     return describe, finish

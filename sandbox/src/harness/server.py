@@ -28,7 +28,7 @@ PRELOADED = """
 """.split()
 
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
-MS_RDONLY, MS_NOSUID, MS_NODEV, MS_REMOUNT = 1, 2, 4, 32
+MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
 MNT_DETACH = 2
 
 
@@ -39,8 +39,8 @@ class Server:
         self.confined = config["confined"]
         self.seccomp = bytes.fromhex(config["seccomp"])
         self.limits = config["limits"]
-        self.bench = os.path.join(config["root"], "bench")
-        self.tmp = os.path.join(config["root"], "tmp")
+        self.bench = config["bench"]
+        self.tmp = config["tmp"]
         self.requests = sys.stdin.buffer
         # Output that a module prints while it is loaded must not mix with the replies.
         self.replies = os.dup(1)
@@ -83,6 +83,7 @@ class Server:
         status = 1
         try:
             limit(resource.RLIMIT_AS, self.limits["memory"])
+            limit_cpu_soft(KEEPER_SECONDS)
             Keeper(self, request, files).work()
             status = 0
         except BaseException as error:

@@ -13,6 +13,10 @@ RESULTS = [
 RESULT_OF = {name: result for result, names in RESULTS for name in names.split()}
 
 
+# The largest number of expressions that are evaluated: a value may be used many times.
+MAX_EXPRESSIONS = 20_000
+
+
 class Unreadable(Exception):
     """The result of the script cannot be derived from its text."""
 
@@ -43,6 +47,7 @@ class Reader:
         self.names = {}
         self.functions = []
         self.dumped = None
+        self.evaluated = 0
 
     def follow(self, statements):
         for statement in statements:
@@ -82,6 +87,9 @@ class Reader:
     def value(self, node, depth=0):
         if depth > 40:
             raise Unreadable("its values refer to each other")
+        self.evaluated += 1
+        if self.evaluated > MAX_EXPRESSIONS:
+            raise Unreadable("its result is too large")
         deeper = depth + 1
         if isinstance(node, ast.Constant) and isinstance(node.value, (str, int, float, type(None))):
             return node.value
