@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 40)]
     pub(crate) mutants: usize,
 
-    /// Stop a run after SECONDS
+    /// Stop a run after SECONDS of processor time, or after four times as long on the clock
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
 

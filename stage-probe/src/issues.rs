@@ -10,6 +10,10 @@ use crate::states::{Expected, KnownState};
 /// The highest score that a result of the wrong object may get.
 const WRONG_TARGET_SCORE: f64 = 10.0;
 
+/// The code of a task with a state in which the verifier could not be judged. Such a task is not valid, but its
+/// verifier may be.
+pub(crate) const UNJUDGED: &str = "unjudged";
+
 /// The runs in one state.
 pub(crate) struct StateRuns<'a> {
     pub(crate) state: &'a KnownState,
@@ -49,6 +53,10 @@ pub(crate) fn of_runs(states: &[StateRuns]) -> Vec<Issue> {
         let Some(first) = runs.first() else { continue };
         if let Some(fault) = first.fault {
             findings.add(fault.severity(), fault.code(), fault.predicate(), runs, &first.detail);
+            if fault.severity() == Severity::Warning {
+                let predicate = "could not be judged: this machine lacks what it needs";
+                findings.add(Severity::Error, UNJUDGED, predicate, runs, "");
+            }
         }
         if runs.assessments.iter().any(|other| !other.agrees(first)) {
             let predicate = "returns different verdicts in the same state";

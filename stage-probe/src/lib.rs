@@ -10,6 +10,7 @@
 //! - [`states`]: the states, and the verdict that a valid verifier gives in each.
 //! - [`untouched`]: the result that a task's export script writes when nothing was done.
 //! - [`mutants`]: golden results with one field made wrong.
+//! - [`variants`]: golden results with irrelevant changes.
 //! - [`prober`]: runs a verifier in its states.
 //! - [`assessment`], [`issues`]: from a run to its outcome, from all outcomes to issues.
 
@@ -26,6 +27,7 @@ mod states;
 mod summary;
 mod task;
 mod untouched;
+mod variants;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -9,59 +9,92 @@ use task_spec::fixtures::Fixture;
 use crate::states::{Expected, KnownState};
 
 /// A whole number above this is taken for a time, in seconds since 1970: 2001.
-const EARLIEST_TIME: f64 = 1e9;
+pub(crate) const EARLIEST_TIME: f64 = 1e9;
 
 /// A month, in seconds.
 const MONTH: f64 = 30.0 * 86_400.0;
 
+/// The largest number of fields of a file that are considered.
+const MAX_FIELDS: usize = 20_000;
+
+/// The largest size of all mutants of a state together, in bytes. Each is a copy of the whole state.
+const MAX_BYTES: usize = 64 << 20;
+
+/// One field made wrong.
+struct Mutation<'a> {
+    /// The path of the file.
+    path: &'a str,
+    /// The content of the file.
+    result: &'a Value,
+    /// The JSON pointer to the field.
+    pointer: String,
+    /// What is done to the field, as a participle.
+    how: &'static str,
+    /// The wrong value. None if the field is removed.
+    wrong: Option<Value>,
+}
+
 /// Up to `most` mutants of a golden state, spread evenly over its fields.
 pub(crate) fn of(golden: &Fixture, most: usize) -> Vec<KnownState> {
-    let mut all = Vec::new();
-    for (path, content) in &golden.files {
-        let Some(result) = as_json(content) else { continue };
-        for (what, mutant) in mutate(&result) {
-            let mut fixture = golden.clone();
-            fixture.files.insert(path.clone(), Value::String(mutant.to_string()));
-            all.push(KnownState::of_fixture(what, Expected::Mutant, &fixture));
+    let results: Vec<(&str, Value)> = json_files(golden).collect();
+    let mutations: Vec<Mutation> =
+        results.iter().flat_map(|(path, result)| mutations_of(path, result)).collect();
+    let most = most.min(MAX_BYTES / size_of(golden).max(1)).max(1);
+    let step = mutations.len().div_ceil(most).max(1);
+    mutations.iter().step_by(step).filter_map(|mutation| mutation.apply(golden)).collect()
+}
+
+/// The files of a state that hold JSON, whether it is given as JSON or as text.
+pub(crate) fn json_files(fixture: &Fixture) -> impl Iterator<Item = (&str, Value)> {
+    fixture.files.iter().filter_map(|(path, content)| {
+        let value = match content {
+            Value::String(text) => {
+                serde_json::from_str(text).ok().filter(|value: &Value| !value.is_string())?
+            }
+            other => other.clone(),
+        };
+        Some((path.as_str(), value))
+    })
+}
+
+fn size_of(fixture: &Fixture) -> usize {
+    let files = fixture.files.values().map(|content| content.to_string().len());
+    let bytes = fixture.base64.values().map(String::len);
+    files.chain(bytes).sum()
+}
+
+impl Mutation<'_> {
+    fn apply(&self, golden: &Fixture) -> Option<KnownState> {
+        let mut result = self.result.clone();
+        match &self.wrong {
+            Some(wrong) => result.pointer_mut(&self.pointer)?.clone_from(wrong),
+            None => remove(&mut result, &self.pointer)?,
         }
-    }
-    let step = all.len().div_ceil(most.max(1)).max(1);
-    all.into_iter().step_by(step).collect()
-}
-
-/// The JSON in a file, whether it is given as JSON or as text.
-fn as_json(content: &Value) -> Option<Value> {
-    match content {
-        Value::String(text) => serde_json::from_str(text).ok().filter(|value: &Value| !value.is_string()),
-        other => Some(other.clone()),
+        let mut fixture = golden.clone();
+        fixture.files.insert(self.path.to_owned(), Value::String(result.to_string()));
+        let field = self.pointer.trim_start_matches('/').replace('/', ".");
+        Some(KnownState::of_fixture(format!("{field} {}", self.how), Expected::Mutant, &fixture))
     }
 }
 
-/// All mutants of `result`, each with its description: the field, and what was done to it.
-fn mutate(result: &Value) -> Vec<(String, Value)> {
-    let mut mutants = Vec::new();
+fn mutations_of<'a>(path: &'a str, result: &'a Value) -> Vec<Mutation<'a>> {
     let mut fields = Vec::new();
     collect_fields(result, "", &mut fields);
-    for pointer in fields {
-        let Some(value) = result.pointer(&pointer) else { continue };
-        let name = pointer.trim_start_matches('/').replace('/', ".");
+    let mut mutations = Vec::new();
+    for (pointer, value) in fields {
         for (how, wrong) in wrong_values(value) {
-            let mut mutant = result.clone();
-            if let Some(field) = mutant.pointer_mut(&pointer) {
-                *field = wrong;
-                mutants.push((format!("{name} {how}"), mutant));
-            }
+            mutations.push(Mutation { path, result, pointer: pointer.clone(), how, wrong: Some(wrong) });
         }
-        let mut mutant = result.clone();
-        if remove(&mut mutant, &pointer) {
-            mutants.push((format!("{name} dropped"), mutant));
-        }
+        mutations.push(Mutation { path, result, pointer, how: "dropped", wrong: None });
     }
-    mutants
+    mutations
 }
 
-/// Collects JSON pointers to all fields without inner fields. Of a list, only the first item counts.
-fn collect_fields(value: &Value, pointer: &str, fields: &mut Vec<String>) {
+/// Collects all fields without inner fields, with their JSON pointers. Of a list, only the first item counts.
+fn collect_fields<'a>(value: &'a Value, pointer: &str, fields: &mut Vec<(String, &'a Value)>) {
+    if fields.len() >= MAX_FIELDS {
+        return;
+    }
     match value {
         Value::Object(map) if !map.is_empty() => {
             for (key, item) in map {
@@ -74,7 +107,7 @@ fn collect_fields(value: &Value, pointer: &str, fields: &mut Vec<String>) {
                 collect_fields(first, &format!("{pointer}/0"), fields);
             }
         }
-        _ if !pointer.is_empty() => fields.push(pointer.to_owned()),
+        _ if !pointer.is_empty() => fields.push((pointer.to_owned(), value)),
         _ => {}
     }
 }
@@ -106,13 +139,13 @@ fn wrong_values(value: &Value) -> Vec<(&'static str, Value)> {
 }
 
 /// A number as Python writes it: without a point where it is whole.
-fn number_of(number: f64) -> Value {
+pub(crate) fn number_of(number: f64) -> Value {
     #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and small")]
     if number.fract() == 0.0 && number.abs() < 1e15 { json!(number as i64) } else { json!(number) }
 }
 
 /// Whether a text starts with a date such as `2026-01-31`.
-fn looks_like_a_date(text: &str) -> bool {
+pub(crate) fn looks_like_a_date(text: &str) -> bool {
     let pattern = b"dddd-dd-dd";
     text.len() >= pattern.len()
         && pattern.iter().zip(text.bytes()).all(|(expected, byte)| match expected {
@@ -121,15 +154,15 @@ fn looks_like_a_date(text: &str) -> bool {
         })
 }
 
-/// Removes the field at `pointer`. Returns whether it existed.
-fn remove(value: &mut Value, pointer: &str) -> bool {
-    let Some((parent, key)) = pointer.rsplit_once('/') else { return false };
-    match value.pointer_mut(parent) {
-        Some(Value::Object(map)) => map.shift_remove(&key.replace("~1", "/").replace("~0", "~")).is_some(),
-        Some(Value::Array(items)) if !items.is_empty() => {
+/// Removes the field at `pointer`. None if there is no such field.
+fn remove(value: &mut Value, pointer: &str) -> Option<()> {
+    let (parent, key) = pointer.rsplit_once('/')?;
+    match value.pointer_mut(parent)? {
+        Value::Object(map) => map.shift_remove(&key.replace("~1", "/").replace("~0", "~")).map(drop),
+        Value::Array(items) if !items.is_empty() => {
             items.remove(0);
-            true
+            Some(())
         }
-        _ => false,
+        _ => None,
     }
 }

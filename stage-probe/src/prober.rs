@@ -6,13 +6,14 @@ use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::record::{Mutation, Outcome, Probe, Severity};
 use common::ui::Ui;
-use sandbox::{Repetition, Runs, Sandbox, SandboxError};
+use sandbox::{Repetition, Runs, Sandbox, SandboxError, Unreadable};
 
 use crate::assessment::Assessment;
-use crate::issues::{self, StateRuns, issue};
+use crate::issues::{self, StateRuns, UNJUDGED, issue};
 use crate::mutants;
 use crate::states::{self, KnownState};
 use crate::task::{self, ProbeTask, TaskFolder};
+use crate::variants;
 
 /// Probes tasks, each in a sandbox of its own while it runs.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ impl Prober {
                 record.issues.push(issue("unreadable_task", Severity::Error, format!("{error:#}")));
             }
         }
+        record.issues.sort_by_key(|issue| issue.severity);
         record.ok = record.issues.iter().all(|issue| issue.severity != Severity::Error);
         Ok(record)
     }
@@ -79,6 +81,7 @@ impl Prober {
             let reason = &unreadable.reason;
             ui.debug(format_args!("{}/{}: no state {name}: {reason}", record.env, record.task));
         }
+        let missing = missing_fixtures(&states, &runs.unreadable);
         let state_runs: Vec<StateRuns> = states
             .iter()
             .zip(&runs.by_state)
@@ -87,32 +90,58 @@ impl Prober {
             .collect();
         record.states = state_runs.iter().filter_map(StateRuns::record).collect();
         record.issues = issues::of_runs(&state_runs);
+        if !missing.is_empty() {
+            let message = format!("fixtures that cannot be set up: {}", missing.join(", "));
+            record.issues.push(issue(UNJUDGED, Severity::Error, message));
+        }
         if task.fixtures.golden.is_empty() {
             let message = "there is no golden fixture; nothing shows that the task can be passed";
             record.issues.push(issue("no_fixtures", Severity::Warning, message));
         }
-        record.mutation = self.mutation(task, record)?;
+        self.check_golden(task, record)
+    }
+
+    /// Runs the variants and the mutants of the first golden state, if that one passes.
+    fn check_golden(&self, task: &ProbeTask, record: &mut Probe) -> Result<()> {
+        let passes =
+            record.states.iter().any(|state| state.state == "golden" && state.outcome == Outcome::Pass);
+        let Some(golden) = task.fixtures.golden.first().filter(|_| passes) else { return Ok(()) };
+        let failed = self.names_by_outcome(task, &variants::of(golden), false)?;
+        if !failed.is_empty() {
+            let message = format!(
+                "the verifier does not pass a golden state with irrelevant changes: {}",
+                failed.join(", ")
+            );
+            record.issues.push(issue("rigid_verifier", Severity::Error, message));
+        }
+        let mutants = mutants::of(golden, self.mutants);
+        if mutants.is_empty() {
+            return Ok(());
+        }
+        let missed = self.names_by_outcome(task, &mutants, true)?;
+        let caught = mutants.len() - missed.len();
+        if caught == 0 {
+            let message = format!("the verifier passes all {} mutants of a golden state", mutants.len());
+            record.issues.push(issue("insensitive_verifier", Severity::Error, message));
+        }
+        record.mutation = Some(Mutation { mutants: mutants.len(), caught, missed });
         Ok(())
     }
 
-    /// Runs the mutants of the first golden state, if that one passes.
-    fn mutation(&self, task: &ProbeTask, record: &Probe) -> Result<Option<Mutation>> {
-        let passes =
-            record.states.iter().any(|state| state.state == "golden" && state.outcome == Outcome::Pass);
-        let Some(golden) = task.fixtures.golden.first().filter(|_| passes) else { return Ok(None) };
-        let mutants = mutants::of(golden, self.mutants);
-        if mutants.is_empty() {
-            return Ok(None);
+    /// The names of the states in which the verifier passes, or in which it does not.
+    fn names_by_outcome(&self, task: &ProbeTask, states: &[KnownState], passes: bool) -> Result<Vec<String>> {
+        if states.is_empty() {
+            return Ok(Vec::new());
         }
-        let runs = self.run(task, &mutants, Repetition { times: 1, ..self.repetition })?;
-        let mut mutation = Mutation { mutants: mutants.len(), ..Mutation::default() };
-        for (mutant, runs) in mutants.iter().zip(&runs.by_state) {
-            if runs.first().is_some_and(|run| Assessment::of(run).outcome == Outcome::Pass) {
-                mutation.missed.push(mutant.name.clone());
+        let runs = self.run(task, states, Repetition { times: 1, ..self.repetition })?;
+        let mut names = Vec::new();
+        for (state, runs) in states.iter().zip(&runs.by_state) {
+            let is_pass = runs.first().is_some_and(|run| Assessment::of(run).outcome == Outcome::Pass);
+            if is_pass == passes {
+                names.push(state.name.clone());
             }
         }
-        mutation.caught = mutation.mutants - mutation.missed.len();
-        Ok(Some(mutation))
+        Ok(names)
     }
 
     /// Runs a verifier in these states. A failure is retried once in a new sandbox: the machine may have been
@@ -134,6 +163,12 @@ impl Prober {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sandbox);
         Ok(runs)
     }
+}
+
+/// The names of fixtures that could not be set up. States that are derived from an export script are optional.
+fn missing_fixtures<'a>(states: &'a [KnownState], unreadable: &[Unreadable]) -> Vec<&'a str> {
+    let states = unreadable.iter().filter_map(|unreadable| states.get(unreadable.state));
+    states.filter(|state| !state.is_derived()).map(|state| state.name.as_str()).collect()
 }
 
 fn failed(runs: &Result<Runs, SandboxError>) -> bool {

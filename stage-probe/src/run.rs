@@ -80,7 +80,7 @@ fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &U
         return Ok(ExitStatus::Interrupted);
     }
     output.finish()?;
-    Ok(ExitStatus::failed_if(summary.any_bad() || ui.errors() > 0))
+    Ok(ExitStatus::failed_if(summary.any_failed() || ui.errors() > 0))
 }
 
 fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {

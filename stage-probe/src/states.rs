@@ -54,6 +54,11 @@ impl KnownState {
         Self { name: name.to_owned(), expected: Expected::Nothing, state }
     }
 
+    /// Whether its files are derived from an export script.
+    pub(crate) fn is_derived(&self) -> bool {
+        self.state.files.values().any(|file| matches!(file, File::Python(_)))
+    }
+
     /// A state that a task's fixtures describe. Unless the fixture says what a vision model answers, it agrees
     /// with everything in a golden state and in its mutants, and sees nothing in any other.
     pub(crate) fn of_fixture(name: String, expected: Expected, fixture: &Fixture) -> Self {

@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use common::record::{Outcome, Probe, Severity};
 use common::ui::Ui;
 
+use crate::issues::UNJUDGED;
+
 /// Counts of outcomes by state, and of issues by code.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
     tasks: usize,
     bad: usize,
+    unjudged: usize,
     states: BTreeMap<String, [usize; 4]>,
     issues: BTreeMap<(Severity, String), usize>,
     mutants: usize,
@@ -20,7 +23,10 @@ impl Summary {
     /// Counts a record, and prints its issues.
     pub(crate) fn count(&mut self, probe: &Probe, ui: &Ui) {
         self.tasks += 1;
-        self.bad += usize::from(!probe.ok);
+        if !probe.ok {
+            let judged = probe.issues.iter().any(|i| i.severity == Severity::Error && i.code != UNJUDGED);
+            *if judged { &mut self.bad } else { &mut self.unjudged } += 1;
+        }
         for state in &probe.states {
             let column = match state.outcome {
                 Outcome::Pass => 0,
@@ -51,14 +57,17 @@ impl Summary {
         }
     }
 
-    /// Whether any task is bad.
-    pub(crate) fn any_bad(&self) -> bool {
-        self.bad > 0
+    /// Whether any task is bad or unjudged.
+    pub(crate) fn any_failed(&self) -> bool {
+        self.bad + self.unjudged > 0
     }
 
     /// Prints the summary.
     pub(crate) fn show(&self, ui: &Ui) {
         ui.info(format_args!("{} tasks probed, {} of them bad", self.tasks, self.bad));
+        if self.unjudged > 0 {
+            ui.info(format_args!("{} tasks could not be judged on this machine", self.unjudged));
+        }
         if !self.states.is_empty() {
             ui.info(format_args!(
                 "{:<22} {:>7} {:>7} {:>7} {:>7}",

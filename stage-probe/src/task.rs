@@ -114,7 +114,9 @@ fn read_fixtures(dir: &Path) -> Result<Fixtures> {
 fn gather(folder: &TaskFolder) -> Result<Vec<(String, Vec<u8>)>> {
     let root = folder.env_root();
     let mut gathered = Gathered { root, files: Vec::new(), left: MAX_BYTES };
-    gathered.add(&folder.dir, MAX_DEPTH, |_| true)?;
+    // A verifier that could read the fixtures could look its verdict up.
+    let fixtures = folder.dir.join(fixtures::FILE_NAME);
+    gathered.add(&folder.dir, MAX_DEPTH, |path| path != fixtures)?;
     gathered.add(&root.join("tasks"), 1, is_python)?;
     gathered.add(root, 1, is_python)?;
     gathered.add(&root.join("utils"), MAX_DEPTH, |_| true)?;
@@ -133,10 +135,11 @@ struct Gathered<'a> {
 }
 
 impl Gathered<'_> {
-    /// Reads the regular files in a folder and up to `levels` down. Links are not followed: they may lead
-    /// anywhere.
+    /// Reads the regular files in a folder and up to `levels` down. Links are not followed, also if the folder
+    /// itself is one: they may lead out of the environment.
     fn add(&mut self, dir: &Path, levels: usize, wanted: impl Fn(&Path) -> bool) -> Result<()> {
-        if !dir.is_dir() {
+        let found = fs::symlink_metadata(dir);
+        if !found.is_ok_and(|found| found.is_dir()) {
             return Ok(());
         }
         for entry in walk(dir, levels, |_| true) {

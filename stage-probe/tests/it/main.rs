@@ -5,6 +5,7 @@
 
 mod escapes;
 mod faults;
+mod hostile;
 mod interrupted;
 mod stream;
 mod untouched;
