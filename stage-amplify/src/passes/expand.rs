@@ -191,9 +191,8 @@ impl<'a> RowResults<'a> {
             if draft.attempts.count >= self.asker.max_candidates {
                 return Err(Unanswered::Failed(Box::new(job.near_duplicate(&of, &draft.attempts))));
             }
-            let problem = format!(
-                "its description was nearly that of {of}: what is asked for has to be another task, as its row says"
-            );
+            let problem =
+                format!("its description was nearly that of {of}: write a different task, as its row says");
             draft = job.draft(self.asker, Attempts { problems: vec![problem], ..draft.attempts })?;
         }
         self.seen.add(&draft.spec.task, readme::description(&draft.spec.readme));

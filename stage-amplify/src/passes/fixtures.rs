@@ -119,12 +119,12 @@ fn read(answer: &ModelAnswer) -> Result<String, Vec<String>> {
 
 fn check(text: &str) -> Result<(), String> {
     let fixtures: Fixtures = serde_json::from_str(text)
-        .map_err(|error| format!("{FILE_NAME} is not of the form that was asked for: {error}"))?;
+        .map_err(|error| format!("{FILE_NAME} does not have the requested form: {error}"))?;
     if fixtures.golden.is_empty() {
         return Err("there was no golden state".to_owned());
     }
     if fixtures.states().any(|(_, state)| state.files.is_empty()) {
-        return Err("a state without files tells a verifier nothing".to_owned());
+        return Err("a state has no files".to_owned());
     }
     Ok(())
 }

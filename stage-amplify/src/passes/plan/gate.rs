@@ -74,7 +74,7 @@ impl<'a> Gate<'a> {
         }
         let Some(profile) = self.profile else { return Ok(()) };
         let Some(category) = profile.category(&row.category) else {
-            return Err("its category is none of those that are wanted".to_owned());
+            return Err("its category is not one of the wanted ones".to_owned());
         };
         match self.quotas.iter_mut().find(|quota| quota.name == category) {
             Some(quota) if quota.count > 0 => quota.count -= 1,
@@ -165,7 +165,7 @@ mod tests {
         );
         assert_eq!(
             gate.admit(&row("three", "C")).unwrap_err(),
-            "`three`: its category is none of those that are wanted"
+            "`three`: its category is not one of the wanted ones"
         );
         assert_eq!(gate.wanted(), [Quota { name: "B".to_owned(), count: 1 }]);
     }

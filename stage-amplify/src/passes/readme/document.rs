@@ -12,7 +12,7 @@ pub(super) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<Stri
         StopReason::End => {}
         StopReason::MaxTokens => return Err("it was cut off; be briefer".to_owned()),
         StopReason::Refused | StopReason::Filtered => {
-            return Err("there was no answer; stay clear of what may not be written".to_owned());
+            return Err("there was no answer; avoid content that is not allowed".to_owned());
         }
         StopReason::Other => return Err("it ended before it was complete".to_owned()),
     }
@@ -21,7 +21,7 @@ pub(super) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<Stri
         return Err("it was empty".to_owned());
     }
     if !is_heading(readme) && !readme.contains(task) {
-        return Err("it was no README: write the document itself, from its heading on".to_owned());
+        return Err("it was not a README: write the document itself, starting with its heading".to_owned());
     }
     Ok(readme.to_owned())
 }
