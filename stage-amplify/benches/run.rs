@@ -76,11 +76,11 @@ impl Place {
 
     /// The records of a manifest, without their usage: it depends on the order of the calls.
     fn manifest(&self, name: &str) -> Vec<Value> {
-        let without_usage = |mut record: Value| {
+        let mut records: Vec<Value> = self.lines(name).collect();
+        for record in &mut records {
             record.as_object_mut().unwrap().remove("usage");
-            record
-        };
-        self.lines(name).map(without_usage).collect()
+        }
+        records
     }
 
     fn lines(&self, name: &str) -> impl Iterator<Item = Value> {
@@ -131,7 +131,7 @@ fn pace() {
         let took = started.elapsed().as_secs_f64();
         let ideal = (129.0 / f64::from(u32::try_from(workers).unwrap()) * 2.0).max(3.0 * 2.0);
         println!(
-            "  {workers:>2} workers, answers begin after {first} s, --warm-up-sec {warm_up:>2}: {took:>5.1} s, {:>4.1} \
+            "  {workers:>2} workers, answers start after {first} s, --warm-up-sec {warm_up:>2}: {took:>5.1} s, {:>4.1} \
              times as fast as the original; ideal {ideal:>4.1} s, {:+.0} %; {}",
             ORIGINAL_SECONDS / took,
             (took / ideal - 1.0) * 100.0,
@@ -195,7 +195,7 @@ fn kill() {
 }
 
 fn flight() {
-    println!("flight: 500 calls in flight, answers that begin after 2 s and end after 20 s");
+    println!("flight: 500 calls in flight, answers that start after 2 s and end after 20 s");
     let (place, server) = (Place::new(), server(Rates::default(), 2.0, 20.0));
     let mut stage = place.stage(&server, 500, 500).args(["--pass", "plan,readme"]).spawn().unwrap();
     // One for the plan.
@@ -244,8 +244,8 @@ fn watch(how: &str, process: &Child) {
 fn processor(process: &Child) -> f64 {
     let stat = fs_err::read_to_string(format!("/proc/{}/stat", process.id())).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    let ticks = |field: usize| fields[field].parse::<f64>().unwrap();
-    (ticks(11) + ticks(12)) / 100.0
+    let ticks: f64 = fields[11..=12].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
+    ticks / 100.0
 }
 
 /// The memory of a process, in megabytes: the line `figure` of its status.

@@ -40,3 +40,32 @@ impl ExistingTask {
         Self { name: self.name.clone(), description }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fs_err as fs;
+
+    use super::*;
+
+    #[test]
+    fn specs_are_read_as_yaml_before_json_and_a_broken_one_is_a_task() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = [
+            ("env.json", "{}"),
+            ("tasks/broken/task.json", "{"),
+            ("tasks/both/task.json", r#"{"description": "in JSON"}"#),
+            ("tasks/both/task.yaml", "description: in YAML"),
+            ("tasks/planned/task.json", "{}"),
+        ];
+        for (name, text) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let environment = Environment::open(dir.path()).unwrap();
+        let tasks = tasks(&environment, &BTreeSet::from(["planned"])).unwrap();
+        let tasks: Vec<_> =
+            tasks.iter().map(|task| (task.name.as_str(), task.description.as_str())).collect();
+        assert_eq!(tasks, [("both", "in YAML"), ("broken", "")]);
+    }
+}
