@@ -1,8 +1,8 @@
 //! A workspace, the stage run in it, and answers for it.
 
-use std::ops::Deref;
 use std::process::Command;
 
+use derive_more::Deref;
 use serde_json::{Value, json};
 pub(crate) use testkit::Ran;
 pub(crate) use testkit::author::{
@@ -14,15 +14,8 @@ use testkit::{ENV, Play, Server, Workspace, author};
 pub(crate) const KEY: &str = "canary-4711-0815";
 
 /// A workspace whose environment has one seed, `open_period`.
+#[derive(Deref)]
 pub(crate) struct World(Workspace);
-
-impl Deref for World {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.0
-    }
-}
 
 impl World {
     pub(crate) fn new() -> Self {

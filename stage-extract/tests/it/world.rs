@@ -1,22 +1,15 @@
 //! A workspace, and the stage run in it.
 
 use std::collections::BTreeMap;
-use std::ops::Deref;
 use std::process::Command;
 
+use derive_more::Deref;
 use serde_json::{Value, json};
 use testkit::{ENV, Ran, Workspace, files_below};
 
 /// A workspace whose environment has no tasks folder yet.
+#[derive(Deref)]
 pub(crate) struct World(Workspace);
-
-impl Deref for World {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.0
-    }
-}
 
 impl World {
     pub(crate) fn new() -> Self {

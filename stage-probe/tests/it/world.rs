@@ -1,11 +1,11 @@
 //! A workspace with tasks to probe.
 
-use std::ops::Deref;
 use std::path::Path;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use derive_more::Deref;
 use fs_err as fs;
 use serde_json::{Value, json};
 use testkit::{ENV, ENV_DIR, Ran, Workspace};
@@ -14,15 +14,8 @@ use testkit::{ENV, ENV_DIR, Ran, Workspace};
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_stage-probe");
 
 /// A workspace with tasks to probe.
+#[derive(Deref)]
 pub(crate) struct World(Workspace);
-
-impl Deref for World {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.0
-    }
-}
 
 impl World {
     pub(crate) fn new() -> Self {

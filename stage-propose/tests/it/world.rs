@@ -1,11 +1,11 @@
 //! A workspace, and a scripted stand-in for Claude Code.
 
 use std::io::{BufRead, BufReader};
-use std::ops::Deref;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use derive_more::Deref;
 use fs_err as fs;
 use serde_json::Value;
 use testkit::{ENV, Ran, Workspace};
@@ -37,15 +37,8 @@ RANDOM_ID=1
 "#;
 
 /// A workspace whose environment has the task `old_task`, and a stand-in for the agent.
+#[derive(Deref)]
 pub(crate) struct World(Workspace);
-
-impl Deref for World {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.0
-    }
-}
 
 impl World {
     /// Creates a workspace with a stand-in that writes nothing.

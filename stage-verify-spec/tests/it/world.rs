@@ -1,21 +1,14 @@
 //! A workspace, and the stage run in it.
 
-use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 
+use derive_more::Deref;
 use serde_json::{Value, json};
 use testkit::{ENV, ENV_DIR, Ran, VERIFIER, Workspace};
 
 /// A workspace with valid tasks and with others.
+#[derive(Deref)]
 pub(crate) struct World(Workspace);
-
-impl Deref for World {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.0
-    }
-}
 
 impl World {
     pub(crate) fn new() -> Self {

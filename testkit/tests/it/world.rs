@@ -3,23 +3,16 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use derive_more::Deref;
 use serde_json::Value;
 use testkit::{ENV, Play, Ran, Server, Workspace, author, files_below};
 
 /// A workspace whose environment has one task.
+#[derive(Deref)]
 pub(crate) struct World(Workspace);
-
-impl Deref for World {
-    type Target = Workspace;
-
-    fn deref(&self) -> &Workspace {
-        &self.0
-    }
-}
 
 impl World {
     pub(crate) fn new() -> Self {
