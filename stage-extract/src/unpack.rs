@@ -11,7 +11,7 @@ use common::jsonl::RawLine;
 use common::publish::{self, Built, NewFile, Published};
 use common::record::{Problem, Task, TaskFile, TaskStatus};
 use fs_err as fs;
-use walkdir::WalkDir;
+use task_spec::files::{self, Entry};
 
 use crate::args::Settings;
 use crate::jobs::{Folders, Job, Unpack, validate};
@@ -194,11 +194,11 @@ impl<'a> Unpacker<'a> {
 /// The files of a folder that is there. Links are not followed.
 pub(crate) fn files_in(dir: &Path) -> Result<Vec<TaskFile>> {
     let mut files = Vec::new();
-    for entry in WalkDir::new(dir).min_depth(1).sort_by_file_name() {
-        let entry = entry?;
-        if entry.file_type().is_file() {
-            let name = entry.path().strip_prefix(dir)?.to_string_lossy().into_owned();
-            files.push(describe(&name, &fs::read(entry.path())?));
+    for entry in files::walk(dir, usize::MAX, |_| true) {
+        let Entry { path, kind, .. } = entry?;
+        if kind.is_file() {
+            let name = path.strip_prefix(dir)?.to_string_lossy();
+            files.push(describe(&name, &fs::read(&path)?));
         }
     }
     files.sort_by(|one, other| one.name.cmp(&other.name));

@@ -22,7 +22,7 @@ mod server;
 mod wire;
 mod workspace;
 
-pub use ran::Ran;
+pub use ran::{Ran, spawn_silently};
 pub use server::Server;
 pub use workspace::{ENV, ENV_DIR, ENVIRONMENTS, VERIFIER, Workspace, files_below, names_in};
 

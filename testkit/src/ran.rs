@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io::Write;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
 use serde_json::Value;
@@ -46,6 +46,11 @@ impl Ran {
         assert_eq!(records.len(), 1, "{}\n{}", self.stdout, self.stderr);
         records.swap_remove(0)
     }
+}
+
+/// Starts `command` with no input, and discards its output.
+pub fn spawn_silently(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 impl From<Output> for Ran {

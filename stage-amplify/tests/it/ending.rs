@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use testkit::faults::Rates;
-use testkit::{Play, Server};
+use testkit::{Play, Server, spawn_silently};
 
 use crate::world::{Call, KEY, Ran, World, call, good, good_server, kinds_and_tasks, task};
 
@@ -66,12 +66,8 @@ fn after_a_kill_no_answer_is_paid_for_again() {
     let world = World::new();
     for held in 1..=5 {
         let (server, _door) = server_with_door(held);
-        let mut child = world
-            .command_at(&server, &["--count", "5", "--num-workers", "2"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child =
+            spawn_silently(&mut world.command_at(&server, &["--count", "5", "--num-workers", "2"]));
         let before = server.log().len();
         server.wait_for(before + 1);
         child.kill().unwrap();
@@ -168,12 +164,7 @@ fn an_interrupted_run_finishes_calls_in_flight_and_starts_no_other() {
 fn a_second_process_is_refused() {
     let world = World::new();
     let (server, door) = server_with_door(1);
-    let mut child = world
-        .command_at(&server, &["--count", "1"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_silently(&mut world.command_at(&server, &["--count", "1"]));
     server.wait_for(3);
     let ran = world.run_at(&server, &["--count", "1"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
@@ -214,12 +205,7 @@ fn the_key_is_never_written() {
 #[cfg(target_os = "linux")]
 fn the_key_is_not_in_the_process_title() {
     let (world, server) = (World::new(), Server::start(|_| Play::Endless));
-    let mut child = world
-        .command_at(&server, &["--count", "2"])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = spawn_silently(&mut world.command_at(&server, &["--count", "2"]));
     server.wait_for(1);
     for file in ["cmdline", "comm"] {
         let title = fs_err::read(format!("/proc/{}/{file}", child.id())).unwrap();

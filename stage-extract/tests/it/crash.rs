@@ -1,12 +1,11 @@
 //! What is left when the stage is killed.
 
-use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use fs_err as fs;
 
-use testkit::ENV;
+use testkit::{ENV, spawn_silently};
 
 use crate::world::{World, lines, records};
 
@@ -22,9 +21,7 @@ fn a_killed_run_leaves_no_partial_folder_and_the_next_one_completes() {
     let world = World::new();
     fs::write(world.path("files.jsonl"), lines(&records)).unwrap();
     for milliseconds in (2..60).step_by(12) {
-        let mut command = world.command(&["--env-dir", ENV, "-i", "files.jsonl"]);
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child = spawn_silently(&mut world.command(&["--env-dir", ENV, "-i", "files.jsonl"]));
         thread::sleep(Duration::from_millis(milliseconds));
         child.kill().unwrap();
         child.wait().unwrap();

@@ -36,6 +36,19 @@ def verify(traj, env_info, task_info):
     return verdict(merged and clean, 60 * merged + 40 * clean)
 "#;
 
+/// A verifier that fails without a result; with one, it runs `body`.
+fn verifier_of_result(body: &str) -> String {
+    format!(
+        "
+def verify(traj, env_info, task_info):
+    try:
+        result = read(env_info)
+    except Exception:
+        return verdict(False, 0)
+{body}"
+    )
+}
+
 fn fixtures() -> Value {
     let file = |cohort: &str, members: u32, old_exists: bool| {
         json!([{ "files": { "/tmp/task_result.json": {
@@ -101,15 +114,12 @@ fn a_constant_pass() {
 fn a_missing_baseline() {
     // The members existed before the task.
     check(
-        r#"
-def verify(traj, env_info, task_info):
-    try:
-        result = read(env_info)
-    except Exception:
-        return verdict(False, 0)
+        &verifier_of_result(
+            r#"
     done = result.get("cohort") == "History" and result.get("members", 0) > 0
     return verdict(done, 100 if done else 0)
 "#,
+        ),
         &["passes_nothing", "passes_partial"],
     );
 }
@@ -143,15 +153,12 @@ def verify(traj, env_info, task_info):
 fn the_expected_value_is_read_from_the_result() {
     // Both values come from the result: if both are missing, they are equal.
     check(
-        r#"
-def verify(traj, env_info, task_info):
-    try:
-        result = read(env_info)
-    except Exception:
-        return verdict(False, 0)
+        &verifier_of_result(
+            r#"
     passed = result.get("members") == result.get("expected_members")
     return verdict(passed, 100 if passed else 0)
 "#,
+        ),
         &["fails_golden", "passes_nothing", "no_partial_score"],
     );
 }

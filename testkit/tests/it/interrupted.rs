@@ -1,13 +1,12 @@
 //! Runs that are killed, and concurrent runs.
 
 use std::collections::BTreeMap;
-use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::mpsc;
 
 use serde_json::Value;
 use testkit::author::{Call, call, good};
-use testkit::{Play, Ran, Server};
+use testkit::{Play, Ran, Server, spawn_silently};
 
 use crate::world::{World, author_server};
 
@@ -55,12 +54,7 @@ fn after_a_kill_paid_answers_are_not_requested_again() {
         let world = World::new();
         assert_eq!(world.shell(propose, &server).status, Some(0));
         let hanging = server_that_hangs_after(answers);
-        let mut child = world
-            .stage("stage-amplify", &hanging)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = spawn_silently(&mut world.stage("stage-amplify", &hanging));
         hanging.wait_for(answers + 1);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -86,8 +80,7 @@ fn after_a_kill_paid_answers_are_not_requested_again() {
 fn a_second_process_of_a_stage_is_refused() {
     let world = World::new();
     let hanging = server_that_hangs_after(0);
-    let mut child =
-        world.stage("stage-amplify", &hanging).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child = spawn_silently(&mut world.stage("stage-amplify", &hanging));
     hanging.wait_for(1);
     let second = Ran::of(&mut world.stage("stage-amplify", &hanging), "");
     assert_eq!(second.status, Some(2));
