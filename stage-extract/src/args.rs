@@ -1,101 +1,79 @@
-//! What can be typed, and what it means.
+//! The command line.
 
 use std::io::{self, IsTerminal};
 use std::path::{self, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
-use common::environment::{Environment, Workspace};
+use common::environment::Environment;
 use common::stage::StageArgs;
+
+use crate::settings::{Destination, Settings};
 
 /// Unpacks the answers in `files` records into task folders.
 ///
-/// A folder is complete or absent, whatever interrupts. One that is there already is kept. An answer that
-/// makes no task is rejected, and its `task` record says why.
+/// A folder is complete or absent, even after an interruption. Existing folders are kept. An answer that is not a
+/// valid task is rejected; its `task` record states the reason.
 #[derive(Parser, Debug)]
-#[command(version)]
-pub struct Args {
-    /// The environment whose tasks they are: a folder, or a name in the workspace [default: the one that
-    /// each record names]
+#[command(name = "stage-extract", version)]
+pub(crate) struct Args {
+    /// The environment that the tasks belong to: a folder, or a name in the workspace [default: the one that each
+    /// record names]
     #[arg(long, value_name = "ENV", alias = "env_dir")]
-    pub env_dir: Option<String>,
+    pub(crate) env_dir: Option<String>,
 
     /// Put task folders into DIR instead of the environment's tasks folder
     #[arg(long, value_name = "DIR", aliases = ["tasks_dir", "output-dir", "output_dir"])]
-    pub tasks_dir: Option<PathBuf>,
+    pub(crate) tasks_dir: Option<PathBuf>,
 
-    /// Replace folders that are there already, each as a whole
+    /// Replace existing folders, each as a whole
     #[arg(long)]
-    pub overwrite: bool,
+    pub(crate) overwrite: bool,
 
-    /// Say what would be done, and do nothing
+    /// Report what would be done, without writing anything
     #[arg(long, alias = "dry_run")]
-    pub dry_run: bool,
+    pub(crate) dry_run: bool,
 
     /// Unpack the first N answers only
     #[arg(long, value_name = "N", alias = "max_tasks")]
-    pub max_tasks: Option<usize>,
+    pub(crate) max_tasks: Option<usize>,
 
-    /// Move the tasks that `verdict` and `probe` records call bad out of their environment, into the run
-    /// directory, and out of its list of seeds
+    /// Move the tasks that `verdict` and `probe` records report as bad out of their environment and its list of
+    /// seeds, into the run directory
     #[arg(long, conflicts_with_all = ["overwrite", "max_tasks"])]
-    pub quarantine: bool,
+    pub(crate) quarantine: bool,
 
     #[command(flatten)]
-    #[expect(missing_docs, reason = "a doc comment would replace the command's own")]
-    pub stage: StageArgs,
+    pub(crate) stage: StageArgs,
 }
 
-/// What was asked for, resolved.
-#[derive(Debug)]
-pub(crate) struct Settings {
-    pub place: Place,
-    pub overwrite: bool,
-    pub dry_run: bool,
-    pub max_tasks: usize,
-    pub quarantine: bool,
-    pub workspace: Workspace,
-    pub run_dir: Option<PathBuf>,
-    pub stage: StageArgs,
-}
-
-/// Where task folders go.
-#[derive(Clone, Debug)]
-pub(crate) enum Place {
-    /// Into this folder, whatever the records say.
-    Folder(PathBuf),
-    /// Into the environment that a record names.
-    Named,
-}
-
-impl Settings {
-    /// What the arguments mean here.
-    pub(crate) fn resolve(args: Args) -> Result<Self> {
-        let workspace = args.stage.workspace()?;
-        let environment = args.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
-        let run_dir = args
-            .stage
-            .run_dir
-            .clone()
-            .or_else(|| environment.as_ref().map(|environment| workspace.run_dir(&environment.name)));
+impl Args {
+    /// Resolves the arguments.
+    pub(crate) fn settings(self) -> Result<Settings> {
+        let workspace = self.stage.workspace()?;
+        let environment = self.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
+        let named_run_dir = environment.as_ref().map(|environment| workspace.run_dir(&environment.name));
+        let run_dir = self.stage.run_dir.clone().or(named_run_dir);
         ensure!(
-            args.stage.input.is_some() || run_dir.is_some() || !io::stdin().is_terminal(),
-            "pipe files records in, or name an environment by --env-dir to go on with its last run"
+            self.stage.input.is_some() || run_dir.is_some() || !io::stdin().is_terminal(),
+            "no input; pipe `files` records in, or pass --env-dir to read the records of its last run"
         );
-        let place = match (args.tasks_dir, environment.as_ref().map(Environment::tasks_dir)) {
-            (Some(folder), _) => Place::Folder(path::absolute(&folder).context("no folder for tasks")?),
-            (None, Some(folder)) => Place::Folder(folder),
-            (None, None) => Place::Named,
+        let destination = match (self.tasks_dir, environment.as_ref().map(Environment::tasks_dir)) {
+            (Some(folder), _) => {
+                Destination::Folder(path::absolute(&folder).context("cannot resolve --tasks-dir")?)
+            }
+            (None, Some(folder)) => Destination::Folder(folder),
+            (None, None) => Destination::NamedByRecord,
         };
-        Ok(Self {
-            place,
-            overwrite: args.overwrite,
-            dry_run: args.dry_run,
-            max_tasks: args.max_tasks.unwrap_or(usize::MAX),
-            quarantine: args.quarantine,
+        Ok(Settings {
+            destination,
+            overwrite: self.overwrite,
+            dry_run: self.dry_run,
+            max_tasks: self.max_tasks.unwrap_or(usize::MAX),
+            quarantine: self.quarantine,
             workspace,
             run_dir,
-            stage: args.stage,
+            stage: self.stage,
         })
     }
 }

@@ -1,4 +1,4 @@
-//! What is to be done, one line of input after the other.
+//! The jobs: one for each line of the input.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -15,49 +15,51 @@ use common::record::{Files, Record};
 use common::stage::Input;
 use fs_err as fs;
 
-use crate::args::{Place, Settings};
+use crate::settings::{Destination, Settings};
 
-/// Something to be done.
+/// A line of the input.
 pub(crate) enum Job {
-    /// A line goes on as it is.
+    /// It passes through unchanged.
     Pass(RawLine),
-    /// An answer is unpacked.
+    /// It is an answer to unpack.
     Unpack(Box<Unpack>),
 }
 
 /// An answer to unpack.
 pub(crate) struct Unpack {
     pub record: Files,
-    /// The task's name, where the record says it.
+    /// The task's name, if the record has one.
     pub task: Option<TaskName>,
-    /// Where its folder goes, or why that cannot be told.
+    /// The folder that its folder goes to, or why it is unknown.
     pub folder: Result<PathBuf, String>,
 }
 
-/// The jobs that the lines of the input are.
+/// Reads jobs from the input.
 pub(crate) struct Jobs {
     input: Input,
-    place: Place,
+    destination: Destination,
     left: usize,
     folders: Folders,
 }
 
 impl Jobs {
-    /// The jobs in `input`. Where all folders go to the same place, that is looked at now.
+    /// Reads the jobs in `input`. If all tasks go to one folder, it is opened now.
     pub(crate) fn new(input: Input, settings: &Settings, folders: &Folders) -> Result<Self> {
-        if let Place::Folder(folder) = &settings.place {
+        if let Destination::Folder(folder) = &settings.destination {
             folders.open(folder)?;
         }
-        let place = settings.place.clone();
-        Ok(Self { input, place, left: settings.max_tasks, folders: folders.clone() })
+        let destination = settings.destination.clone();
+        Ok(Self { input, destination, left: settings.max_tasks, folders: folders.clone() })
     }
 
     fn unpack(&self, record: Files) -> Unpack {
-        let said = record.task.as_deref();
-        let task = said.and_then(|name| TaskName::new(name).or_else(|| TaskName::from_text(name)));
-        let folder = match &self.place {
-            Place::Folder(folder) => Ok(folder.clone()),
-            Place::Named => self.folders.of_environment(&record.env).map_err(|error| format!("{error:#}")),
+        let task =
+            record.task.as_deref().and_then(|name| TaskName::new(name).or_else(|| TaskName::from_text(name)));
+        let folder = match &self.destination {
+            Destination::Folder(folder) => Ok(folder.clone()),
+            Destination::NamedByRecord => {
+                self.folders.of_environment(&record.env).map_err(|error| format!("{error:#}"))
+            }
         };
         Unpack { record, task, folder }
     }
@@ -76,7 +78,7 @@ impl Iterator for Jobs {
                     self.left -= 1;
                     return Some(Ok(Job::Unpack(Box::new(self.unpack(record)))));
                 }
-                // No other kind was asked for.
+                // No other kind is requested from the input.
                 Ok(Line::Record(_)) => {}
             }
         }
@@ -84,6 +86,9 @@ impl Iterator for Jobs {
 }
 
 /// Validates the answer in a record as the task with this name.
+///
+/// `files` are the source of truth: stage-amplify has parsed the answer, and may have repaired them since. `answer`
+/// is parsed only in records without files, which other programs write.
 pub(crate) fn validate(record: &Files, task: Option<&TaskName>) -> Validation {
     let answer = if record.files.is_empty() {
         answer::parse(&record.answer, StopReason::End)
@@ -93,7 +98,7 @@ pub(crate) fn validate(record: &Files, task: Option<&TaskName>) -> Validation {
     answer.validate(task)
 }
 
-/// The folders that task folders go to, each looked at once.
+/// The folders that task folders go to. Each is opened once.
 #[derive(Clone)]
 pub(crate) struct Folders {
     workspace: Workspace,
@@ -115,12 +120,12 @@ impl Folders {
         Ok(folder)
     }
 
-    /// Makes the folder if need be, and clears what killed runs left in it.
+    /// Creates the folder if it is missing, and removes what killed runs left in it.
     fn open(&self, folder: &Path) -> Result<()> {
         let is_there = match folder.symlink_metadata() {
             Ok(found) if found.is_symlink() => {
                 anyhow::bail!(
-                    "{} is a symbolic link, which is not followed; name the folder it leads to by --tasks-dir",
+                    "{} is a symbolic link, which is not followed; pass its target by --tasks-dir",
                     folder.display()
                 );
             }
@@ -133,13 +138,13 @@ impl Folders {
         if is_there {
             remove_unfinished(folder).context("cannot clean up what a killed run left")?;
         } else {
-            fs::create_dir_all(folder).context("cannot make the folder for tasks")?;
+            fs::create_dir_all(folder).context("cannot create the folder for tasks")?;
         }
         self.opened().insert(folder.to_owned(), None);
         Ok(())
     }
 
-    /// Where folders that go to this one are built.
+    /// The workshop in which folders for this one are built.
     pub(crate) fn workshop(&self, folder: &Path) -> io::Result<Arc<Workshop>> {
         let mut opened = self.opened();
         let workshop = opened.entry(folder.to_owned()).or_default();
@@ -149,7 +154,7 @@ impl Folders {
         }
     }
 
-    /// Leaves nothing in the folders but what was published.
+    /// Removes everything from the folders that was not published.
     pub(crate) fn close(&self) -> Result<()> {
         let folders: Vec<PathBuf> = std::mem::take(&mut *self.opened()).into_keys().collect();
         folders.iter().try_for_each(|folder| remove_unfinished(folder).map(drop)).context("cannot clean up")

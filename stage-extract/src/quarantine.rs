@@ -1,4 +1,4 @@
-//! Moves tasks that stay bad out of their environment, where nobody takes them for good ones.
+//! Moves bad tasks out of their environment.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -12,35 +12,35 @@ use common::text::with_hint;
 use common::ui::Ui;
 use task_spec::seeds;
 
-use crate::args::{Place, Settings};
-use crate::report::Report;
+use crate::results::Results;
+use crate::settings::{Destination, Settings};
 use crate::unpack::{Done, files_in};
 
-/// The folder of a run directory that bad tasks are moved to, and the manifest of those that were.
+/// The folder in the run directory that bad tasks are moved to, and the name of their manifest.
 pub(crate) const QUARANTINE: &str = "quarantine";
 
-/// A verdict, of whichever stage, that a task is bad.
+/// A bad task, reported by any stage.
 struct Bad {
     env: String,
     task: String,
     problems: Vec<Problem>,
 }
 
-/// Moves every task that a `verdict` or `probe` record calls bad.
-pub(crate) fn run(input: Input, settings: &Settings, report: &mut Report, ui: &Ui) -> Result<()> {
-    // A task has a record of each stage that looked at it, and is moved once.
+/// Moves every task that a `verdict` or `probe` record reports as bad.
+pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: &Ui) -> Result<()> {
+    // Several stages may report a task; it is moved once.
     let mut done: HashSet<PathBuf> = HashSet::new();
     for line in input {
         let bad = match line.context("cannot read the input")? {
             Line::Other(line) => {
-                report.add(Done::Pass(line))?;
+                results.add(Done::Pass(line))?;
                 continue;
             }
             Line::Record(record) => bad(record),
         };
         let Some(bad) = bad else { continue };
         if !is_folder_name(&bad.task) {
-            ui.error(format_args!("{} is no name of a task folder, so nothing was moved", bad.task));
+            ui.error(format_args!("{} is not the name of a task folder; nothing was moved", bad.task));
             continue;
         }
         let place = Quarantine::of(&bad, settings)?;
@@ -51,12 +51,12 @@ pub(crate) fn run(input: Input, settings: &Settings, report: &mut Report, ui: &U
             ui.warn(format_args!("the task {} is not in {}", bad.task, place.tasks.display()));
             continue;
         }
-        report.add(Done::Task(place.take(bad, settings)?))?;
+        results.add(Done::Task(place.take(bad, settings)?))?;
     }
     Ok(())
 }
 
-/// What a record finds bad, if it does.
+/// The task that a record reports as bad, if any.
 fn bad(record: Record) -> Option<Bad> {
     let (env, task, issues) = match record {
         Record::Verdict(verdict) if !verdict.ok && verdict.kind == SpecKind::Task => {
@@ -72,14 +72,14 @@ fn problem(issue: Issue) -> Option<Problem> {
     (issue.severity == Severity::Error).then(|| Problem::new(issue.code, issue.message))
 }
 
-/// Whether `name` is one part of a path, and no hidden one. Tasks of other authors have other names than ours.
+/// Whether `name` is one part of a path and not hidden. Unlike generated tasks, other tasks may have any name.
 fn is_folder_name(name: &str) -> bool {
     !name.starts_with('.')
         && !name.contains(['\0', '\\'])
         && Path::new(name).file_name() == Some(name.as_ref())
 }
 
-/// Where a task is, and where it goes.
+/// The folder of a task, and the folder it is moved to.
 struct Quarantine {
     tasks: PathBuf,
     folder: PathBuf,
@@ -87,19 +87,19 @@ struct Quarantine {
 
 impl Quarantine {
     fn of(bad: &Bad, settings: &Settings) -> Result<Self> {
-        let tasks = match &settings.place {
-            Place::Folder(tasks) => tasks.clone(),
-            Place::Named => settings.workspace.environment(&bad.env)?.tasks_dir(),
+        let tasks = match &settings.destination {
+            Destination::Folder(tasks) => tasks.clone(),
+            Destination::NamedByRecord => settings.workspace.environment(&bad.env)?.tasks_dir(),
         };
         let run_dir = settings.run_dir.clone().unwrap_or_else(|| settings.workspace.run_dir(&bad.env));
         if settings.run_dir.is_none() && bad.env.is_empty() {
-            bail!("the record of {} names no environment: name it by --env-dir", bad.task);
+            bail!("the record of {} does not name an environment; pass --env-dir", bad.task);
         }
         Ok(Self { tasks, folder: run_dir.join(QUARANTINE) })
     }
 
-    /// Takes the task out of the list of seeds, then out of the environment: killed in between, the next run
-    /// finds it there and goes on.
+    /// Removes the task from the list of seeds, then from the environment. In this order, a run that is killed in
+    /// between can be repeated.
     fn take(&self, bad: Bad, settings: &Settings) -> Result<Task> {
         let dir = self.tasks.join(&bad.task);
         let files = files_in(&dir).with_context(|| format!("cannot read the task {}", bad.task))?;

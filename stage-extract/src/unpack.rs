@@ -1,4 +1,4 @@
-//! Unpacks answers, and publishes what they hold.
+//! Unpacks answers and publishes their tasks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -13,39 +13,39 @@ use common::record::{Problem, Task, TaskFile, TaskStatus};
 use fs_err as fs;
 use task_spec::files::{self, Entry};
 
-use crate::args::Settings;
 use crate::jobs::{Folders, Job, Unpack, validate};
+use crate::settings::Settings;
 
-const WHAT_STANDS: &str = "what was published before is complete, and the same command goes on from there";
+const HINT: &str = "earlier tasks are complete; run the same command again to resume";
 
-/// What came of a job.
+/// The result of a job.
 pub(crate) enum Done {
-    /// A line goes on as it was.
+    /// A line that passes through unchanged.
     Pass(RawLine),
-    /// An answer was unpacked, or was not.
+    /// The record of an answer.
     Task(Task),
 }
 
-/// A job that is done as far as it can be done beside others.
+/// A job after the part that runs in parallel.
 pub(crate) enum Unpacked {
-    /// Nothing is left to do.
+    /// It is finished.
     Done(Done),
-    /// What comes of it depends on what is there when its turn comes.
+    /// The result depends on the folders that exist when its turn comes.
     Draft(Box<Draft>),
 }
 
-/// A task that is not published yet.
+/// A task before it is published.
 pub(crate) struct Draft {
     task: Task,
-    /// Where its folder goes.
+    /// The path of its folder.
     dir: PathBuf,
-    /// Its folder, out of sight; none if it is not to be published.
+    /// Its folder, built out of sight; `None` if it is not published.
     built: Option<Built>,
-    /// How many of its problems remain where a folder that is there is kept: nobody looked at the answer then.
+    /// The number of its problems that are reported if an existing folder is kept: those known without validation.
     given: usize,
 }
 
-/// Makes task folders of answers.
+/// Makes task folders from answers.
 pub(crate) struct Unpacker<'a> {
     overwrite: bool,
     dry_run: bool,
@@ -59,7 +59,7 @@ impl<'a> Unpacker<'a> {
         Self { overwrite: *overwrite, dry_run: *dry_run, workspace, folders }
     }
 
-    /// Does a job up to the publishing. An error is one of the disk, after which there is no point in going on.
+    /// Does a job up to publishing. Errors are those of the disk, and end the stage.
     pub(crate) fn unpack(&self, job: Job) -> Result<Unpacked> {
         match job {
             Job::Pass(line) => Ok(Unpacked::Done(Done::Pass(line))),
@@ -83,12 +83,13 @@ impl<'a> Unpacker<'a> {
         {
             return self.kept(task, &folder.join(name.as_str())).map(|task| Unpacked::Done(Done::Task(task)));
         }
-        let validated = validate(&record, planned.as_ref());
-        let is_valid = validated.is_valid() && !task.problems.iter().any(answer::rejects);
+        let validation = validate(&record, planned.as_ref());
+        let is_valid = validation.is_valid() && !task.problems.iter().any(answer::rejects);
+        // Its problems may be among those of the record already.
         let new: Vec<Problem> =
-            validated.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
+            validation.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
         task.problems.extend(new);
-        let Some(name) = validated.task else { return Ok(Unpacked::Done(Done::Task(task))) };
+        let Some(name) = validation.task else { return Ok(Unpacked::Done(Done::Task(task))) };
         name.as_str().clone_into(&mut task.task);
         let folder = match folder {
             Ok(folder) => folder,
@@ -101,7 +102,7 @@ impl<'a> Unpacker<'a> {
         task.dir = self.workspace.relative(&dir);
         let mut built = None;
         if is_valid {
-            let files = &validated.files;
+            let files = &validation.files;
             task.files = files.iter().map(|(name, content)| describe(name, content.as_bytes())).collect();
             task.status = TaskStatus::Planned;
             if !self.dry_run {
@@ -123,11 +124,10 @@ impl<'a> Unpacker<'a> {
         let workshop = self.folders.workshop(folder);
         workshop
             .and_then(|workshop| workshop.build(name, &files, self.overwrite))
-            .with_context(|| format!("cannot publish the task {name}; {WHAT_STANDS}"))
+            .with_context(|| format!("cannot publish the task {name}; {HINT}"))
     }
 
-    /// Publishes what was unpacked, in this order: the result is the same as if one answer had been unpacked
-    /// after the other.
+    /// Publishes a batch in order. The result is the same as that of unpacking one answer after the other.
     pub(crate) fn publish(&self, unpacked: Vec<Unpacked>) -> Result<Vec<Done>> {
         let mut done = Vec::with_capacity(unpacked.len());
         let mut batch = Vec::new();
@@ -136,7 +136,7 @@ impl<'a> Unpacker<'a> {
             if let Unpacked::Draft(draft) = &unpacked
                 && !dirs.insert(draft.dir.clone())
             {
-                // What comes of it depends on what came of the one before it.
+                // Its result depends on that of an earlier draft for the same folder.
                 done.extend(self.publish_batch(std::mem::take(&mut batch))?);
                 dirs = BTreeSet::from([draft.dir.clone()]);
             }
@@ -153,16 +153,19 @@ impl<'a> Unpacker<'a> {
             Unpacked::Done(_) => None,
         });
         let built: Vec<Built> = built.collect();
-        let published = publish::publish(&built).with_context(|| format!("cannot publish; {WHAT_STANDS}"))?;
+        let published = publish::publish(&built).with_context(|| format!("cannot publish; {HINT}"))?;
         let published: BTreeMap<&Path, Published> = built.iter().map(Built::target).zip(published).collect();
-        let finish = |unpacked| match unpacked {
-            Unpacked::Done(done) => Ok(done),
-            Unpacked::Draft(draft) => {
-                let published = published.get(&*draft.dir).copied();
-                self.finish(*draft, published).map(Done::Task)
-            }
-        };
-        batch.into_iter().map(finish).collect()
+        let mut done = Vec::with_capacity(batch.len());
+        for unpacked in batch {
+            done.push(match unpacked {
+                Unpacked::Done(done) => done,
+                Unpacked::Draft(draft) => {
+                    let published = published.get(&*draft.dir).copied();
+                    Done::Task(self.finish(*draft, published)?)
+                }
+            });
+        }
+        Ok(done)
     }
 
     fn finish(&self, mut draft: Draft, published: Option<Published>) -> Result<Task> {
@@ -178,7 +181,7 @@ impl<'a> Unpacker<'a> {
         Ok(draft.task)
     }
 
-    /// Whether something is at `dir` that stays there.
+    /// Whether an existing folder at `dir` is kept.
     fn keeps(&self, dir: &Path) -> bool {
         !self.overwrite && dir.symlink_metadata().is_ok()
     }
@@ -191,7 +194,7 @@ impl<'a> Unpacker<'a> {
     }
 }
 
-/// The files of a folder that is there. Links are not followed.
+/// The files of an existing folder. Links are not followed.
 pub(crate) fn files_in(dir: &Path) -> Result<Vec<TaskFile>> {
     let mut files = Vec::new();
     for entry in files::walk(dir, usize::MAX, |_| true) {
@@ -209,7 +212,7 @@ fn describe(name: &str, content: &[u8]) -> TaskFile {
     TaskFile { name: name.to_owned(), bytes: content.len() as u64, sha256: sha256_hex(content) }
 }
 
-/// Whether a file is run as a program.
+/// Whether a file is executable.
 fn is_script(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|ending| ending == "sh")
 }

@@ -88,7 +88,7 @@ fn check(mut shell: Command, script: &str, reason: &str) {
     let stderr = said("first.stderr");
     assert_eq!(said("first.status"), "2\n", "{stderr}");
     assert!(stderr.contains("cannot publish the task task_"), "{stderr}");
-    assert!(stderr.contains("the same command goes on from there"), "{stderr}");
+    assert!(stderr.contains("run the same command again to resume"), "{stderr}");
     assert!(stderr.contains(reason), "{stderr}");
     let first = world.path("first");
     let is_there = |name: &str| first.join(name).parent().is_some_and(Path::exists);

@@ -1,4 +1,4 @@
-//! Writes what became of each answer, and counts it.
+//! Writes the results, and counts them.
 
 use anyhow::Result;
 use common::exit::ExitStatus;
@@ -8,17 +8,17 @@ use common::ui::{Progress, Ui};
 
 use crate::unpack::Done;
 
-/// Where results go.
-pub(crate) struct Report {
+/// The output of the stage, with counts for its last message.
+pub(crate) struct Results {
     output: Output,
     counts: [(TaskStatus, &'static str, u64); 6],
-    mended: u64,
+    fixed: u64,
     progress: Progress,
     ui: Ui,
 }
 
-impl Report {
-    /// A report to `output` of what is `doing`.
+impl Results {
+    /// Results that go to `output`. `doing` is the label of the progress bar.
     pub(crate) fn new(output: Output, doing: &str, ui: &Ui) -> Self {
         let counts = [
             (TaskStatus::Written, "written", 0),
@@ -28,7 +28,7 @@ impl Report {
             (TaskStatus::Quarantined, "moved out", 0),
             (TaskStatus::Rejected, "rejected", 0),
         ];
-        Self { output, counts, mended: 0, progress: ui.progress(doing, None), ui: ui.clone() }
+        Self { output, counts, fixed: 0, progress: ui.progress(doing, None), ui: ui.clone() }
     }
 
     /// Writes a result.
@@ -55,28 +55,28 @@ impl Report {
                 reasons.map(|problem| format!("{} ({})", problem.message, problem.code)).collect();
             self.ui.warn(format_args!("rejected {name}: {}", reasons.join("; ")));
         } else if !task.problems.is_empty() {
-            self.mended += u64::from(task.status != TaskStatus::Quarantined);
+            self.fixed += u64::from(task.status != TaskStatus::Quarantined);
             for problem in &task.problems {
                 self.ui.debug(format_args!("{name}: {} ({})", problem.message, problem.code));
             }
         }
     }
 
-    /// Ends the output, and says what was done.
+    /// Ends the output and reports the counts.
     pub(crate) fn finish(self) -> Result<ExitStatus> {
         drop(self.progress);
         self.output.finish()?;
-        let mut said: Vec<String> = self
+        let mut summary: Vec<String> = self
             .counts
             .iter()
             .filter(|(_, _, count)| *count > 0)
             .map(|(_, what, count)| format!("{count} {what}"))
             .collect();
-        if self.mended > 0 {
-            said.push(format!("{} of them mended", self.mended));
+        if self.fixed > 0 {
+            summary.push(format!("{} of them fixed", self.fixed));
         }
-        let said = if said.is_empty() { "nothing to do".to_owned() } else { said.join(", ") };
-        self.ui.info(said);
+        let summary = if summary.is_empty() { "nothing to do".to_owned() } else { summary.join(", ") };
+        self.ui.info(summary);
         let rejected =
             self.counts.iter().any(|(status, _, count)| *status == TaskStatus::Rejected && *count > 0);
         Ok(ExitStatus::failed_if(rejected || self.ui.errors() > 0))

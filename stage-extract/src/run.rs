@@ -1,0 +1,74 @@
+//! The stage: answers in, task folders and records out.
+
+use anyhow::Result;
+use common::exit::ExitStatus;
+use common::ordered::Ordered;
+use common::record::Kind;
+use common::run_dir::RunDir;
+use common::stage::Input;
+
+use crate::STAGE;
+use crate::jobs::{Folders, Jobs};
+use crate::quarantine::{self, QUARANTINE};
+use crate::results::Results;
+use crate::settings::Settings;
+use crate::unpack::{Unpacked, Unpacker};
+
+/// Runs the stage.
+pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
+    let ui = settings.stage.ui(STAGE);
+    let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
+    let _lock = run_dir.as_ref().map(|dir| dir.lock("extract")).transpose()?;
+    let (name_in, name_out, kinds): (_, _, &[Kind]) = if settings.quarantine {
+        ("probes", QUARANTINE, &[Kind::Verdict, Kind::Probe])
+    } else {
+        ("files", "tasks", &[Kind::Files])
+    };
+    let manifest_in = run_dir.as_ref().map(|dir| dir.manifest(name_in));
+    // The results of a dry run are not kept.
+    let manifest_out = run_dir.as_ref().map(|dir| dir.manifest(name_out)).filter(|_| !settings.dry_run);
+    let input = settings.stage.input(&ui, manifest_in.as_deref(), kinds)?;
+    let output = settings.stage.output(manifest_out.as_deref())?;
+    if settings.quarantine {
+        let mut results = Results::new(output, "moving", &ui);
+        quarantine::run(input, settings, &mut results, &ui)?;
+        results.finish()
+    } else {
+        extract(input, settings, Results::new(output, "unpacking", &ui))
+    }
+}
+
+/// Unpacks the answers of the input.
+fn extract(input: Input, settings: &Settings, mut results: Results) -> Result<ExitStatus> {
+    let folders = Folders::new(settings);
+    let jobs = Jobs::new(input, settings, &folders)?;
+    let unpacker = Unpacker::new(settings, &folders);
+    let worked = Ordered::on_cores().batches(
+        jobs,
+        |job| unpacker.unpack(job),
+        |unpacked| publish(unpacked, &unpacker, &mut results),
+    );
+    let cleaned = folders.close();
+    worked?;
+    cleaned?;
+    results.finish()
+}
+
+/// Publishes a batch up to its first error.
+fn publish(batch: Vec<Result<Unpacked>>, unpacker: &Unpacker<'_>, results: &mut Results) -> Result<()> {
+    let mut ready = Vec::with_capacity(batch.len());
+    let mut failed = Ok(());
+    for one in batch {
+        match one {
+            Ok(one) => ready.push(one),
+            Err(error) => {
+                failed = Err(error);
+                break;
+            }
+        }
+    }
+    for done in unpacker.publish(ready)? {
+        results.add(done)?;
+    }
+    failed
+}
