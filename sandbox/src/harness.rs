@@ -1,8 +1,11 @@
 //! The Python program that runs in a sandbox, and its configuration.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use crate::error::{Action, SandboxError};
+use crate::interpreter::Interpreter;
 use crate::seccomp;
 
 /// The program. See `harness/server.py`.
@@ -17,6 +20,9 @@ pub(crate) const HARNESS: &str = concat!(
 
 /// The folder of environments, in the root of a sandbox. Its path is one that exists in production, too.
 pub(crate) const BENCH: &str = "/workspace/benchmarks/cua_world/environments";
+
+/// Where the sandbox's files below /tmp appear while a run has its own /tmp: a Python may be there.
+pub(crate) const OUTER_TMP: &str = "/run/tmp";
 
 /// The resource limits of a run, besides time.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -39,13 +45,17 @@ const LIMITS: Limits =
 
 /// The configuration of the harness.
 #[derive(Debug, Serialize)]
-struct Config {
+struct Config<'a> {
     /// Whether it runs in its own namespaces, and fails if any other protection is missing.
     confined: bool,
     /// The folder for the files of programs.
     bench: String,
     /// The folder for the files that runs write.
     tmp: String,
+    /// Where the files are that this folder held before.
+    outer_tmp: &'static str,
+    /// Additional folders to import from.
+    extra_path: &'a [PathBuf],
     /// The system-call filter, as the kernel takes it, in hexadecimal digits.
     seccomp: String,
     limits: Limits,
@@ -53,9 +63,21 @@ struct Config {
 
 /// The argument of a harness whose folders are below `root`: the root of the sandbox, or a folder that replaces
 /// it.
-pub(crate) fn argument(confined: bool, root: &str) -> Result<String, SandboxError> {
+pub(crate) fn argument(
+    interpreter: &Interpreter,
+    confined: bool,
+    root: &str,
+) -> Result<String, SandboxError> {
     let root = root.trim_end_matches('/');
     let (bench, tmp) = (format!("{root}{BENCH}"), format!("{root}/tmp"));
-    let config = Config { confined, bench, tmp, seccomp: seccomp::program()?, limits: LIMITS };
+    let config = Config {
+        confined,
+        bench,
+        tmp,
+        outer_tmp: OUTER_TMP,
+        extra_path: &interpreter.extra_path,
+        seccomp: seccomp::program()?,
+        limits: LIMITS,
+    };
     serde_json::to_string(&config).action("describe the sandbox")
 }

@@ -7,37 +7,35 @@ use serde::Deserialize;
 
 use crate::error::SandboxError;
 
-/// An interpreter, and the folders that it needs.
+/// Describes the interpreter that executes it.
+const QUERY: &str = include_str!("interpreter.py");
+
+/// An interpreter and its files.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Interpreter {
     /// The program itself, also where a name or a wrapper script was given.
     pub executable: PathBuf,
     /// The version, such as `3.11.7`.
     pub version: String,
-    /// The folders of the interpreter and its packages: outer folders before those inside them.
-    pub folders: Vec<PathBuf>,
+    /// The files and folders that programs can read: the interpreter, its standard library, its packages and
+    /// native libraries, and whatever was asked for. Outer folders come before those inside them.
+    pub visible: Vec<PathBuf>,
+    /// Folders that the interpreter imports from, but that are outside its own prefix: the checkout of an
+    /// editable installation, for example. Programs cannot read them.
+    pub hidden: Vec<PathBuf>,
+    /// The folders of `LD_LIBRARY_PATH` that it needs.
+    pub(crate) library_path: Vec<PathBuf>,
+    /// Additional folders to import from.
+    pub(crate) extra_path: Vec<PathBuf>,
 }
 
-/// Asks an interpreter about itself. Its path and its prefixes may contain links, so both ends are needed.
-const QUERY: &str = r#"
-import json, os, sys, platform
-if sys.version_info < (3, 8):
-    sys.exit("it is Python " + platform.python_version() + "; Python 3.8 or newer is required")
-folders = {sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix}
-folders |= {path for path in sys.path if os.path.isdir(path)}
-folders |= {os.path.realpath(path) for path in folders}
-print(json.dumps({
-    "executable": os.path.abspath(sys.executable),
-    "version": platform.python_version(),
-    "folders": sorted(folder for folder in folders if folder != "/"),
-}))
-"#;
-
 impl Interpreter {
-    /// The interpreter that `python` starts: a path, or a name that is looked up as a shell does.
-    pub fn find(python: &Path) -> Result<Self, SandboxError> {
+    /// The interpreter that `python` starts: a path, or a name that is looked up as a shell does. Programs can
+    /// also import from the folders in `extra`.
+    pub fn find(python: &Path, extra: &[PathBuf]) -> Result<Self, SandboxError> {
         let output = Command::new(python)
             .args(["-I", "-c", QUERY])
+            .args(extra)
             .output()
             .map_err(|source| SandboxError::NoInterpreter { python: python.to_owned(), source })?;
         if !output.status.success() {

@@ -35,8 +35,10 @@ pub(crate) const NOBODY: u32 = 65534;
 pub(crate) struct Launch {
     /// The Python to start.
     pub(crate) python: PathBuf,
-    /// Folders that it reads, besides the system's.
-    pub(crate) readable: Vec<PathBuf>,
+    /// Files and folders that it reads, besides the system's.
+    pub(crate) visible: Vec<PathBuf>,
+    /// Folders of its native libraries.
+    pub(crate) library_path: Vec<PathBuf>,
     /// The argument of the harness.
     pub(crate) harness: String,
 }
@@ -74,20 +76,20 @@ fn launch(description: &str) -> Result<ExitCode, SandboxError> {
     end_with_parent()?;
     // When the machine runs out of memory, the kernel ends this process first. Not essential.
     drop(fs::write("/proc/self/oom_score_adj", "1000"));
-    if is_root() {
+    // In a container, root may not be allowed to mount. In a user namespace it is, like any user.
+    if is_root() && unshare(UnshareFlags::NEWNS).is_ok() {
         // While still root: the interpreter may be in root's home.
-        unshare(UnshareFlags::NEWNS).action("enter a mount namespace")?;
-        root::enter(&launch.readable)?;
+        root::enter(&launch.visible)?;
         become_nobody().action("give up the privileges of root")?;
         enter_namespaces()?;
     } else {
         enter_namespaces()?;
-        root::enter(&launch.readable)?;
+        root::enter(&launch.visible)?;
     }
     sethostname(b"localhost").action("set the host name")?;
     chdir("/tmp").action("enter /tmp")?;
     umask(Mode::from_raw_mode(0o022));
-    let status = python(&launch.python)
+    let status = python(&launch.python, &launch.library_path)
         .args(["-B", "-c", HARNESS, &launch.harness])
         .status()
         .action(format!("start {}", launch.python.display()))?;
@@ -96,7 +98,7 @@ fn launch(description: &str) -> Result<ExitCode, SandboxError> {
 }
 
 /// Python without its user's settings. Numeric libraries get one thread: sandboxes already share the processors.
-pub(crate) fn python(path: &Path) -> Command {
+pub(crate) fn python(path: &Path, library_path: &[PathBuf]) -> Command {
     let mut command = Command::new(path);
     command.env_clear().args(["-I", "-W", "ignore"]).envs([
         ("HOME", "/tmp"),
@@ -109,6 +111,11 @@ pub(crate) fn python(path: &Path) -> Command {
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("TZ", "UTC"),
     ]);
+    if let Ok(folders) = std::env::join_paths(library_path)
+        && !folders.is_empty()
+    {
+        command.env("LD_LIBRARY_PATH", folders);
+    }
     command
 }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -47,6 +48,7 @@ pub struct Sandbox {
     replies: Receiver<String>,
     stop: Receiver<Infallible>,
     landlock: i64,
+    visible: Vec<PathBuf>,
     /// Replaces the root of the sandbox where there is none.
     _root: Option<TempDir>,
 }
@@ -107,7 +109,8 @@ impl Sandbox {
         let (sender, replies) = bounded(REPLIES);
         thread::spawn(move || forward_lines(output, &sender));
         let stop = settings.stop.clone();
-        let mut sandbox = Self { process, requests, replies, stop, landlock: 0, _root: root };
+        let visible = settings.interpreter.visible.clone();
+        let mut sandbox = Self { process, requests, replies, stop, landlock: 0, visible, _root: root };
         match sandbox.reply(0)? {
             Reply::Ready { landlock } => sandbox.landlock = landlock,
             other => return Err(SandboxError::BadReply(format!("{other:?}"))),
@@ -118,6 +121,11 @@ impl Sandbox {
     /// The version of the kernel's Landlock interface. Below 1 there is none.
     pub fn landlock_version(&self) -> i64 {
         self.landlock
+    }
+
+    /// The files and folders of this machine that programs can read.
+    pub(crate) fn visible(&self) -> &[PathBuf] {
+        &self.visible
     }
 
     /// Runs a program in each of these states. After an error the sandbox cannot be used any more.
@@ -200,8 +208,9 @@ impl Drop for Sandbox {
 fn confined(interpreter: &Interpreter) -> Result<Command, SandboxError> {
     let launch = Launch {
         python: interpreter.executable.clone(),
-        readable: interpreter.folders.clone(),
-        harness: harness::argument(true, "/")?,
+        visible: interpreter.visible.clone(),
+        library_path: interpreter.library_path.clone(),
+        harness: harness::argument(interpreter, true, "/")?,
     };
     let description = serde_json::to_string(&launch).action("describe the sandbox")?;
     let mut command = Command::new("/proc/self/exe");
@@ -211,8 +220,8 @@ fn confined(interpreter: &Interpreter) -> Result<Command, SandboxError> {
 
 /// Python without a sandbox, but not as root.
 fn unconfined(interpreter: &Interpreter, root: &TempDir) -> Result<Command, SandboxError> {
-    let argument = harness::argument(false, &root.path().to_string_lossy())?;
-    let mut command = python(&interpreter.executable);
+    let argument = harness::argument(interpreter, false, &root.path().to_string_lossy())?;
+    let mut command = python(&interpreter.executable, &interpreter.library_path);
     command.env("HOME", root.path()).args(["-B", "-c", HARNESS, &argument]);
     if is_root() {
         let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));

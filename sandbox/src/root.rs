@@ -1,8 +1,9 @@
 //! The root file system of a sandbox: Python, a few devices, and empty folders.
 
 use std::ffi::CStr;
+use std::io;
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 use rustix::fs::{StatVfsMountFlags, statvfs};
@@ -13,10 +14,16 @@ use rustix::mount::{
 use rustix::process::{chdir, pivot_root};
 
 use crate::error::{Action, SandboxError};
-use crate::harness::BENCH;
+use crate::harness::{BENCH, OUTER_TMP};
 
 /// Where the new root is assembled. It hides the folder's content, which no interpreter needs.
 const SITE: &str = "/sys";
+
+/// Folders that a sandbox has its own version of.
+const HIDDEN: [&str; 3] = ["/dev", "/proc", "/sys"];
+
+/// The largest number of links on a path, as for the kernel.
+const MAX_LINKS: usize = 40;
 
 /// Mount options of the new root.
 const OPTIONS: &CStr = c"size=16m,mode=755";
@@ -32,15 +39,16 @@ const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random"
 /// The user database of a sandbox. Some programs do not start without the name of their user.
 const PASSWD: &str = "root:x:0:0:verifier:/tmp:/bin/sh\n";
 
-/// Replaces this process's root with a file system that holds the `readable` folders and nothing else of this
-/// machine. Needs a mount namespace in which this process may mount.
-pub(crate) fn enter(readable: &[PathBuf]) -> Result<(), SandboxError> {
+/// Replaces this process's root with a file system that holds the `visible` files and folders and nothing else
+/// of this machine. Needs a mount namespace in which this process may mount.
+pub(crate) fn enter(visible: &[PathBuf]) -> Result<(), SandboxError> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     mount_change("/", private).action("make the mounts private")?;
     let nothing_special = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", SITE, "tmpfs", nothing_special, OPTIONS).action("mount a new root")?;
-    for dir in SYSTEM.iter().map(Path::new).chain(readable.iter().map(PathBuf::as_path)) {
-        show(dir).action(format!("show {} in the sandbox", dir.display()))?;
+    let mut root = Root { bound: Vec::new() };
+    for path in SYSTEM.iter().map(Path::new).chain(visible.iter().map(PathBuf::as_path)) {
+        root.show(path).action(format!("show {} in the sandbox", path.display()))?;
     }
     add_small_files().action("fill the root of the sandbox")?;
     for device in DEVICES.iter().filter(|device| Path::new(device).exists()) {
@@ -56,7 +64,7 @@ pub(crate) fn enter(readable: &[PathBuf]) -> Result<(), SandboxError> {
     chdir("/").action("enter the new root")
 }
 
-fn add_small_files() -> std::io::Result<()> {
+fn add_small_files() -> io::Result<()> {
     for file in LOOKUPS.iter().filter(|file| Path::new(file).exists()) {
         let copy = inside(Path::new(file));
         create_parent(&copy)?;
@@ -65,20 +73,20 @@ fn add_small_files() -> std::io::Result<()> {
     let passwd = inside(Path::new("/etc/passwd"));
     create_parent(&passwd)?;
     fs::write(passwd, PASSWD)?;
-    for dir in [BENCH, "/tmp", "/proc"] {
+    for dir in [BENCH, "/tmp", "/proc", OUTER_TMP] {
         fs::create_dir_all(inside(Path::new(dir)))?;
     }
     Ok(())
 }
 
-fn show_device(device: &str) -> std::io::Result<()> {
+fn show_device(device: &str) -> io::Result<()> {
     let place = inside(Path::new(device));
     create_parent(&place)?;
     fs::write(&place, "")?;
     Ok(mount_bind(device, &place)?)
 }
 
-fn create_parent(path: &Path) -> std::io::Result<()> {
+fn create_parent(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), fs::create_dir_all)
 }
 
@@ -87,30 +95,92 @@ fn inside(path: &Path) -> PathBuf {
     Path::new(SITE).join(path.strip_prefix("/").unwrap_or(path))
 }
 
-/// Makes a folder appear in the new root, at its own path and read-only; a link, as the same link.
-fn show(dir: &Path) -> std::io::Result<()> {
-    let place = inside(dir);
-    let Ok(found) = fs::symlink_metadata(dir) else { return Ok(()) };
-    if place.symlink_metadata().is_ok_and(|shown| !shown.is_dir()) || is_shown(dir) {
-        return Ok(());
-    }
-    create_parent(&place)?;
-    if found.is_symlink() {
-        return symlink(fs::read_link(dir)?, place);
-    }
-    fs::create_dir_all(&place)?;
-    mount_bind_recursive(dir, &place)?;
-    let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
-    Ok(mount_remount(&place, flags | flags_to_keep(&place)?, c"")?)
+/// The new root while it is assembled.
+struct Root {
+    /// The files and folders that appear in it.
+    bound: Vec<PathBuf>,
 }
 
-/// Whether a folder already appears, below another one.
-fn is_shown(dir: &Path) -> bool {
-    inside(dir).is_dir() && fs::read_dir(inside(dir)).is_ok_and(|mut entries| entries.next().is_some())
+impl Root {
+    /// Makes a file or folder appear at its own path and read-only. Links on the way appear as links, and what
+    /// they lead to appears, too.
+    fn show(&mut self, path: &Path) -> io::Result<()> {
+        let mut path = path.to_owned();
+        for _ in 0..MAX_LINKS {
+            match Self::find_link(&path) {
+                Some((link, rest)) => path = Self::follow(&link, &rest)?,
+                None => return self.bind(&path),
+            }
+        }
+        Err(io::Error::other("too many links"))
+    }
+
+    /// The first link on a path, and the rest of the path.
+    fn find_link(path: &Path) -> Option<(PathBuf, PathBuf)> {
+        let mut found = PathBuf::new();
+        let mut components = path.components();
+        while let Some(component) = components.next() {
+            match component {
+                Component::ParentDir => {
+                    found.pop();
+                }
+                component => found.push(component),
+            }
+            if found.is_symlink() {
+                return Some((found, components.as_path().to_owned()));
+            }
+        }
+        None
+    }
+
+    /// Creates a link that exists outside, and returns the path behind it.
+    fn follow(link: &Path, rest: &Path) -> io::Result<PathBuf> {
+        let target = fs::read_link(link)?;
+        let place = inside(link);
+        if !place.is_symlink() && !place.exists() {
+            create_parent(&place)?;
+            symlink(&target, place)?;
+        }
+        Ok(link.parent().unwrap_or(link).join(target).join(rest))
+    }
+
+    fn bind(&mut self, path: &Path) -> io::Result<()> {
+        let path = normal(path);
+        let hidden = HIDDEN.iter().any(|folder| path.starts_with(folder));
+        if hidden || !path.exists() || self.bound.iter().any(|bound| path.starts_with(bound)) {
+            return Ok(());
+        }
+        let place = inside(&path);
+        if path.is_dir() {
+            fs::create_dir_all(&place)?;
+        } else {
+            create_parent(&place)?;
+            fs::write(&place, "")?;
+        }
+        mount_bind_recursive(&path, &place)?;
+        let flags = MountFlags::BIND | MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV;
+        mount_remount(&place, flags | flags_to_keep(&place)?, c"")?;
+        self.bound.push(path);
+        Ok(())
+    }
+}
+
+/// A path without `..`. There are no links on it.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::ParentDir => {
+                normal.pop();
+            }
+            component => normal.push(component),
+        }
+    }
+    normal
 }
 
 /// Flags of a mount that only its owner may remove. A remount without them would be denied.
-fn flags_to_keep(path: &Path) -> std::io::Result<MountFlags> {
+fn flags_to_keep(path: &Path) -> io::Result<MountFlags> {
     let flags = statvfs(path)?.f_flag;
     let pairs = [
         (StatVfsMountFlags::NOEXEC, MountFlags::NOEXEC),

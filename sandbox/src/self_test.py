@@ -43,6 +43,12 @@ def must_see(paths):
     return seen
 
 
+def unrelated(outside):
+    """Folders that hold no part of Python."""
+    folders = ["/boot", "/home", "/mnt", "/opt", "/root", "/srv", "/var"]
+    return [folder for folder in folders if not any(path.startswith(folder) for path in outside["visible"])]
+
+
 def system_call(name, number, *arguments):
     import ctypes
 
@@ -105,14 +111,14 @@ ATTEMPTS = {
     "resolve a host name": lambda outside: socket.getaddrinfo("example.com", 80),
     "read a file of the user": lambda outside: read(outside["secret"]),
     "read /etc/shadow": lambda outside: read("/etc/shadow"),
-    "see files outside the sandbox": lambda outside: must_see(["/boot", "/mnt", "/srv", "/var", outside["secret"]]),
+    "see files outside the sandbox": lambda outside: must_see(unrelated(outside) + [outside["secret"]]),
     "see the program that runs the sandbox": lambda outside: must_see([outside["program"]]),
     "see /proc and /sys": lambda outside: must_see(["/proc/self", "/proc/1", "/sys/kernel"]),
     "see disks and terminals": lambda outside: must_see(["/dev/sda", "/dev/vda", "/dev/tty", "/dev/mem"]),
     "write beside the task": lambda outside: write(os.path.join(os.path.dirname(__file__), "escaped")),
     "write into Python": lambda outside: write(os.path.join(os.path.dirname(os.__file__), "escaped.py")),
     "write into the root folder": lambda outside: write("/escaped"),
-    "find the harness": lambda outside: must_see(["/harness.py", "/bench"]),
+    "find the harness": lambda outside: must_see(["/harness.py", "/harness"]),
     "signal other processes": lambda outside: find_others(),
     "signal the program that runs the sandbox": lambda outside: os.kill(outside["pid"], 0),
     "change the user": lambda outside: os.setuid(1),

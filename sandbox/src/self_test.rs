@@ -47,6 +47,7 @@ pub fn self_test(sandbox: &mut Sandbox) -> Result<Vec<Attempt>, SandboxError> {
         "port": listener.local_addr().action("find the port of the self-test")?.port(),
         "pid": std::process::id(),
         "program": std::env::current_exe().action("find this program")?,
+        "visible": sandbox.visible(),
     });
     let program = Program {
         env: "self_test".to_owned(),

@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 
 fn a_function_runs_in_each_state() -> Result<(), SandboxError> {
     let (_stopper, stop) = crossbeam_channel::bounded(0);
-    let interpreter = Interpreter::find(Path::new("python3"))?;
+    let interpreter = Interpreter::find(Path::new("python3"), &[])?;
     let mut settings = Settings { interpreter, confined: true, stop };
     // Where this machine does not confine programs, the interface is the same.
     let mut sandbox = Sandbox::start(&settings).or_else(|_| {

@@ -27,6 +27,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,
 
+    /// Let verifiers read PATH and import from it, besides the interpreter's own packages
+    #[arg(long, value_name = "PATH")]
+    pub(crate) python_path: Vec<PathBuf>,
+
     /// Run a verifier N times in each state
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
     pub(crate) repeat: u32,

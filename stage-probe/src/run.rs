@@ -30,9 +30,15 @@ struct Done {
 pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let ui = settings.stage.ui("stage-probe");
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
-    let interpreter = Interpreter::find(&settings.python)
+    let interpreter = Interpreter::find(&settings.python, &settings.python_path)
         .context("no usable Python; pass --python a Python 3.8 or newer")?;
     ui.debug(format_args!("Python {} at {}", interpreter.version, interpreter.executable.display()));
+    for path in &interpreter.hidden {
+        ui.debug(format_args!(
+            "verifiers cannot import from {}; --python-path shows it to them",
+            path.display()
+        ));
+    }
     let mut sandboxes =
         sandbox::Settings { interpreter, confined: true, stop: interrupt.closed_at(Urgency::Stop) };
     if settings.self_test {

@@ -16,6 +16,8 @@ pub(crate) struct Settings {
     pub(crate) task: Option<String>,
     /// The Python interpreter: a path, or a name to look up.
     pub(crate) python: PathBuf,
+    /// Additional folders that verifiers import from.
+    pub(crate) python_path: Vec<PathBuf>,
     /// How often a verifier runs in each state, and how long.
     pub(crate) repetition: Repetition,
     /// The largest number of mutants of a golden state.
@@ -36,6 +38,7 @@ impl From<Args> for Settings {
             paths: args.paths,
             task: args.task,
             python: args.python,
+            python_path: args.python_path,
             repetition: Repetition { times: args.repeat, seconds: args.timeout },
             mutants: args.mutants,
             jobs: args.jobs,

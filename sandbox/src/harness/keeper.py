@@ -123,6 +123,10 @@ class Keeper:
         else:
             shutil.rmtree(self.server.tmp, ignore_errors=True)
             os.makedirs(self.server.tmp)
+        for name in self.server.tmp_names:
+            place = os.path.join(self.server.tmp, name)
+            os.mkdir(place)
+            bind(os.path.join(self.server.outer_tmp, name), place)
         for path in episode(self.server.tmp):
             write_file(path, SCREENSHOT)
 

@@ -29,6 +29,7 @@ PRELOADED = """
 
 CLONE_NEWNS, CLONE_NEWPID = 0x00020000, 0x20000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REMOUNT = 1, 2, 4, 8, 32
+MS_BIND, MS_REC = 4096, 16384
 MNT_DETACH = 2
 
 
@@ -41,6 +42,8 @@ class Server:
         self.limits = config["limits"]
         self.bench = config["bench"]
         self.tmp = config["tmp"]
+        self.outer_tmp = config["outer_tmp"]
+        sys.path += [path for path in config["extra_path"] if path not in sys.path]
         self.requests = sys.stdin.buffer
         # Output that a module prints while it is loaded must not mix with the replies.
         self.replies = os.dup(1)
@@ -51,6 +54,10 @@ class Server:
             call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
             self.pid_namespace = os.open("/proc/self/ns/pid", os.O_RDONLY)
             mount_tmpfs("/proc", "size=4k", MS_RDONLY)
+        # Where Python itself is in /tmp, it must stay there in each run.
+        self.tmp_names = os.listdir(self.tmp) if self.confined else []
+        if self.tmp_names:
+            bind(self.tmp, self.outer_tmp)
         self.landlock = landlock_version()
         for name in PRELOADED:
             __import__(name)
@@ -103,6 +110,10 @@ def kill_all_others():
             os.waitpid(-1, 0)
     except ChildProcessError:
         pass
+
+
+def bind(source, target):
+    call("mount", os.fsencode(source), os.fsencode(target), None, MS_BIND | MS_REC, None)
 
 
 def mount_tmpfs(path, options, flags=0):

@@ -7,6 +7,7 @@ mod escapes;
 mod faults;
 mod hostile;
 mod interrupted;
+mod layouts;
 mod stream;
 mod untouched;
 mod world;
