@@ -44,7 +44,7 @@ pub enum ProblemCode {
     BrokenScript,
 
     // The task.
-    /// There is no task.json.
+    /// task.json is missing.
     MissingTaskJson,
     /// task.json is not a JSON object.
     InvalidTaskJson,

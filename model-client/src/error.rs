@@ -3,7 +3,7 @@
 use common::exit::ExitStatus;
 use thiserror::Error;
 
-/// Why there is no answer.
+/// Why a request has no answer.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum AskError {
     /// The run cannot continue: every other call would fail too.

@@ -17,7 +17,7 @@ const UNKNOWN_OUTPUT_LIMIT: u64 = 128_000;
 pub struct ModelFacts {
     /// The maximum number of tokens of an answer, reasoning included.
     pub max_output_tokens: Option<u64>,
-    /// A prefix with fewer tokens is not cached. `None` where there is no cache.
+    /// A prefix with fewer tokens is not cached. `None` without a cache.
     pub cache_minimum: Option<u64>,
     /// Goes into the body of every request, in the provider's own terms.
     pub request: Map<String, Value>,

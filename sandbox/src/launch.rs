@@ -27,8 +27,8 @@ use crate::root;
 /// The first argument that makes a program set up a sandbox. It is internal.
 pub(crate) const ROLE: &str = "__sandbox";
 
-/// The user and group that own nothing: `nobody`, `nogroup`.
-pub(crate) const NOBODY: u32 = 65534;
+/// The user and group that own nothing.
+pub(crate) const UNPRIVILEGED: u32 = 65534;
 
 /// What a sandbox consists of.
 #[derive(Debug, Serialize, Deserialize)]
@@ -132,7 +132,7 @@ fn end_with_parent() -> Result<(), SandboxError> {
 }
 
 fn become_nobody() -> rustix::io::Result<()> {
-    let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+    let (user, group) = (Uid::from_raw(UNPRIVILEGED), Gid::from_raw(UNPRIVILEGED));
     set_thread_groups(&[])?;
     set_thread_res_gid(group, group, group)?;
     set_thread_res_uid(user, user, user)?;

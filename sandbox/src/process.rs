@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::error::{Action, SandboxError};
 use crate::harness::{self, HARNESS};
 use crate::interpreter::Interpreter;
-use crate::launch::{Launch, NOBODY, ROLE, is_root, python};
+use crate::launch::{Launch, ROLE, UNPRIVILEGED, is_root, python};
 use crate::program::{Program, Repetition, State};
 use crate::run::{RawRun, Runs, Unreadable};
 
@@ -36,7 +36,7 @@ pub struct Settings {
     pub interpreter: Interpreter,
     /// Whether to confine programs, or to run them without the protection that this machine does not offer.
     pub confined: bool,
-    /// Closed when waiting is no longer worthwhile.
+    /// Closed when waiting is not worthwhile any more.
     pub stop: Receiver<Infallible>,
 }
 
@@ -224,9 +224,9 @@ fn unconfined(interpreter: &Interpreter, root: &TempDir) -> Result<Command, Sand
     let mut command = python(&interpreter.executable, &interpreter.library_path);
     command.env("HOME", root.path()).args(["-B", "-c", HARNESS, &argument]);
     if is_root() {
-        let (user, group) = (Uid::from_raw(NOBODY), Gid::from_raw(NOBODY));
+        let (user, group) = (Uid::from_raw(UNPRIVILEGED), Gid::from_raw(UNPRIVILEGED));
         chown(root.path(), Some(user), Some(group)).action("give the sandbox its folder")?;
-        command.uid(NOBODY).gid(NOBODY);
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
     }
     Ok(command)
 }

@@ -85,7 +85,7 @@ pub enum Otherwise {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Vlm {
-    /// There is no model.
+    /// A model is not available.
     Unavailable,
     /// It sees nothing of what it is asked for.
     SeesNothing,

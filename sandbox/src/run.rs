@@ -10,7 +10,7 @@ pub struct Runs {
     pub by_state: Vec<Vec<Run>>,
     /// States that could not be set up.
     pub unreadable: Vec<Unreadable>,
-    /// Why the program does not compile. There are no runs then.
+    /// Why the program does not compile. Then nothing was run.
     pub uncompilable: Option<String>,
     /// Why the process failed that holds the program. Some or all runs are missing then.
     pub broken: Option<String>,

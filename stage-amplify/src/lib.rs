@@ -6,7 +6,7 @@
 //!
 //! # Where things are
 //!
-//! A module uses only modules in the rows below its own; there are no cycles.
+//! A module uses only modules in the rows below its own; without cycles.
 //!
 //! | module | what it holds |
 //! |---|---|

@@ -24,7 +24,7 @@ pub(crate) enum Item {
     Pass(Box<Record>),
     /// Pass a line on as it was read.
     PassRaw(RawLine),
-    /// Nothing: the record is not passed on, and there is no task folder to probe.
+    /// Nothing: the record is not passed on, and names no task folder to probe.
     Nothing,
 }
 

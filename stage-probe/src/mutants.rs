@@ -154,7 +154,7 @@ pub(crate) fn looks_like_a_date(text: &str) -> bool {
         })
 }
 
-/// Removes the field at `pointer`. None if there is no such field.
+/// Removes the field at `pointer`. None if the field does not exist.
 fn remove(value: &mut Value, pointer: &str) -> Option<()> {
     let (parent, key) = pointer.rsplit_once('/')?;
     match value.pointer_mut(parent)? {

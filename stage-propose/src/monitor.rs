@@ -201,7 +201,7 @@ impl PhaseFailure {
         Self { code, what: what.into(), resumable: true }
     }
 
-    /// Recognises the messages of Claude Code 2.1 about a session that it cannot use. There is no other sign.
+    /// Recognises the messages of Claude Code 2.1 about a session that it cannot use. Nothing else tells this.
     fn of_session(quote: &str) -> Option<Self> {
         let (code, advice) = if quote.contains("Session ID") && quote.contains("is already in use") {
             ("session_in_use", "remove --session-id to start a new one")

@@ -24,7 +24,7 @@ fn retry_after(text: &str) -> Option<Duration> {
     number(text, 1.0).or_else(|| until(text.trim()))
 }
 
-/// The time until a date. A date in the past is no wait.
+/// The time until a date. Zero for a date in the past.
 fn until(date: &str) -> Option<Duration> {
     let date = rfc2822::parse(date).ok()?.timestamp();
     Some(Duration::try_from(date.duration_since(Timestamp::now())).unwrap_or_default())

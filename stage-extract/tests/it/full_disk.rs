@@ -1,4 +1,4 @@
-//! What is left when there is no room, and what the next run makes of it.
+//! What a run leaves on a full disk, and how the next run continues.
 
 use std::path::Path;
 use std::process::Command;

@@ -46,8 +46,8 @@ def verify_attempt(traj, env_info, task_info):
 verify = globals().get("verify", verify_attempt)
 "#;
 
-/// The user and group `nobody`.
-const NOBODY: u32 = 65534;
+/// The user and group that own nothing.
+const UNPRIVILEGED: u32 = 65534;
 
 #[test]
 fn no_verifier_escapes_from_a_probe_run_by_this_user() {
@@ -63,7 +63,7 @@ fn no_verifier_escapes_from_a_probe_run_by_nobody() {
     let Some(program) = program_for_nobody(&world) else { return };
     let command = |world: &World| {
         let mut command = world.command(&program);
-        command.uid(NOBODY).gid(NOBODY).env("PATH", "/usr/bin:/bin");
+        command.uid(UNPRIVILEGED).gid(UNPRIVILEGED).env("PATH", "/usr/bin:/bin");
         command
     };
     if confines(command(&world)) {
@@ -93,7 +93,7 @@ fn without_a_sandbox_nothing_is_probed_by_default() {
     assert!(asked.stderr.contains("verifiers are run unconfined"), "{}", asked.stderr);
 }
 
-/// A copy of the program that the user `nobody` can start.
+/// A copy of the program that this user can start.
 fn program_for_nobody(world: &World) -> Option<PathBuf> {
     if !rustix::process::geteuid().is_root() {
         eprintln!("skipped: only root can change the user");

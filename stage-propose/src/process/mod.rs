@@ -31,7 +31,7 @@ pub(crate) use self::output::Stream;
 /// How long a command may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// The command is ended after this time; `None` is no limit.
+    /// The command is ended after this time; `None`: without a limit.
     pub(crate) time: Option<Duration>,
     /// The time between SIGTERM and SIGKILL.
     pub(crate) grace: Duration,

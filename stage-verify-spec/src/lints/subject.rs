@@ -170,7 +170,7 @@ impl<'a> Subject<'a> {
         String::from_utf8(bytes).ok()
     }
 
-    /// The [`CHECKLIST_KEYS`] of the checklist; `None` if there is no checklist.
+    /// The [`CHECKLIST_KEYS`] of the checklist; `None` without a checklist.
     pub(crate) fn checklist(&self) -> Option<&Result<Value, JsonError>> {
         self.checklist
             .get_or_init(|| self.text(CHECKLIST).map(|text| pyjson::parse_keys(text, &CHECKLIST_KEYS)))

@@ -172,18 +172,23 @@ fn what_may_not_be_read_is_reported() {
 
 /// The command as somebody whom modes of files keep out, as they do not keep out root.
 fn as_ordinary_user(world: &World, args: &[&str]) -> Command {
-    const NOBODY: u32 = 65_534;
+    const UNPRIVILEGED: u32 = 65_534;
     let command = world.command(args);
     if fs::metadata(world.path(".")).unwrap().uid() != 0 {
         return command;
     }
-    // Where root has built the program, nobody else may be let in. A copy that this process had written itself
+    // Where root has built the program, other users may have no access. A copy that this process had written itself
     // could not be started while a child of another test still has it open.
     let program = world.path("stage-verify-spec");
     assert!(Command::new("cp").arg(command.get_program()).arg(&program).status().unwrap().success());
     fs::set_permissions(world.path("."), PermissionsExt::from_mode(0o755)).unwrap();
     let mut ordinary = Command::new(program);
-    ordinary.args(command.get_args()).current_dir(world.path(".")).uid(NOBODY).gid(NOBODY).env_clear();
+    ordinary
+        .args(command.get_args())
+        .current_dir(world.path("."))
+        .uid(UNPRIVILEGED)
+        .gid(UNPRIVILEGED)
+        .env_clear();
     for (name, value) in command.get_envs().filter_map(|(name, value)| Some((name, value?))) {
         ordinary.env(name, value);
     }
