@@ -68,7 +68,7 @@ fn a_name_is_found_wherever_it_is_given() {
 }
 
 #[test]
-fn a_comment_that_names_a_script_stays_where_it_may() {
+fn a_comment_with_the_name_stays_unless_a_first_line_must_come_before_it() {
     check("```python\n# verifier.py\nx = 1\n```\n", r##"verifier.py "# verifier.py\nx = 1\n""##);
     check("```bash\n# setup_task.sh\n#!/bin/bash\n```\n", r##"setup_task.sh "#!/bin/bash\n""##);
     check("```markdown\n<!-- README.md -->\n# T\n```\n", r##"README.md "# T\n""##);
@@ -76,7 +76,7 @@ fn a_comment_that_names_a_script_stays_where_it_may() {
 }
 
 #[test]
-fn a_name_that_does_not_fit_the_language_is_talk() {
+fn a_name_that_does_not_fit_the_language_is_ignored() {
     check("The `verifier.py` is run like this:\n```bash\npython3 verifier.py\n```\n", "!no_files");
     check(
         "### task.json\n```python\ndef verify_x(): pass\n```\n",

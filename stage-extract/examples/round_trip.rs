@@ -1,13 +1,13 @@
-//! Measures what unpacking loses: every task folder of a corpus is written as an answer, in many shapes, and
-//! taken apart again.
+//! Measures what unpacking loses: every task folder of a corpus is written as an answer in many shapes and parsed
+//! again.
 //!
 //!     cargo run --release -p stage-extract --example round_trip -- CORPUS [--write SHAPE]
 //!
-//! CORPUS holds environments, such as gym-anything's `benchmarks/cua_world/environments`. The table says for
-//! each shape how many folders come back byte for byte, up to the newlines at the end of a file; of the rest,
-//! how many are rejected with a reason, and how many would be published with a difference. A folder is whole
-//! if its files make a task at all: its JSON, Python and scripts can be read, and what it names is there. The
-//! others are unpacked as well as they are, and rejected afterwards for what is wrong with them.
+//! CORPUS contains environments, such as gym-anything's `benchmarks/cua_world/environments`. The table shows for
+//! each shape how many folders are reproduced byte for byte, except newlines at the end of a file; how many of the
+//! rest are rejected with a reason; and how many would be published with a difference. A folder is valid if its
+//! files make a task: its JSON, Python and scripts parse, and the files that it names exist. The others are parsed
+//! in the same way and rejected afterwards.
 //! `--write` writes the answers in one shape as `files` records instead, for stage-extract to unpack.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,7 +34,7 @@ struct Folder {
     env: String,
     task: String,
     files: Contents,
-    /// Why its files make no task.
+    /// Why its files do not make a task.
     flaws: BTreeSet<String>,
 }
 
@@ -113,7 +113,7 @@ fn sorted(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// Reads the files that an answer can give: text, of the kinds that tasks bring along.
+/// Reads the files that an answer can contain: text files of supported types.
 fn read_folder(dir: &Path) -> Result<Folder> {
     let mut files = Contents::new();
     for entry in WalkDir::new(dir).min_depth(1) {
@@ -136,7 +136,7 @@ fn read_folder(dir: &Path) -> Result<Folder> {
 }
 
 fn write_records(folders: &[Folder], shape: &str) -> Result<()> {
-    let shape = SHAPES.iter().find(|known| known.name == shape).context("no such shape")?;
+    let shape = SHAPES.iter().find(|known| known.name == shape).context("unknown shape")?;
     let mut out = BufWriter::new(io::stdout().lock());
     for (at, folder) in folders.iter().enumerate() {
         let record = Files {
@@ -151,14 +151,14 @@ fn write_records(folders: &[Folder], shape: &str) -> Result<()> {
     Ok(out.flush()?)
 }
 
-/// What came of the folders in one shape.
+/// The results of all folders in one shape.
 #[derive(Default)]
 struct Tally {
-    /// Folders that came back byte for byte: whole ones, and the others.
+    /// Folders that are reproduced: valid ones, and others.
     same: [usize; 2],
-    /// Folders that were rejected when unpacked: whole ones, and the others.
+    /// Folders that are rejected: valid ones, and others.
     rejected: [usize; 2],
-    /// Folders that came back different and would be published.
+    /// Folders that differ and would be published.
     wrong: Vec<String>,
     reasons: BTreeMap<String, Vec<String>>,
     bytes: usize,
@@ -168,7 +168,7 @@ struct Tally {
 fn measure(folders: &[Folder]) -> Result<()> {
     let whole = folders.iter().filter(|folder| folder.flaws.is_empty()).count();
     let mut out = io::stdout().lock();
-    writeln!(out, "{} task folders, {whole} of them whole", folders.len())?;
+    writeln!(out, "{} task folders, {whole} of them valid", folders.len())?;
     let mut flaws: BTreeMap<&str, usize> = BTreeMap::new();
     for flaw in folders.iter().flat_map(|folder| &folder.flaws) {
         *flaws.entry(flaw).or_default() += 1;
@@ -177,7 +177,7 @@ fn measure(folders: &[Folder]) -> Result<()> {
     writeln!(
         out,
         "{:46} {:>13} {:>9} {:>9} {:>6} {:>7} {:>7}",
-        "", "whole folders", "", "others", "", "differ,", "MB/s,"
+        "", "valid folders", "", "others", "", "differ,", "MB/s,"
     )?;
     writeln!(
         out,
@@ -224,7 +224,7 @@ fn measure(folders: &[Folder]) -> Result<()> {
 fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
     let mut files = folder.files.clone();
     if shape.name == "nameless" {
-        // The others can only be known by their names.
+        // Other files can only be recognised by their names.
         files.retain(|name, _| task_spec::files::is_core(name));
     }
     let text = (shape.render)(&files);
@@ -236,7 +236,7 @@ fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
     let task = format!("{}/{}", folder.env, folder.task);
     let came_back = is_same(&files, &answer.files) && answer.is_valid();
     let validated = answer.validate(TaskName::new(&folder.task).as_ref());
-    // What was no task before is none now, unless what was wrong with it was left out.
+    // An invalid folder stays invalid, unless the invalid file was left out.
     let is_same_task = validated.is_valid() == folder.flaws.is_empty() || files.len() < folder.files.len();
     if came_back && is_same_task {
         tally.same[kind] += 1;
@@ -252,7 +252,7 @@ fn try_shape(shape: &Shape, folder: &Folder) -> Tally {
     tally
 }
 
-/// The processor time that this thread has had.
+/// The processor time of this thread.
 fn thread_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec.try_into().unwrap_or_default(), time.tv_nsec.try_into().unwrap_or_default())
@@ -282,7 +282,7 @@ impl Tally {
     }
 }
 
-/// Each file as a block: `head` gives what stands above the fence, on it, and on the first line inside.
+/// Each file as a block. `head` gives the text above the fence, on it, and on the first line inside.
 fn fenced(files: &Contents, length: usize, head: fn(&str) -> [String; 3]) -> String {
     files.iter().map(|(name, content)| block(name, content, length, head)).collect()
 }

@@ -45,7 +45,7 @@ pub(crate) fn respond(
 }
 
 /// Starts a stream of events.
-pub(crate) fn begin_stream(output: &mut TcpStream) -> io::Result<()> {
+pub(crate) fn start_stream(output: &mut TcpStream) -> io::Result<()> {
     output.write_all(
         b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n",
     )

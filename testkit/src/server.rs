@@ -206,7 +206,7 @@ fn play(output: &mut TcpStream, asked: &Asked, play: Play, shared: &Shared) -> i
         }
         Play::Raw(bytes) => output.write_all(&bytes)?,
         Play::Endless => {
-            http::begin_stream(output)?;
+            http::start_stream(output)?;
             loop {
                 http::chunk(output, &wire::filler(asked.format))?;
             }
@@ -227,7 +227,7 @@ fn play(output: &mut TcpStream, asked: &Asked, play: Play, shared: &Shared) -> i
 fn stream(output: &mut TcpStream, asked: &Asked, answer: &Reply, pieces: usize) -> io::Result<()> {
     let events = wire::events(asked, answer);
     thread::sleep(answer.first);
-    http::begin_stream(output)?;
+    http::start_stream(output)?;
     http::chunk(output, &events.before)?;
     let count = u32::try_from(events.pieces.len().max(1)).unwrap_or(u32::MAX);
     let between = answer.last.saturating_sub(answer.first) / count;

@@ -1,4 +1,4 @@
-//! The examples: the demo's environment and answers are sound, and the stage in Python does what it says.
+//! The examples: the demo's environment and answers are valid, and the custom stage in Python works as described.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn unpacked(into: &Path) -> PathBuf {
 }
 
 #[test]
-fn the_journal_is_what_the_markdown_files_say() {
+fn the_journal_matches_the_markdown_files() {
     let packer = examples().join("demo/pack_answers.py");
     assert!(Command::new("python3").arg(packer).arg("--check").status().unwrap().success());
 }
@@ -64,7 +64,7 @@ fn every_planned_task_has_its_answers() {
 }
 
 #[test]
-fn all_tasks_of_the_demo_are_sound() {
+fn all_tasks_of_the_demo_are_valid() {
     let place = tempfile::tempdir().unwrap();
     let environment = unpacked(place.path());
     let checked = verify::check_environment(&environment);
@@ -85,7 +85,7 @@ fn all_tasks_of_the_demo_are_sound() {
 }
 
 #[test]
-fn the_stage_in_python_drops_tasks_and_passes_on_all_else_as_it_is() {
+fn the_custom_stage_drops_tasks_and_passes_everything_else_through() {
     let kept = concat!(
         "{\"record\": \"plan\",\"task\":\"b\", \"difficulty\":\"hard\"}\n",
         "no record\n",

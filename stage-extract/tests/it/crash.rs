@@ -1,4 +1,4 @@
-//! What is left when the stage is killed.
+//! The state after the stage was killed.
 
 use std::thread;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn a_killed_run_leaves_no_partial_folder_and_the_next_one_completes() {
         child.kill().unwrap();
         child.wait().unwrap();
         for (name, content) in world.published() {
-            // What is being built is out of sight.
+            // Unfinished folders are out of sight.
             assert!(name.starts_with(".unfinished/") || whole.get(&name) == Some(&content), "{name}");
         }
         for entry in fs::read_dir(world.tasks_dir()).into_iter().flatten() {

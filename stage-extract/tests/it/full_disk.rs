@@ -9,8 +9,8 @@ use testkit::{ENV, files_below};
 
 use crate::world::{World, answer, lines, record};
 
-/// Runs the stage on a disk with room for a few tasks, then on the same one with more room. What is there after
-/// each is copied to where the test can see it: the disk is gone with this shell.
+/// Runs the stage on a disk with room for a few tasks, then on the same disk with more room. The results are copied,
+/// since the disk disappears with this shell.
 const SMALL_DISK: &str = r#"
 mount -t tmpfs -o size=2m none "$TASKS" && head -c 1800k /dev/zero >"$TASKS/filler" || exit
 "$@" 2>first.stderr
@@ -22,7 +22,7 @@ echo $? >second.status
 cp -R "$TASKS" second
 "#;
 
-/// Runs the stage where no file may be larger than 32 KiB (64 in some shells), and then without a limit.
+/// Runs the stage with a file size limit of 32 KiB (64 in some shells), then without a limit.
 const SMALL_FILES: &str = r#"
 (trap '' XFSZ; ulimit -f 64; exec "$@" 2>first.stderr)
 echo $? >first.status
@@ -32,7 +32,7 @@ echo $? >second.status
 cp -R "$TASKS" second
 "#;
 
-/// More than fits on the small disk, and some of it in files that are too large.
+/// More answers than fit on the small disk, some with files that are too large.
 fn many_answers() -> Vec<Value> {
     let padding = "# No room for this.\n".repeat(4000);
     let answers = (0..30).map(|number| {
@@ -67,8 +67,7 @@ fn a_file_that_is_too_large_leaves_no_partial_folder_and_the_next_run_completes(
     check(Command::new("sh"), SMALL_FILES, "File too large");
 }
 
-/// Checks that a run in `shell`, which finds too little room the first time, says so with the `reason`, and
-/// leaves what another one completes.
+/// Checks that a run in `shell` without enough room reports the `reason`, and that another run completes it.
 #[track_caller]
 fn check(mut shell: Command, script: &str, reason: &str) {
     let records = many_answers();

@@ -1,4 +1,4 @@
-//! Answers and folders that mean harm.
+//! Hostile answers and folders.
 
 use std::os::unix::fs::symlink;
 
@@ -30,7 +30,7 @@ fn nothing_is_written_outside_the_task_folder() {
 }
 
 #[test]
-fn a_hostile_name_of_a_task_is_made_harmless() {
+fn a_hostile_task_name_is_sanitised() {
     let world = World::new();
     let ran = world.extract(&[], &[record(1, "../../Evil Task", &answer("one"))]);
     assert_eq!(ran.record()["dir"], format!("{ENV_DIR}/tasks/evil_task"));
@@ -61,7 +61,7 @@ fn links_are_not_followed() {
 }
 
 #[test]
-fn what_is_printed_cannot_fool_a_terminal() {
+fn printed_text_has_no_terminal_escapes() {
     let world = World::new();
     let text = "```\u{1b}[2J\u{202e}x.txt\nx\n```\n```task.json\n{\"id\": \"\u{1b}[31m\u{202e}\", \"description\": 1}\n```\n";
     let ran = world.extract(&[], &[record(1, "one", text)]);
@@ -70,7 +70,7 @@ fn what_is_printed_cannot_fool_a_terminal() {
 }
 
 #[test]
-fn a_huge_answer_is_refused_and_the_rest_goes_on() {
+fn a_huge_answer_is_rejected_and_the_others_are_unpacked() {
     let world = World::new();
     let huge = record(1, "huge", &"x".repeat(40_000_000));
     let mut all = vec![huge];

@@ -1,4 +1,4 @@
-//! Tasks that stay bad are moved out of their environment.
+//! Bad tasks are moved out of their environment.
 
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ fn verdict(task: &str, ok: bool) -> Value {
 }
 
 #[test]
-fn bad_tasks_are_moved_to_the_run_directory_and_forgotten_as_seeds() {
+fn bad_tasks_are_moved_to_the_run_directory_and_removed_from_the_seeds() {
     let world = World::new();
     assert_eq!(world.extract(&[], &records(&["one", "two", "three"])).status, Some(0));
     let seeds = world.tasks_dir().join("seed_tasks.json");
@@ -61,7 +61,7 @@ fn bad_tasks_are_moved_to_the_run_directory_and_forgotten_as_seeds() {
 }
 
 #[test]
-fn a_record_cannot_move_anything_else() {
+fn a_record_can_only_move_task_folders() {
     let world = World::new();
     assert_eq!(world.extract(&[], &records(&["one"])).status, Some(0));
     let before = world.published();

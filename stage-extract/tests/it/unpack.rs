@@ -1,4 +1,4 @@
-//! What the stage is for.
+//! Answers become task folders.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -31,17 +31,17 @@ fn answers_become_task_folders() {
         ]
     );
     assert_eq!(published["one/setup_task.sh"], "#!/bin/bash\necho one\n");
-    let run_bit =
+    let is_executable =
         |name| fs::metadata(world.tasks_dir().join(name)).unwrap().permissions().mode() & 0o100 != 0;
-    assert!(run_bit("one/setup_task.sh") && !run_bit("one/verifier.py"));
-    // The run directory has the same lines, and nothing is left beside the tasks.
+    assert!(is_executable("one/setup_task.sh") && !is_executable("one/verifier.py"));
+    // The manifest has the same lines, and only the task folders are left.
     let manifest = world.manifest();
     assert_eq!(manifest, lines(&ran.records()));
     assert_eq!(fs::read_dir(world.tasks_dir()).unwrap().count(), 2);
 }
 
 #[test]
-fn a_folder_that_is_there_is_kept_unless_it_is_to_be_overwritten() {
+fn an_existing_folder_is_kept_without_overwrite() {
     let world = World::new();
     assert_eq!(world.extract(&[], &records(&["one"])).status, Some(0));
     fs::write(world.tasks_dir().join("one/mine.txt"), "mine").unwrap();
@@ -67,7 +67,7 @@ fn a_folder_that_is_there_is_kept_unless_it_is_to_be_overwritten() {
 }
 
 #[test]
-fn of_two_answers_for_a_task_the_first_is_kept_and_the_last_overwrites() {
+fn the_first_answer_for_a_task_is_kept_and_with_overwrite_the_last() {
     let versions: Vec<Value> =
         (0..20).map(|n| record(1, "one", &answer("one").replace("echo one", &format!("echo {n}")))).collect();
     let world = World::new();
@@ -80,7 +80,7 @@ fn of_two_answers_for_a_task_the_first_is_kept_and_the_last_overwrites() {
 }
 
 #[test]
-fn a_bad_answer_is_rejected_before_a_good_one_and_kept_from_it_after() {
+fn a_bad_answer_is_rejected_before_a_good_one_and_ignored_after_it() {
     let bad = || record(1, "one", "```task.json\n{");
     let answers: Vec<Value> = [bad(), bad(), record(1, "one", &answer("one")), bad(), bad()].into();
     let world = World::new();
@@ -91,7 +91,7 @@ fn a_bad_answer_is_rejected_before_a_good_one_and_kept_from_it_after() {
 }
 
 #[test]
-fn a_dry_run_says_what_it_would_do() {
+fn a_dry_run_reports_without_writing() {
     let world = World::new();
     for spelling in ["--dry-run", "--dry_run"] {
         let ran = world.extract(&[spelling], &[record(1, "one", &answer("one")), record(2, "two", "no")]);
@@ -104,7 +104,7 @@ fn a_dry_run_says_what_it_would_do() {
 }
 
 #[test]
-fn only_so_many_answers_are_unpacked() {
+fn the_number_of_answers_can_be_limited() {
     let world = World::new();
     let ran = world.extract(&["--max_tasks", "2"], &records(&["one", "two", "three"]));
     assert_eq!(ran.status, Some(0));
@@ -113,7 +113,7 @@ fn only_so_many_answers_are_unpacked() {
 }
 
 #[test]
-fn the_environment_may_be_named_by_each_record_or_the_folder_be_given() {
+fn the_destination_comes_from_the_record_or_the_command_line() {
     let world = World::new();
     let named = world.run(&[], &lines(&records(&["one"])));
     assert_eq!(named.record()["dir"], format!("{ENV_DIR}/tasks/one"));
@@ -130,7 +130,7 @@ fn the_environment_may_be_named_by_each_record_or_the_folder_be_given() {
 }
 
 #[test]
-fn other_records_pass_through_in_their_place() {
+fn other_records_pass_through_in_order() {
     let world = World::new();
     let failure = json!({ "record": "failure", "stage": "amplify", "code": "refused", "message": "no" });
     let custom = r#"{"record": "mine",  "x": 1.0}"#;
@@ -143,7 +143,7 @@ fn other_records_pass_through_in_their_place() {
 }
 
 #[test]
-fn files_in_a_record_win_over_its_answer_and_its_problems_count() {
+fn files_take_precedence_over_the_answer_and_problems_reject() {
     let world = World::new();
     let files = json!({
         "task.json": "{\"id\": \"one@1\", \"description\": \"d\", \"success\": {\"mode\": \"multi\"}}",
@@ -163,7 +163,7 @@ fn files_in_a_record_win_over_its_answer_and_its_problems_count() {
 }
 
 #[test]
-fn a_record_is_acted_on_while_the_input_is_open() {
+fn a_record_is_processed_while_the_input_is_open() {
     let world = World::new();
     let mut command = world.command(&[]);
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();

@@ -4,7 +4,7 @@
 
 mod interrupted;
 mod layers;
-mod made;
+mod make;
 mod piped;
 mod refused;
 mod world;

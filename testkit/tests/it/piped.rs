@@ -30,7 +30,7 @@ fn four_stages_in_a_pipe_give_a_verdict_for_every_task() {
 }
 
 #[test]
-fn two_runs_in_two_places_are_the_same_to_the_byte() {
+fn two_runs_in_two_workspaces_are_byte_identical() {
     let results = [World::new(), World::new()].map(|world| {
         let ran = world.shell(CHAIN, &author_server());
         assert_eq!(ran.status, Some(0), "{ran:?}");
@@ -114,7 +114,7 @@ fn each_request_of_the_chain_is_sent_once() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let asked = server.log().len();
     let first = world.result();
-    // By now the environment holds the tasks of the run, and its list of seeds names them.
+    // Now the environment contains the tasks of the run, and its list of seeds names them.
     let ran = world.shell(CHAIN, &server);
     assert_eq!((ran.status, server.log().len()), (Some(0), asked), "{ran:?}");
     let but_for_seeds = |result: &str| {

@@ -20,7 +20,7 @@ fn check(world: &World, server: &Server, script: &str, code: i32, words: &[&str]
 }
 
 #[test]
-fn a_missing_environment_is_named_and_where_it_was_looked_for() {
+fn a_missing_environment_is_named_with_the_searched_folders() {
     let (world, server) = (World::new(), author_server());
     let amplify = "stage-amplify --workspace . --software B --env-dir no_such_env";
     check(&world, &server, amplify, 2, &["no_such_env", "benchmarks/cua_world/environments", "--env-dir"]);
@@ -31,7 +31,7 @@ fn a_missing_environment_is_named_and_where_it_was_looked_for() {
 }
 
 #[test]
-fn a_missing_key_is_asked_for_by_its_name() {
+fn a_missing_key_is_named() {
     let (world, server) = (World::new(), author_server());
     let script = "env -u GEMINI_API_KEY stage-amplify $A --software Books --count 2";
     check(&world, &server, script, 2, &["GEMINI_API_KEY"]);
@@ -39,7 +39,7 @@ fn a_missing_key_is_asked_for_by_its_name() {
 }
 
 #[test]
-fn broken_lines_are_reported_by_number_and_the_rest_goes_on() {
+fn invalid_lines_are_reported_by_number_and_skipped() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(r#"printf '{"record":"mine"}\n{"rec\n[]\n{"record":"mine"}\n' >in.jsonl; stage-extract $A -i in.jsonl"#, &server);
     assert_eq!(ran.status, Some(1), "{ran:?}");

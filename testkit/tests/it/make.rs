@@ -101,7 +101,7 @@ fn the_demo_writes_fourteen_good_tasks_and_a_second_run_does_nothing() {
 
 /// A verifier that passes everything is accepted by the spec check and rejected by the probe.
 #[test]
-fn a_task_that_was_found_bad_is_repaired() {
+fn a_bad_task_is_repaired() {
     let (world, server) = (World::new(), author_server());
     let task = "write_off_bad_debt";
     let demo = [
