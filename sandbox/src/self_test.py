@@ -49,6 +49,56 @@ def unrelated(outside):
     return [folder for folder in folders if not any(path.startswith(folder) for path in outside["visible"])]
 
 
+def other_files(folder, visible):
+    """The files in a folder that are no part of Python."""
+    expected = {path[len(folder) + 1 :].split("/")[0] for path in visible if path.startswith(folder + "/")}
+    found = set(os.listdir(folder)) - expected
+    if not found:
+        raise FileNotFoundError("no other file exists")
+    return found
+
+
+def lock(path):
+    import fcntl
+
+    with open(path, "rb") as file:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        return "has a lease of " + path
+
+
+def watch(path):
+    import fcntl
+
+    folder = os.open(path, os.O_RDONLY)
+    fcntl.fcntl(folder, fcntl.F_NOTIFY, fcntl.DN_MODIFY)
+    return "watches " + path
+
+
+def execute_own():
+    with open("/tmp/program", "w") as file:
+        file.write("#!/bin/sh\necho executed\n")
+    os.chmod("/tmp/program", 0o700)
+    return run("/tmp/program")
+
+
+def load_own_native_code():
+    import _ssl
+    import importlib.machinery
+    import shutil
+
+    shutil.copy(_ssl.__file__, "/tmp/_ssl.so")
+    loader = importlib.machinery.ExtensionFileLoader("_own", "/tmp/_ssl.so")
+    return importlib.util.module_from_spec(importlib.util.spec_from_loader("_own", loader))
+
+
+def create_interpreter():
+    try:
+        import _interpreters
+    except ImportError:
+        import _xxsubinterpreters as _interpreters
+    return _interpreters.create()
+
+
 def system_call(name, number, *arguments):
     import ctypes
 
@@ -112,6 +162,7 @@ ATTEMPTS = {
     "read a file of the user": lambda outside: read(outside["secret"]),
     "read /etc/shadow": lambda outside: read("/etc/shadow"),
     "see files outside the sandbox": lambda outside: must_see(unrelated(outside) + [outside["secret"]]),
+    "see files in the home folder": lambda outside: other_files(outside["home"], outside["visible"]),
     "see the program that runs the sandbox": lambda outside: must_see([outside["program"]]),
     "see /proc and /sys": lambda outside: must_see(["/proc/self", "/proc/1", "/sys/kernel"]),
     "see disks and terminals": lambda outside: must_see(["/dev/sda", "/dev/vda", "/dev/tty", "/dev/mem"]),
@@ -130,5 +181,11 @@ ATTEMPTS = {
     "trace a process": lambda outside: system_call("ptrace", 101, 0, 0, 0, 0),
     "read the frames of the harness": lambda outside: find_frames(),
     "list the objects of the harness": lambda outside: find_objects(),
-    "use ctypes": lambda outside: system_call("getpid", 39),
+    "lock a file of the machine": lambda outside: lock(os.__file__),
+    "watch a folder of the machine": lambda outside: watch(os.path.dirname(os.__file__)),
+    "get memory that no limit counts": lambda outside: os.memfd_create("memory"),
+    "execute a program of its own": lambda outside: execute_own(),
+    "load native code of its own": lambda outside: load_own_native_code(),
+    "create another interpreter": lambda outside: create_interpreter(),
+    "import ctypes": lambda outside: system_call("getpid", 39),
 }

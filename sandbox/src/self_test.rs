@@ -48,6 +48,7 @@ pub fn self_test(sandbox: &mut Sandbox) -> Result<Vec<Attempt>, SandboxError> {
         "pid": std::process::id(),
         "program": std::env::current_exe().action("find this program")?,
         "visible": sandbox.visible(),
+        "home": std::env::home_dir().filter(|home| home.parent().is_some()).unwrap_or("/root".into()),
     });
     let program = Program {
         env: "self_test".to_owned(),

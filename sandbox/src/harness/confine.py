@@ -100,9 +100,13 @@ def filter_system_calls(server):
     call("prctl", PR_SET_SECCOMP, SECCOMP_MODE_FILTER, header, 0, 0)
 
 
-def forget_ctypes():
-    """Removes ctypes, which gives access to the memory of the process."""
+def forget_modules():
+    """Removes the modules that give access to the memory of the process."""
     for name in ("ctypes", "libc"):
         globals().pop(name)
     for name in CTYPES_MODULES:
         sys.modules.pop(name, None)
+    # Audit hooks of Python code do not apply in other interpreters.
+    interpreters = sys.modules.pop("_interpreters", None)
+    if interpreters is not None:
+        vars(interpreters).clear()

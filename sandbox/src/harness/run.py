@@ -33,7 +33,7 @@ def begin_run(keeper, code, state, contents, secret):
         arguments = function_arguments(keeper, state, contents)
         limit_cpu(keeper.task["seconds"])
         confine(keeper.server)
-        forget_ctypes()
+        forget_modules()
         hide_harness()
         answers = _queue.SimpleQueue()
         attempt = make_attempt(code, keeper)
