@@ -5,8 +5,8 @@ use std::ops::Range;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// `json` with the text `new` as the value at `path`, and every other byte unchanged. `None` without such a
-/// value or the text is not valid JSON.
+/// `json` with the text `new` as the value at `path`, and every other byte unchanged. `None` if the value is
+/// missing or the text is not valid JSON.
 pub(super) fn replace_value(json: &str, path: &[&str], new: &str) -> Option<String> {
     let mut range = 0..json.len();
     for key in path {
