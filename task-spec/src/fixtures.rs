@@ -64,7 +64,7 @@ pub struct Fixture {
     /// What `copy_from_env` delivers, by absolute path in the environment: a string is the file's text as
     /// it is, any other value is written as JSON. A path that is not named does not exist.
     pub files: BTreeMap<String, Value>,
-    /// Files that are no text, by path, in Base64.
+    /// Binary files, by path, in Base64.
     pub base64: BTreeMap<String, String>,
     /// What `exec_capture` prints, by command. Any other command prints nothing.
     pub commands: BTreeMap<String, String>,

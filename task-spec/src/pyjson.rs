@@ -19,7 +19,7 @@ const MAX_LEVELS: usize = 988;
 /// Digits of a whole number that Python converts (since 3.11, and in security releases before).
 const MAX_DIGITS: usize = 4_300;
 
-/// Why a text is no JSON.
+/// Why a text is not valid JSON.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {line}, column {column}: {message}")]
 pub struct JsonError {

@@ -1,8 +1,8 @@
 //! YAML as PyYAML's `safe_load` reads it.
 //!
-//! PyYAML speaks YAML 1.1, in which `yes`, `on` and `12:30` are no text and `010` is eight; no crate does.
-//! `saphyr_parser` takes the syntax apart, and the rules of PyYAML's resolver and constructor are applied to
-//! its events here. What is left of differences are oddities that no spec has: line breaks of Unicode,
+//! PyYAML reads YAML 1.1, in which `yes`, `on` and `12:30` are not strings and `010` is eight; no crate does.
+//! `saphyr_parser` parses the syntax, and this module applies the rules of PyYAML's resolver and constructor to
+//! its events. The remaining differences do not occur in specs: line breaks of Unicode,
 //! anchors defined twice, a document that contains itself.
 
 use std::collections::HashMap;
@@ -390,7 +390,7 @@ fn scalar(text: &str, tag: &str) -> Result<Value, YamlError> {
     };
     match value {
         Some(value) => Ok(value),
-        None => meaning(format!("'{text}' is no {tag}")),
+        None => meaning(format!("'{text}' is not a valid {tag}")),
     }
 }
 

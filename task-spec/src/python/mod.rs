@@ -24,7 +24,7 @@ pub use ruff_python_ast::PythonVersion as Version;
 /// The longest source that is parsed, in bytes. The longest verifier of the published benchmark has 32 KB.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// The Python that verifiers are written for where nobody says otherwise.
+/// The Python version that verifiers are written for, unless another is selected.
 pub const DEFAULT_VERSION: Version = Version::PY311;
 
 /// Why a source does not parse.
@@ -60,7 +60,7 @@ pub fn parse_for(source: &[u8], version: Version) -> Result<Module, SyntaxError>
     limits::check_before_parsing(source)?;
     let options = ParseOptions::from(Mode::Module).with_target_version(version);
     let Some(parsed) = parse_unchecked(source, options).try_into_module() else {
-        return Err(SyntaxError::start("the source is no module"));
+        return Err(SyntaxError::start("the source is not a module"));
     };
     if let Some(error) = parsed.errors().first() {
         return Err(SyntaxError::at(source, error.location.start(), error.error.to_string()));

@@ -40,7 +40,7 @@ impl CheckedEnvironment {
 pub fn check_environment(root: &Path) -> CheckedEnvironment {
     let Some(path) = environment_spec(root) else {
         let mut findings = Findings::new(SpecKind::Env, root);
-        let message = format!("there is no environment spec; add one of {}", ENV_SPECS.join(", "));
+        let message = format!("the environment spec is missing; add one of {}", ENV_SPECS.join(", "));
         findings.add(IssueCode::MissingEnvSpec, message, root);
         return CheckedEnvironment::new(root, findings, None, Vec::new());
     };

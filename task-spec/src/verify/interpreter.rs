@@ -1,11 +1,11 @@
 //! The Python that runs verifiers: its version, and which modules it has.
 //!
-//! It is asked once. A small script of ours runs in it and answers from its import machinery, without
-//! importing what it is asked for; nothing of a task is executed. The answers are kept in a file below
-//! `$XDG_CACHE_HOME/propose-amplify` (`~/.cache` where that is not set), one for each Python and surroundings
-//! it may be started in. They are thrown away when the program, a folder on its path, or one of the variables
-//! that change the path is no longer what it was: installing a package changes the folder that it goes to.
-//! A cache that cannot be read or written is as good as none.
+//! It is asked once. A small script runs in it and answers from its import machinery, without importing the
+//! modules; no code of a task is executed. The answers are cached in a file below
+//! `$XDG_CACHE_HOME/propose-amplify` (`~/.cache` if that is not set), one for each Python and each process
+//! environment. The cache is discarded when the program, a folder on its path, or one of the variables that
+//! change the path has changed: installing a package changes its folder. A cache that cannot be read or
+//! written is ignored.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -128,7 +128,7 @@ struct Identity {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Dated {
     path: PathBuf,
-    /// Inode, and time of the last change in nanoseconds; nothing where there is no such file.
+    /// Inode, and time of the last change in nanoseconds; `None` if the file does not exist.
     stamp: Option<(u64, i64, i64)>,
 }
 
@@ -214,8 +214,8 @@ impl Interpreter {
         self.version
     }
 
-    /// Whether a top-level module belongs to the standard library or is installed. Nothing where nobody can be
-    /// asked.
+    /// Whether a top-level module belongs to the standard library or is installed. `None` without a Python to
+    /// ask.
     pub(super) fn has(&self, module: &str) -> Result<Option<bool>, AskError> {
         if self.standard.contains(module) {
             return Ok(Some(true));
@@ -230,7 +230,7 @@ impl Interpreter {
         Ok(Some(answer))
     }
 
-    /// Where a module of a dotted name is. Nothing where nobody can be asked.
+    /// The location of the module with a dotted name. `None` without a Python to ask.
     pub(super) fn locate(&self, module: &str) -> Result<Option<Located>, AskError> {
         let Some(program) = &self.program else { return Ok(None) };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

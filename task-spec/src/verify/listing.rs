@@ -48,12 +48,12 @@ impl Listing {
         self.entries().len()
     }
 
-    /// Whether there are no names.
+    /// Whether the folder is empty.
     pub fn is_empty(&self) -> bool {
         self.entries().is_empty()
     }
 
-    /// The names in the folder, sorted, without those that are no UTF-8.
+    /// The names in the folder, sorted, without those that are not UTF-8.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.entries().iter().filter_map(|entry| entry.name.to_str())
     }

@@ -17,8 +17,8 @@ pub(super) enum ProgramError {
     /// It cannot be run.
     #[error("{0}")]
     Invalid(String),
-    /// It imports modules of which nobody can say whether they are installed.
-    #[error("imports {}, and there is no Python to ask whether they are installed", list(.0))]
+    /// It imports modules, and it is unknown whether they are installed.
+    #[error("imports {}; without a Python it is unknown whether they are installed", list(.0))]
     Unknown(BTreeSet<String>),
     /// The Python cannot be asked.
     #[error(transparent)]
@@ -80,7 +80,7 @@ fn parse_file(file: &str, task: &Path, interpreter: &Interpreter) -> Result<Modu
     };
     match python::parse_for(&source, interpreter.version()) {
         Ok(module) => Ok(module),
-        Err(error) => invalid(format!("{file} is no Python: {error}")),
+        Err(error) => invalid(format!("{file} is not valid Python: {error}")),
     }
 }
 

@@ -166,7 +166,7 @@ fn check_interfaces(spec: &Map, interface: &str) -> Result<(), Invalid> {
         if interface == "observation"
             && item.get("resolution").is_some_and(|value| value.truthy() && !iterable(value))
         {
-            return Err("a resolution in observation is no list of two numbers".to_owned());
+            return Err("a resolution in observation is not a list of two numbers".to_owned());
         }
     }
     Ok(())
@@ -242,7 +242,7 @@ fn check_security(spec: &Map) -> Result<(), Invalid> {
     check_keys(&pairs, "security", &keys)?;
     match (pairs.get("network_allowlist"), pairs.get("ignored_fields")) {
         (Some(_), Some(ignored)) if ignored.as_map().is_none() => {
-            Err("security.ignored_fields is no object; leave it out".to_owned())
+            Err("security.ignored_fields is not an object; remove it".to_owned())
         }
         _ => Ok(()),
     }
@@ -325,7 +325,7 @@ fn keyed<'a>(value: &'a Value, what: &str, known: &[&str]) -> Result<&'a Map, In
 
 fn check_keys(map: &Map, what: &str, known: &[&str]) -> Result<(), Invalid> {
     if let Some((key, _)) = map.odd.first() {
-        return Err(format!("{what} has the key {}, which is no text", key.to_text()));
+        return Err(format!("{what} has the key {}, which is not a string", key.to_text()));
     }
     match map.entries.keys().find(|key| !known.contains(&key.as_str())) {
         Some(key) => Err(format!("{what} has the unknown key '{key}'; known are {}", known.join(", "))),
@@ -358,7 +358,7 @@ static PRESETS: LazyLock<BTreeMap<String, Preset>> =
 fn preset(base: &Value) -> Result<&'static Preset, Invalid> {
     base.as_str().and_then(|base| PRESETS.get(base)).ok_or_else(|| {
         let known: Vec<_> = PRESETS.keys().map(String::as_str).collect();
-        format!("base is {}, which is no preset; use one of {}", name(base), known.join(", "))
+        format!("base is {}, which is not a preset; use one of {}", name(base), known.join(", "))
     })
 }
 
@@ -390,7 +390,7 @@ fn merge_interfaces<'a>(
     };
     let kind = |item: &Value| item.get("type").cloned();
     if own.iter().filter_map(kind).any(|kind| !kind.hashable()) {
-        return Err(format!("a type in {key} is no text"));
+        return Err(format!("a type in {key} is not a string"));
     }
     let mut items = own.to_vec();
     for name in types {

@@ -150,7 +150,7 @@ impl SuccessCheck<'_> {
 enum Target<'a> {
     Named(&'a Value),
     Unnamed,
-    /// There is no object to look into: the original ends with a traceback.
+    /// Not an object: the original ends with a traceback.
     NotAnObject,
 }
 

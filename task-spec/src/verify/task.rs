@@ -60,7 +60,7 @@ pub fn check_task(
 /// The findings for a task folder without a spec.
 pub fn missing_task_spec(folder: &Path) -> Findings {
     let mut findings = Findings::new(SpecKind::Task, folder);
-    let message = format!("there is no task spec; add one of {}", TASK_SPECS.join(", "));
+    let message = format!("the task spec is missing; add one of {}", TASK_SPECS.join(", "));
     findings.add(IssueCode::ParseError, message, folder);
     findings
 }
