@@ -57,7 +57,7 @@ pub fn files_answer(env_id: &str, task: &str, description: &str) -> String {
 
 /// The files of a task in the environment with this id, by name.
 pub fn files(env_id: &str, task: &str, description: &str) -> [(&'static str, String); 4] {
-    let hook = |name: &str| format!("/workspace/tasks/{task}/{name}");
+    let dir = format!("/workspace/tasks/{task}");
     let spec = json!({
         "id": format!("{task}@1"),
         "version": "1.0",
@@ -65,7 +65,7 @@ pub fn files(env_id: &str, task: &str, description: &str) -> [(&'static str, Str
         "description": description,
         "difficulty": "very_hard",
         "init": {"timeout_sec": 600, "max_steps": 100, "reward_type": "sparse"},
-        "hooks": {"pre_task": hook("setup_task.sh"), "post_task": hook("export_result.sh")},
+        "hooks": {"pre_task": format!("{dir}/setup_task.sh"), "post_task": format!("{dir}/export_result.sh")},
         "metadata": {"balance": 10},
         "success": {"mode": "program", "spec": {"program": format!("verifier.py::verify_{task}")}},
     });
@@ -94,17 +94,20 @@ pub enum Call {
 /// Reads the purpose of a request from its last lines.
 pub fn call(asked: &Asked) -> Call {
     let own = asked.prompt.rsplit_once("\n# Now\n").unwrap().1;
-    let between = |text: &str, left: &str, right: &str| {
-        text.split_once(left).and_then(|(_, rest)| rest.split_once(right)).map(|(found, _)| found.to_owned())
-    };
     if let Some(count) = between(own, "\nWrite ", " new row") {
         return Call::Plan(count.parse().unwrap());
     }
     if let Some(task) = between(own, "Write the files of `", "`") {
-        return Call::Files(task);
+        return Call::Files(task.to_owned());
     }
     let row: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
     Call::Readme(row["task"].as_str().unwrap().to_owned())
+}
+
+/// The part of `text` between `left` and the next `right`.
+fn between<'a>(text: &'a str, left: &str, right: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(left)?;
+    rest.split_once(right).map(|(found, _)| found)
 }
 
 /// The number of a task of [`task`].
@@ -127,6 +130,5 @@ pub fn good(asked: &Asked) -> Reply {
 
 /// The environment's id in the prompt for files.
 fn env_id(prompt: &str) -> &str {
-    let rest = prompt.split_once("`env_id` is `").map(|(_, rest)| rest);
-    rest.and_then(|rest| rest.split('`').next()).unwrap_or_default()
+    between(prompt, "`env_id` is `", "`").unwrap_or_default()
 }

@@ -39,30 +39,37 @@ impl Rates {
 
     /// The fault for this request, or `answer`. `wait` is the wait of a 429.
     pub fn strike(&self, asked: &Asked, answer: Reply, wait: Duration) -> Play {
-        let mut left = chance(asked.number);
-        let mut strikes = |rate: f64| {
-            left -= rate;
-            left < 0.0 && left >= -rate
-        };
-        if strikes(self.rate_limited) {
+        let mut lot = Lot(chance(asked.number));
+        if lot.falls_in(self.rate_limited) {
             rate_limited(asked.format, wait)
-        } else if strikes(self.server_error) {
+        } else if lot.falls_in(self.server_error) {
             Play::Status(500, Vec::new(), "<html><h1>Internal Server Error</h1></html>".to_owned())
-        } else if strikes(self.overloaded) {
+        } else if lot.falls_in(self.overloaded) {
             overloaded(asked.format)
-        } else if strikes(self.cut) {
+        } else if lot.falls_in(self.cut) {
             Play::Cut(answer)
-        } else if strikes(self.stall) {
+        } else if lot.falls_in(self.stall) {
             Play::Stall(answer, Duration::from_hours(1))
-        } else if strikes(self.prose) {
+        } else if lot.falls_in(self.prose) {
             Play::Answer(Reply { text: "I would rather talk about something else.".to_owned(), ..answer })
-        } else if strikes(self.truncated) {
+        } else if lot.falls_in(self.truncated) {
             let half = (0..=answer.text.len() / 2).rev().find(|end| answer.text.is_char_boundary(*end));
             let text = answer.text.get(..half.unwrap_or(0)).unwrap_or_default().to_owned();
             Play::Answer(Reply { text, end: End::Cut, ..answer })
         } else {
             Play::Answer(answer)
         }
+    }
+}
+
+/// A number from 0 to 1, reduced by the rates that it did not fall in.
+struct Lot(f64);
+
+impl Lot {
+    /// Whether the number falls in the next interval, whose length is `rate`.
+    fn falls_in(&mut self, rate: f64) -> bool {
+        self.0 -= rate;
+        self.0 < 0.0 && self.0 >= -rate
     }
 }
 

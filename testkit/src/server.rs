@@ -125,9 +125,9 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             lock(&shared.connections).push(clone);
         }
         let shared = Arc::clone(shared);
+        let thread = thread::Builder::new().stack_size(STACK_BYTES);
         // Errors of a connection are for the client to notice.
-        let serve = move || drop(serve(connection, &shared));
-        drop(thread::Builder::new().stack_size(STACK_BYTES).spawn(serve));
+        drop(thread.spawn(move || serve(connection, &shared)));
     }
 }
 

@@ -118,8 +118,7 @@ pub(crate) fn error_event(format: Format, kind: &str) -> String {
 /// One event of an endless stream.
 pub(crate) fn filler(format: Format) -> String {
     event(&match format {
-        Format::Anthropic => json!({"type": "content_block_delta", "index": 0,
-            "delta": {"type": "text_delta", "text": "on and on ".repeat(400)}}),
+        Format::Anthropic => anthropic_delta(&"on and on ".repeat(400)),
         Format::Gemini => {
             json!({"candidates": [{"content": {"parts": [{"text": "on and on ".repeat(400)}]}}]})
         }
@@ -133,21 +132,20 @@ fn anthropic(asked: &Asked, answer: &Reply, pieces: &[&str], tokens: &Tokens) ->
         "usage": anthropic_usage(asked, &Tokens { output: 1, ..*tokens })}});
     let block =
         json!({"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}});
-    let delta = |text: &&str| {
-        named(
-            &json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}}),
-        )
-    };
     let stop = json!({"type": "message_delta", "delta": {"stop_reason": anthropic_end(answer.end)},
         "usage": {"output_tokens": tokens.output}});
     Events {
         before: [start, json!({"type": "ping"}), block].iter().map(named).collect(),
-        pieces: pieces.iter().map(delta).collect(),
+        pieces: pieces.iter().map(|piece| named(&anthropic_delta(piece))).collect(),
         after: [json!({"type": "content_block_stop", "index": 0}), stop, json!({"type": "message_stop"})]
             .iter()
             .map(named)
             .collect(),
     }
+}
+
+fn anthropic_delta(text: &str) -> Value {
+    json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
 }
 
 fn anthropic_usage(asked: &Asked, tokens: &Tokens) -> Value {
@@ -202,21 +200,26 @@ fn gemini_event(asked: &Asked, text: &str, end: Option<End>, tokens: Option<&Tok
 }
 
 fn openai(asked: &Asked, answer: &Reply, pieces: &[&str], tokens: &Tokens) -> Events {
-    let chunk = |choices: Value, usage: Value| {
-        event(
-            &json!({"object": "chat.completion.chunk", "model": asked.model, "choices": choices, "usage": usage}),
-        )
-    };
-    let delta = |delta: Value, end: Option<&str>| {
-        chunk(json!([{"index": 0, "delta": delta, "finish_reason": end}]), Value::Null)
-    };
+    let start = json!({"role": "assistant", "content": ""});
+    let end = openai_end(answer.end);
     Events {
-        before: delta(json!({"role": "assistant", "content": ""}), None),
-        pieces: pieces.iter().map(|piece| delta(json!({"content": piece}), None)).collect(),
-        after: delta(json!({}), Some(openai_end(answer.end)))
-            + &chunk(json!([]), openai_usage(tokens))
+        before: openai_delta(asked, &start, None),
+        pieces: pieces.iter().map(|piece| openai_delta(asked, &json!({"content": piece}), None)).collect(),
+        after: openai_delta(asked, &json!({}), Some(end))
+            + &openai_chunk(asked, &json!([]), &openai_usage(tokens))
             + "data: [DONE]\n\n",
     }
+}
+
+fn openai_delta(asked: &Asked, delta: &Value, end: Option<&str>) -> String {
+    let choices = json!([{"index": 0, "delta": delta, "finish_reason": end}]);
+    openai_chunk(asked, &choices, &Value::Null)
+}
+
+fn openai_chunk(asked: &Asked, choices: &Value, usage: &Value) -> String {
+    event(
+        &json!({"object": "chat.completion.chunk", "model": asked.model, "choices": choices, "usage": usage}),
+    )
 }
 
 fn openai_usage(tokens: &Tokens) -> Value {
