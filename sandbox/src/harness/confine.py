@@ -1,7 +1,8 @@
 """What a run gives up before code of the task starts: capabilities, files, system calls, resources."""
 
-import ctypes
 import errno
+import importlib.machinery
+import importlib.util
 import os
 import resource
 import struct
@@ -10,6 +11,24 @@ import sys
 PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
 SECCOMP_MODE_FILTER = 2
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
+
+
+def load_ctypes():
+    """Loads ctypes, whose native part gets a path that cannot be guessed. Python keeps native modules by name and
+    path, and returns a known one without an audit event."""
+    spec = importlib.util.find_spec("_ctypes")
+    if isinstance(spec.loader, importlib.machinery.ExtensionFileLoader):
+        folder, name = os.path.split(spec.origin)
+        steps = "".join("./" if byte & 1 else "/" for byte in os.urandom(128))
+        loader = importlib.machinery.ExtensionFileLoader("_ctypes", f"{folder}/{steps}{name}")
+        module = importlib.util.module_from_spec(importlib.util.spec_from_loader("_ctypes", loader))
+        loader.exec_module(module)
+        sys.modules["_ctypes"] = module
+        module.__file__ = module.__spec__ = module.__loader__ = None
+    return __import__("ctypes")
+
+
+ctypes = load_ctypes()
 
 # The modules of ctypes that are loaded. Searching all modules in each run would copy a memory page for each.
 CTYPES_MODULES = ("ctypes", "_ctypes", "ctypes._endian")

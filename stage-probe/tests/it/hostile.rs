@@ -315,6 +315,7 @@ def verify(a, b, c):
 "#
         ));
     };
+    attempt("load('_ctypes', native())");
     attempt("load('x._ctypes', native())");
     attempt("shutil.copy(native(), '/tmp/_ctypes.so'); load('_ctypes', '/tmp/_ctypes.so')");
     attempt("os.symlink(native(), '/tmp/other.so'); load('_ctypes', '/tmp/other.so')");
