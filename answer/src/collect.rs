@@ -8,11 +8,12 @@ use common::record::Problem;
 use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
 use super::block::{Block, End};
+use super::bundle;
 use super::guess::{self, Guess};
 use super::kind::Kind;
 use super::name::{self, NameError, Said};
-use super::problem_code::ProblemCode;
-use super::{ParsedAnswer, bundle, quote};
+use super::parsed::ParsedAnswer;
+use super::problem_code::{ProblemCode, quote};
 
 /// The files of an answer, as they are found.
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! From the text of a model's answer to the files of a validated task.
 //!
-//! An answer is untrusted text. What is not certain is a [`Problem`], not a guess, and a doubtful answer never
+//! An answer is untrusted text. What is not certain is a [`Problem`](common::record::Problem), not a guess, and a doubtful answer never
 //! becomes a task.
 //!
 //! Two steps lead from an answer to a task. [`parse`] finds the files in the text: in fenced blocks that are named
@@ -24,42 +24,13 @@ mod guess;
 mod kind;
 mod name;
 mod parse;
+mod parsed;
 mod problem_code;
 #[cfg(test)]
 mod tests;
 mod validate;
 
-use std::collections::BTreeMap;
-
-use common::record::Problem;
-use common::text::{escape, shorten};
-
 pub use self::parse::{MAX_ANSWER, from_files, parse};
+pub use self::parsed::ParsedAnswer;
 pub use self::problem_code::{ProblemCode, rejects};
 pub use self::validate::Validation;
-
-/// The files of an answer, and its problems.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct ParsedAnswer {
-    /// The content of each file by name. Names are portable and lead below the task folder. Contents end in one
-    /// newline, and scripts have no carriage returns.
-    pub files: BTreeMap<String, String>,
-    /// The problems, fixed or not: [`rejects`] tells which.
-    pub problems: Vec<Problem>,
-}
-
-impl ParsedAnswer {
-    /// Whether none of the problems found so far rejects the answer.
-    pub fn is_valid(&self) -> bool {
-        !self.problems.iter().any(rejects)
-    }
-
-    fn add(&mut self, code: ProblemCode, message: impl Into<String>) {
-        self.problems.push(code.problem(message));
-    }
-}
-
-/// A word of the answer, shortened and escaped for a message.
-fn quote(word: &str) -> String {
-    escape(&shorten(word, 80)).into_owned()
-}

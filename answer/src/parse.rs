@@ -6,13 +6,13 @@ use common::record::StopReason;
 use memchr::memchr;
 use serde_json::Value;
 
-use super::ParsedAnswer;
 use super::block::{self, Block, End};
 use super::bundle;
 use super::collect::Collected;
 use super::fence;
 use super::kind::Kind;
 use super::name;
+use super::parsed::ParsedAnswer;
 use super::problem_code::ProblemCode;
 
 /// The longest answer that is parsed, in bytes. The longest that a model gives today has about 0.5 MB.

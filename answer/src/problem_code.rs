@@ -1,6 +1,7 @@
 //! The problems of an answer.
 
 use common::record::Problem;
+use common::text::{escape, shorten};
 
 /// The kinds of problems of an answer. The codes in records are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,4 +145,9 @@ impl ProblemCode {
 /// from another program and rejects nothing.
 pub fn rejects(problem: &Problem) -> bool {
     ProblemCode::REJECTING.iter().any(|code| code.as_str() == problem.code)
+}
+
+/// A word of the answer, shortened and escaped for a message.
+pub(super) fn quote(word: &str) -> String {
+    escape(&shorten(word, 80)).into_owned()
 }

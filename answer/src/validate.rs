@@ -12,8 +12,8 @@ use task_spec::verify::scripts;
 
 use super::edit::replace_value;
 use super::kind::{Kind, python_module};
-use super::problem_code::ProblemCode;
-use super::{ParsedAnswer, quote, rejects};
+use super::parsed::ParsedAnswer;
+use super::problem_code::{ProblemCode, quote, rejects};
 
 /// A validated answer: a task, valid or not.
 #[derive(Clone, Debug, PartialEq)]

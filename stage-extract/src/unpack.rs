@@ -98,21 +98,32 @@ impl<'a> Unpacker<'a> {
                 return Ok(Unpacked::Done(Done::Task(task)));
             }
         };
-        let dir = folder.join(name.as_str());
-        task.dir = self.workspace.relative(&dir);
-        let mut built = None;
-        if is_valid {
-            let files = &validation.files;
-            task.files = files.iter().map(|(name, content)| describe(name, content.as_bytes())).collect();
-            task.status = TaskStatus::Planned;
-            if !self.dry_run {
-                built = Some(self.build(&folder, name.as_str(), files)?);
-            }
-        }
         if planned.is_none() {
             given = task.problems.len();
         }
-        Ok(Unpacked::Draft(Box::new(Draft { task, dir, built, given })))
+        let files = is_valid.then_some(&validation.files);
+        self.draft(task, &folder, files, given).map(|draft| Unpacked::Draft(Box::new(draft)))
+    }
+
+    /// The draft of a task in `folder`. With `files`, its folder is built.
+    fn draft(
+        &self,
+        mut task: Task,
+        folder: &Path,
+        files: Option<&BTreeMap<String, String>>,
+        given: usize,
+    ) -> Result<Draft> {
+        let dir = folder.join(&task.task);
+        task.dir = self.workspace.relative(&dir);
+        let mut built = None;
+        if let Some(files) = files {
+            task.files = files.iter().map(|(name, content)| describe(name, content.as_bytes())).collect();
+            task.status = TaskStatus::Planned;
+            if !self.dry_run {
+                built = Some(self.build(folder, &task.task, files)?);
+            }
+        }
+        Ok(Draft { task, dir, built, given })
     }
 
     /// Builds a task's folder out of sight.

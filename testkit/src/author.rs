@@ -7,7 +7,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{Asked, Reply};
+use crate::exchange::{Asked, Reply};
 
 /// Words for distinct descriptions.
 const WORDS: [&str; 16] = [

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::{Asked, End, Format, Play, Reply};
+use crate::exchange::{Asked, End, Format, Play, Reply};
 
 /// The rate of each fault, from 0 to 1.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,7 +7,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crate::{Asked, Logged, Play, Reply, http, wire};
+use crate::exchange::{Asked, Logged, Play, Reply};
+use crate::{http, wire};
 
 /// Enough for threads that mostly sleep.
 const STACK_BYTES: usize = 256 * 1024;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::exchange::{Asked, End, Format, Reply};
 use crate::http::Incoming;
-use crate::{Asked, End, Format, Reply};
 
 /// Reads a request. The server fills in `number` and `shared_bytes`.
 pub(crate) fn read(incoming: &Incoming) -> Option<Asked> {
