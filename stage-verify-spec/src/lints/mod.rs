@@ -10,6 +10,7 @@ mod checklist;
 mod constant_verdict;
 mod exec_in_env;
 mod hook_timeout;
+mod lint;
 mod missing_run_bit;
 mod missing_shebang;
 mod other_names;
@@ -27,10 +28,10 @@ mod windows_line_ends;
 
 use std::fmt::Write;
 
-use common::record::{Issue, Severity};
 use common::ui::Ui;
-use regex::Regex;
 
+pub(crate) use self::lint::Lint;
+use self::lint::{Warning, compile};
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
@@ -57,26 +58,6 @@ static LINTS: [&Lint; 20] = [
     &windows_line_ends::LINT,
 ];
 
-/// A check that warns.
-#[derive(Debug)]
-pub(crate) struct Lint {
-    /// Its name, which is the code of its warnings.
-    pub name: &'static str,
-    /// The defect that it looks for, in one line.
-    pub explanation: &'static str,
-    /// Looks for the defect in a task.
-    pub check: fn(&Subject<'_>) -> Vec<Warning>,
-}
-
-/// A defect that [`Lint::check`] found.
-#[derive(Debug)]
-pub(crate) struct Warning {
-    /// What is wrong and what to do, for people.
-    pub message: String,
-    /// The file in the task folder that has the defect; `None` if it is the task as a whole.
-    pub file: Option<String>,
-}
-
 /// All lints but the `skipped` ones; none if `skipped` holds `all`. Unknown names are reported to `ui`.
 pub(crate) fn without(skipped: &[String], ui: &Ui) -> Vec<&'static Lint> {
     for name in skipped {
@@ -96,38 +77,6 @@ pub(crate) fn list() -> String {
         let _ = writeln!(list, "{:width$}  {}", lint.name, lint.explanation);
     }
     list
-}
-
-impl Lint {
-    /// The warnings about a task, as issues.
-    pub(crate) fn issues(&self, subject: &Subject<'_>) -> impl Iterator<Item = Issue> {
-        let folder = subject.folder();
-        (self.check)(subject).into_iter().map(move |warning| {
-            let path = warning.file.map_or_else(|| folder.to_owned(), |file| folder.join(file));
-            Issue {
-                code: self.name.to_owned(),
-                severity: Severity::Warning,
-                message: warning.message,
-                path: Some(path.to_string_lossy().into_owned()),
-            }
-        })
-    }
-}
-
-impl Warning {
-    fn of_task(message: impl Into<String>) -> Self {
-        Self { message: message.into(), file: None }
-    }
-
-    fn of_file(file: &str, message: impl Into<String>) -> Self {
-        Self { message: message.into(), file: Some(file.to_owned()) }
-    }
-}
-
-/// Compiles the pattern of a lint. A pattern that does not compile is a bug of the lint; the tests compile all
-/// of them.
-fn compile(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the pattern of a lint is valid")
 }
 
 #[cfg(test)]
