@@ -1,12 +1,12 @@
-//! Measures the stage on a corpus, beside gym-anything's own verification and beside reading the same files.
+//! Measures the stage on a corpus, and compares it with gym-anything's own verification and with reading the same files.
 //!
 //! `cargo bench -p stage-verify-spec --bench corpus -- CORPUS [--python PYTHON] [--original GYM_ANYTHING]
 //! [--cwd DIR]`: CORPUS is a folder of environments, PYTHON runs the verifiers, GYM_ANYTHING is the original's
-//! program, DIR is where relative mounts start from. Everything runs in turn, in one go, and warm; what is
-//! printed are medians.
+//! program, DIR is the folder to which relative mounts refer. All measurements run one after the other, with warm
+//! caches. Medians are printed.
 
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
-#![allow(clippy::cast_precision_loss, reason = "figures for people")]
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark may panic, and prints")]
+#![expect(clippy::cast_precision_loss, reason = "figures for people")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,11 +18,11 @@ use fs_err as fs;
 
 const STAGE: &str = env!("CARGO_BIN_EXE_stage-verify-spec");
 
-/// Runs on a corpus, and on one environment: an odd number, for the median.
+/// Number of runs on a corpus, and on one environment. Odd, for the median.
 const RUNS: usize = 5;
 const SHORT_RUNS: usize = 51;
 
-/// Names of the files that a verification reads, for `find`; and of those that lints read beside them.
+/// Names of the files that a verification reads, for `find`, and of those that lints read in addition.
 const SPECS: [&str; 3] = ["env.json", "task.json", "verifier.py"];
 const SCRIPTS: [&str; 3] = ["*.sh", "*.ps1", "vlm_checklist.json"];
 
@@ -59,7 +59,7 @@ impl Asked {
 fn main() {
     let asked = Asked::new();
     if asked.corpus.as_os_str().is_empty() {
-        println!("no corpus to measure stage-verify-spec on: name one");
+        println!("no corpus given; stage-verify-spec is not measured");
         return;
     }
     println!("{}", asked.corpus.display());
@@ -88,8 +88,7 @@ fn main() {
     }
 }
 
-/// Measures the stage beside reading the files that it reads: as programs that people have at hand find and
-/// read them, and without looking for them.
+/// Compares the stage with reading the files that it reads: with `find` and `cat`, and with their paths known.
 fn beside_reading(
     what: &str,
     (files, names): (&[PathBuf], &[&str]),
@@ -125,8 +124,7 @@ fn find_and_cat(corpus: &Path, names: &[&str]) -> Command {
     command
 }
 
-/// Specs and verifiers, which are what a verification reads; and the scripts and checklists that lints read
-/// beside them.
+/// The specs and verifiers, which a verification reads, and the scripts and checklists, which lints read in addition.
 fn files(corpus: &Path) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let (mut specs, mut scripts) = (Vec::new(), Vec::new());
     for environment in children(corpus) {
@@ -190,12 +188,12 @@ fn measure(name: &str, runs: usize, command: impl Fn() -> Command) -> Duration {
     median.time
 }
 
-/// What a run of a command took.
+/// The resources that a run of a command used.
 struct Run {
     time: Duration,
     /// Processor time in seconds, of all cores.
     processor: f64,
-    /// The most memory, in MB.
+    /// Peak memory, in MB.
     peak: f64,
 }
 
@@ -207,7 +205,7 @@ fn print_run(name: &str, run: &Run) {
     );
 }
 
-/// Runs a command and watches how much memory it takes.
+/// Runs a command and measures its time and memory.
 fn run(mut command: Command) -> Run {
     let before = processor_time_of_children();
     let start = Instant::now();
@@ -227,7 +225,7 @@ fn run(mut command: Command) -> Run {
 }
 
 /// Seconds of user and system time of all children that have ended. Linux counts hundredths. proc(5), fields
-/// 16 and 17 of `stat`; the second one, a name in parentheses, may hold blanks.
+/// 16 and 17 of `stat`; the second one, a name in parentheses, may contain spaces.
 fn processor_time_of_children() -> f64 {
     let stat = fs::read_to_string("/proc/self/stat").unwrap();
     let (_, after_name) = stat.rsplit_once(')').unwrap();
@@ -235,7 +233,7 @@ fn processor_time_of_children() -> f64 {
     fields.map(|ticks| ticks.parse::<f64>().unwrap() / 100.0).sum()
 }
 
-/// The most memory that a process has had so far, in MB.
+/// The peak memory of a process so far, in MB.
 fn peak_of(status: &str) -> Option<f64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1e3)

@@ -25,7 +25,7 @@ fn any_command_can_be_the_agent() {
 }
 
 #[test]
-fn its_exit_status_counts() {
+fn the_agent_exit_status_is_checked() {
     let world = World::new();
     world.script(1, "echo 'no credit left' >&2; exit 3");
     let output = world.run(&["--agent", "command", "--agent-cmd", "./claude {prompt_file}"]);

@@ -1,4 +1,4 @@
-//! Claude Code, as it should be.
+//! Claude Code, when all goes well.
 
 use std::io::Write;
 
@@ -7,7 +7,7 @@ use fs_err as fs;
 use crate::world::{SESSION, World, brief, check_run};
 
 #[test]
-fn it_is_started_once_a_phase_in_one_session() {
+fn claude_is_started_once_per_phase_in_one_session() {
     let world = World::new();
     let output = world.run(&["--seed-count", "1", "--proposer-model", "opus"]);
     assert_eq!(output.status, Some(1), "{}", output.stderr);
@@ -50,7 +50,7 @@ fn it_is_started_once_a_phase_in_one_session() {
 }
 
 #[test]
-fn good_tasks_become_seeds() {
+fn valid_tasks_become_seeds() {
     let world = World::new();
     world.script(1, "init; for page in $(ls \"$ENV\"/../../../../task_generation_runs/demo_env/notes/*.md \"$ENV\"/../../../../task_generation_runs/demo_env/notes/*/*.md); do use_tool Read \"$page\"; done; result");
     world.script(2, "init; use_tool Write tasks/b/task.json; write_task task_b; write_task task_a; result");
@@ -74,7 +74,7 @@ fn new_seeds_come_after_those_in_the_list() {
 }
 
 #[test]
-fn a_list_of_another_shape_is_not_overwritten() {
+fn an_invalid_seed_list_is_not_overwritten() {
     let world = World::new();
     let list = world.tasks_dir().join("seed_tasks.json");
     fs::write(&list, r#"{"seeds": []}"#).unwrap();
@@ -84,7 +84,7 @@ fn a_list_of_another_shape_is_not_overwritten() {
 }
 
 #[test]
-fn a_seed_goes_on_while_the_next_phase_runs() {
+fn a_seed_is_written_before_the_next_phase_ends() {
     let world = World::new();
     let gate = world.fifo("gate");
     world.script(2, "init; write_task first; result");
@@ -98,7 +98,7 @@ fn a_seed_goes_on_while_the_next_phase_runs() {
 }
 
 #[test]
-fn everything_it_says_is_kept() {
+fn prompts_and_output_are_logged() {
     let world = World::new();
     world.script(1, "init; echo 'no JSON'; echo complaint >&2; result");
     let output = world.run(&["--session-id", SESSION]);
@@ -130,7 +130,7 @@ fn notes(world: &World) {
 }
 
 #[test]
-fn prompts_say_what_was_asked_for() {
+fn prompts_contain_the_assignment() {
     let world = World::new();
     notes(&world);
     let asked =
@@ -146,7 +146,7 @@ fn prompts_say_what_was_asked_for() {
 }
 
 #[test]
-fn a_prompt_that_is_too_long_for_an_argument_goes_by_its_file() {
+fn a_long_prompt_is_passed_as_a_file() {
     let world = World::new();
     fs::write(world.path("feedback.md"), "Not like this.\n".repeat(10_000)).unwrap();
     world.script(2, "init; write_task old_task; result");
@@ -158,7 +158,7 @@ fn a_prompt_that_is_too_long_for_an_argument_goes_by_its_file() {
 }
 
 #[test]
-fn a_prompt_can_be_replaced_and_has_to_be_whole() {
+fn a_prompt_can_be_replaced_and_must_be_a_valid_template() {
     let world = World::new();
     let prompts = world.path("prompts");
     fs::create_dir_all(&prompts).unwrap();
@@ -189,7 +189,7 @@ fn the_platform_is_the_one_of_the_spec() {
 }
 
 #[test]
-fn notes_that_are_not_there_are_named() {
+fn missing_notes_are_reported() {
     let world = World::new();
     let output = world.run(&["--platform", "amiga"]);
     assert_eq!(output.status, Some(2));

@@ -18,7 +18,7 @@ fn the_listed_tasks_are_the_seeds_the_second_list_first() {
 }
 
 #[test]
-fn no_more_than_asked_for_are_adopted() {
+fn seed_count_limits_adoption() {
     let world = World::new();
     world.add_valid_task("new_task");
     fs::write(world.tasks_dir().join("seed_tasks.json"), r#"["old_task", "new_task"]"#).unwrap();
@@ -26,7 +26,7 @@ fn no_more_than_asked_for_are_adopted() {
 }
 
 #[test]
-fn no_task_at_all_is_reported() {
+fn an_environment_without_tasks_is_reported() {
     let world = World::new();
     fs::remove_dir_all(world.env_dir().join("tasks")).unwrap();
     let output = world.run(&["--agent", "existing"]);
@@ -35,7 +35,7 @@ fn no_task_at_all_is_reported() {
 }
 
 #[test]
-fn a_list_of_another_shape_is_named() {
+fn an_invalid_seed_list_is_reported() {
     let world = World::new();
     fs::write(world.tasks_dir().join("seed_tasks.json"), r#"{"seeds": []}"#).unwrap();
     let output = world.run(&["--agent", "existing"]);

@@ -1,4 +1,4 @@
-//! What can go wrong with an agent.
+//! Agents that fail, and runs that are refused or interrupted.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +32,7 @@ fn check_refusal(output: &Ran, message: &str) {
 }
 
 #[test]
-fn no_claude() {
+fn claude_is_not_found() {
     let world = World::new();
     let mut command = world.command(&[]);
     command.env_remove("CLAUDE_BIN").env("PATH", world.path("home"));
@@ -63,7 +63,7 @@ fn claude_is_not_executable() {
 }
 
 #[test]
-fn claude_is_no_program_at_all() {
+fn claude_cannot_be_executed() {
     let world = World::new();
     fs::write(world.path("claude"), "#!/nowhere/interpreter\n").unwrap();
     let output = world.run(&[]);
@@ -72,7 +72,7 @@ fn claude_is_no_program_at_all() {
 }
 
 #[test]
-fn root_has_to_say_that_this_is_a_sandbox() {
+fn root_must_declare_a_sandbox() {
     let world = World::new();
     let mut command = world.command(&["--seed-count", "1"]);
     command.env_remove("IS_SANDBOX");
@@ -86,19 +86,19 @@ fn root_has_to_say_that_this_is_a_sandbox() {
 }
 
 #[test]
-fn it_exits_with_an_error() {
+fn the_agent_exits_with_an_error() {
     let (_, message) = first_phase("init; echo 'disk is full' >&2; exit 1", &[], "phase_failed");
     insta::assert_snapshot!(message, @"phase 1 (notes) ended with exit status 1: disk is full; to resume: stage-propose --env-dir demo_env --software Demo --session-id [SESSION] --start-phase 1");
 }
 
 #[test]
-fn it_is_killed() {
+fn the_agent_is_killed() {
     let (_, message) = first_phase("init; kill -9 $$", &[], "phase_failed");
     assert!(message.starts_with("phase 1 (notes) was killed by signal 9; to resume"), "{message}");
 }
 
 #[test]
-fn it_hangs_and_so_do_those_it_started() {
+fn the_agent_and_its_processes_hang() {
     let script = "init
         stubborn='trap \"\" TERM INT HUP; echo $$ >>\"$RECORD/pids\"; while :; do sleep 600; done'
         sh -c \"$stubborn\" & setsid sh -c \"$stubborn\" & (setsid sh -c \"$stubborn\" &)
@@ -112,7 +112,7 @@ fn it_hangs_and_so_do_those_it_started() {
 }
 
 #[test]
-fn what_it_leaves_behind_is_ended() {
+fn processes_left_behind_are_ended() {
     let world = World::new();
     world.script(1, "init; sleep 600 & echo $! >>\"$RECORD/pids\"; result");
     let output = world.run(&["--seed-count", "1"]);
@@ -145,7 +145,7 @@ fn the_session_is_unknown() {
 }
 
 #[test]
-fn it_ends_in_an_error() {
+fn the_agent_reports_an_error() {
     for end in ["", "; exit 1"] {
         let result =
             r#"{"type":"result","subtype":"success","is_error":true,"result":"API Error: 529 overloaded"}"#;
@@ -156,13 +156,13 @@ fn it_ends_in_an_error() {
 }
 
 #[test]
-fn it_ends_without_a_result() {
+fn the_agent_ends_without_a_result() {
     let (_, message) = first_phase("init", &[], "phase_failed");
     assert!(message.starts_with("phase 1 (notes) ended without a result; to resume"), "{message}");
 }
 
 #[test]
-fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
+fn a_session_is_resumed_from_the_failed_phase() {
     let world = World::new();
     world.script(2, "init; write_task early; exit 1");
     check_run(&world.run(&["--seed-count", "2"]), 1, &["seed early", "failure phase_failed", TOO_FEW]);
@@ -177,7 +177,7 @@ fn a_session_that_began_is_resumed_from_the_phase_that_failed() {
 }
 
 #[test]
-fn tasks_that_others_wrote_meanwhile_are_not_the_agents() {
+fn tasks_written_by_others_between_runs_are_not_seeds() {
     let world = World::new();
     world.script(2, "init; write_task mine; exit 1");
     check_run(&world.run(&["--seed-count", "1"]), 1, &["seed mine", "failure phase_failed"]);
@@ -187,7 +187,7 @@ fn tasks_that_others_wrote_meanwhile_are_not_the_agents() {
 }
 
 #[test]
-fn tasks_from_a_phase_that_was_killed_with_the_stage_are_the_agents() {
+fn tasks_of_a_killed_run_belong_to_the_session() {
     let world = World::new();
     let started = world.fifo("started");
     world.script(2, "init; write_task mine; echo yes >\"$RECORD/started\"");
@@ -199,7 +199,7 @@ fn tasks_from_a_phase_that_was_killed_with_the_stage_are_the_agents() {
 }
 
 #[test]
-fn an_agent_ends_with_a_stage_that_is_killed() {
+fn the_agent_is_ended_when_the_stage_is_killed() {
     let world = World::new();
     let started = world.fifo("started");
     world.script(
@@ -230,7 +230,7 @@ fn there_is_no_session_to_resume() {
 }
 
 #[test]
-fn the_first_phase_is_run_again_in_a_session_that_began() {
+fn the_first_phase_can_be_repeated_in_a_session() {
     let (world, _) = first_phase("init; exit 1", &[], "phase_failed");
     world.script(2, "init; exit 1");
     assert_eq!(world.run(&["--session-id", SESSION]).status, Some(1));
@@ -238,7 +238,7 @@ fn the_first_phase_is_run_again_in_a_session_that_began() {
 }
 
 #[test]
-fn gym_anythings_way_to_count_phases_works() {
+fn propose_start_idx_counts_completed_phases() {
     let world = World::new();
     world.script(1, "init; write_task one; result");
     let args = ["--session-id", SESSION, "--propose-start-idx", "2", "--seed-count", "1"];
@@ -269,17 +269,17 @@ fn interrupt(with: Signal) {
 }
 
 #[test]
-fn ctrl_c_ends_the_agent_and_says_how_to_go_on() {
+fn ctrl_c_ends_the_agent_and_shows_how_to_resume() {
     interrupt(Signal::INT);
 }
 
 #[test]
-fn so_does_a_terminal_that_is_closed() {
+fn a_closed_terminal_ends_the_agent() {
     interrupt(Signal::HUP);
 }
 
 #[test]
-fn a_second_run_in_the_same_place_is_refused() {
+fn a_second_run_in_the_same_run_directory_is_refused() {
     let world = World::new();
     let (started, gate) = (world.fifo("started"), world.fifo("gate"));
     world.script(1, "init; echo yes >\"$RECORD/started\"; cat \"$RECORD/gate\"; result");
@@ -294,7 +294,7 @@ fn a_second_run_in_the_same_place_is_refused() {
 }
 
 #[test]
-fn arguments_that_make_no_sense_are_refused() {
+fn contradictory_arguments_are_refused() {
     let world = World::new();
     let check = |args: &[&str], message: &str| check_refusal(&world.run(args), message);
     check(&["--agent", "command"], "--agent command needs --agent-cmd");

@@ -1,4 +1,4 @@
-//! Tests of the stage from outside.
+//! The stage through its command line.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

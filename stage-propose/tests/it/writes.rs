@@ -1,4 +1,4 @@
-//! What an agent writes, and where.
+//! Tasks and stray writes of an agent.
 
 use fs_err as fs;
 use testkit::Ran;
@@ -26,7 +26,7 @@ fn nothing() {
 }
 
 #[test]
-fn broken_tasks_are_reported_and_go_no_further() {
+fn invalid_tasks_are_reported_and_not_passed_on() {
     let world = World::new();
     world.script(
         2,
@@ -46,17 +46,17 @@ fn broken_tasks_are_reported_and_go_no_further() {
 }
 
 #[test]
-fn a_broken_task_that_is_mended_in_the_last_phase_is_a_seed() {
+fn a_task_fixed_in_the_last_phase_is_a_seed() {
     let world = World::new();
     world.script(2, r#"init; write_task slow; rm "$ENV/tasks/slow/verifier.py"; result"#);
     world.script(3, "init; write_task slow; result");
     check_run(&world.run(&["--seed-count", "1"]), 0, &["seed slow"]);
-    // It was told.
+    // The prompt listed the problem.
     assert!(world.recorded("argv", 3).contains("- slow: "), "{}", world.recorded("argv", 3));
 }
 
 #[test]
-fn a_good_task_that_is_broken_in_the_last_phase_is_reported() {
+fn a_task_broken_in_the_last_phase_is_reported() {
     let world = World::new();
     world.script(2, "init; write_task hasty; result");
     world.script(3, r#"init; echo '{' >"$ENV/tasks/hasty/task.json"; result"#);
@@ -66,7 +66,7 @@ fn a_good_task_that_is_broken_in_the_last_phase_is_reported() {
 }
 
 #[test]
-fn strays_are_named_one_by_one() {
+fn each_stray_write_is_reported() {
     let world = World::new();
     world.script(2, STRAYS);
     let output = world.run(&["--seed-count", "1"]);
@@ -76,7 +76,7 @@ fn strays_are_named_one_by_one() {
 }
 
 #[test]
-fn strict_writes_are_put_back() {
+fn strict_writes_undo_stray_writes() {
     let world = World::new();
     let spec = fs::read(world.env_dir().join("tasks/old_task/task.json")).unwrap();
     world.script(2, STRAYS);
@@ -93,7 +93,7 @@ fn strict_writes_are_put_back() {
 }
 
 #[test]
-fn very_many_strays_are_all_recorded_but_not_all_told() {
+fn all_stray_writes_are_recorded_and_the_first_shown() {
     let world = World::new();
     world.script(2, r#"init; write_task one; i=0; while [ $i -lt 100 ]; do : >"$ENV/stray$i"; i=$((i + 1)); done; result"#);
     let output = world.run(&["--seed-count", "1"]);
@@ -148,7 +148,7 @@ fn a_task_that_was_not_reworked_is_reported() {
 }
 
 #[test]
-fn nothing_but_the_task_is_reworked() {
+fn writes_outside_of_the_reworked_task_are_reported() {
     let (_, output) = edit("write_task old_task; write_task another; write_task old_task2");
     let stray = "failure stray_write";
     check_run(&output, 1, &[stray, stray, stray, stray, "seed old_task"]);

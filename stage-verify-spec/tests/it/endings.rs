@@ -1,4 +1,4 @@
-//! How the stage ends.
+//! Exit statuses.
 
 use std::io::{BufRead, BufReader};
 
@@ -8,14 +8,14 @@ use testkit::{ENV_DIR, ENVIRONMENTS, Ran};
 use crate::world::{World, task_record, verdicts};
 
 #[test]
-fn all_good_is_zero() {
+fn valid_tasks_exit_with_0() {
     let world = World::new();
     world.add_valid_task("a");
     assert_eq!(world.run(&[ENV_DIR]).status, Some(0));
 }
 
 #[test]
-fn the_limit_of_failures_is_three() {
+fn max_failures_exits_with_3() {
     let world = World::new();
     world.add_env("next_env");
     for name in ["a", "b", "c"] {
@@ -33,7 +33,7 @@ fn the_limit_of_failures_is_three() {
 }
 
 #[test]
-fn what_cannot_be_started_is_two() {
+fn errors_at_startup_exit_with_2() {
     let world = World::new();
     world.write("empty/x", "");
     let check = |args: &[&str], expected: &str| {
@@ -52,7 +52,7 @@ fn what_cannot_be_started_is_two() {
 }
 
 #[test]
-fn a_python_that_was_asked_for_must_be_there() {
+fn a_named_python_must_exist() {
     let world = World::new();
     let output = Ran::of(&mut world.command(&["--python", "no-such-python", ENV_DIR]), "");
     assert_eq!(output.status, Some(2));
@@ -88,7 +88,7 @@ fn a_python_is_asked_which_modules_it_has() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_closed_pipe_is_not_an_error() {
     let world = World::new();
     for n in 0..500 {
         world.add_valid_task(&format!("t{n}"));

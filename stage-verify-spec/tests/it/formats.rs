@@ -1,4 +1,4 @@
-//! What is written, and where.
+//! Output formats and files.
 
 use fs_err as fs;
 use serde_json::json;
@@ -45,7 +45,7 @@ fn text() {
 }
 
 #[test]
-fn text_of_a_model_cannot_reach_the_terminal() {
+fn control_characters_are_escaped_in_text() {
     let world = World::new();
     world.task_with("t", &json!({ "hooks": {}, "x": 1 }));
     world.write_task_file("t", "task.json", r#"{"id":"\u001b[2Jevil","success":{"mode":"\u001b[31m"}}"#);
@@ -122,7 +122,7 @@ fn specs_in_yaml_come_first() {
 }
 
 #[test]
-fn lints_warn_and_can_be_switched_off_and_made_to_count() {
+fn lints_warn_and_can_be_skipped_or_made_strict() {
     let world = World::new();
     world.task_with("t", &json!({ "difficulty": "nightmare" }));
     world.write_task_file("t", "setup_task.sh", "#!/bin/sh\r\n");

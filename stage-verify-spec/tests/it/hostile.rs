@@ -1,4 +1,4 @@
-//! Folders that were made to harm.
+//! Malicious and odd task folders.
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
@@ -23,7 +23,7 @@ fn fifo(path: &Path) {
 }
 
 #[test]
-fn pipes_and_sockets_are_not_waited_for() {
+fn pipes_and_sockets_do_not_block() {
     let world = World::new();
     for name in ["fifo_spec", "fifo_verifier", "socket"] {
         world.add_valid_task(name);
@@ -132,7 +132,7 @@ fn a_folder_may_be_a_file() {
 
 /// What may not be read is said of the spec that it is about, and the rest is checked.
 #[test]
-fn what_may_not_be_read_is_reported() {
+fn unreadable_files_are_reported() {
     let world = World::new();
     for name in ["blind", "closed", "open", "secret_spec", "secret_verifier"] {
         world.add_valid_task(name);

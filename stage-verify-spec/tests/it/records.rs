@@ -9,7 +9,7 @@ use testkit::ENV_DIR;
 use crate::world::{World, task_record, verdicts};
 
 #[test]
-fn tasks_are_checked_and_all_else_passes_through() {
+fn tasks_are_checked_and_other_records_pass_through() {
     let world = World::new();
     world.add_valid_task("a");
     world.task_with("b", &json!({ "init": 5 }));
@@ -82,7 +82,7 @@ fn the_run_directory_gets_the_manifest() {
 }
 
 #[test]
-fn lines_that_are_no_records_are_reported_and_the_rest_goes_on() {
+fn invalid_lines_are_reported_and_skipped() {
     let world = World::new();
     world.add_valid_task("a");
     let input = format!("nonsense\n{}\n{{\"record\":\"task\"}}\n", task_record("a", "written"));
@@ -94,7 +94,7 @@ fn lines_that_are_no_records_are_reported_and_the_rest_goes_on() {
 }
 
 #[test]
-fn a_task_that_is_not_there_is_not_passed_over() {
+fn a_missing_task_folder_is_reported() {
     let world = World::new();
     let output = world.feed(&[], &task_record("gone", "written"));
     assert_eq!(
