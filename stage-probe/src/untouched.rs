@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use sandbox::File;
 use serde_json::Value;
+use task_spec::shell::heredocs;
 
 /// The longest script that is analysed, in bytes: three times the longest of the corpus.
 const MAX_SCRIPT: usize = 128 << 10;
@@ -22,8 +23,8 @@ pub(crate) fn results(script: &str) -> BTreeMap<String, File> {
     }
     let variables = Variables::of(script);
     let mut written = BTreeMap::new();
-    for here in heredocs(script) {
-        let Some((paths, file)) = here.result(&variables) else { continue };
+    for document in documents(script) {
+        let Some((paths, file)) = document.result(&variables) else { continue };
         for path in moved(script, paths, &variables) {
             written.insert(path, file.clone());
         }
@@ -110,7 +111,7 @@ fn printed(command: &str) -> Option<String> {
 }
 
 /// A document inside a script.
-struct Heredoc<'a> {
+struct Document<'a> {
     /// The line of its command.
     command: &'a str,
     /// Whether the shell expands nothing in it.
@@ -119,41 +120,24 @@ struct Heredoc<'a> {
 }
 
 static PROGRAM: LazyLock<Regex> = LazyLock::new(|| compile(r#"\.py"?$"#));
-static OPENING: LazyLock<Regex> = LazyLock::new(|| compile(r#"<<(-?)\s*(['"]?)([A-Za-z_]\w*)['"]?"#));
 static TARGET: LazyLock<Regex> = LazyLock::new(|| compile(r#">\s*("[^"]+"|'[^']+'|[^\s<>&;|]+)"#));
 static PYTHON_TARGET: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"open\(\s*(?:['"]([^'"]+)['"]|(\w+))\s*,\s*(?:mode\s*=\s*)?['"]w"#));
 static PYTHON_MOVE: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"\b(?:move|replace|rename|copy\w*)\(\s*\w+\s*,\s*['"](/[^'"]+\.json)['"]"#));
 
-fn heredocs(script: &str) -> Vec<Heredoc<'_>> {
-    let mut found = Vec::new();
-    let mut rest = script;
-    while let Some((line, after)) = rest.split_once('\n') {
-        rest = after;
-        let Some(opening) = OPENING.captures(line).filter(|_| !line.contains("<<<")) else { continue };
-        let (Some(quote), Some(end)) = (opening.get(2), opening.get(3)) else { continue };
-        // Without its end, a document extends to the end of the script.
-        let Some(length) = length_of_body(after, end.as_str()) else { break };
-        let (body, after) = after.split_at(length);
-        found.push(Heredoc { command: line, verbatim: !quote.as_str().is_empty(), body });
-        rest = after;
-    }
-    found
+fn documents(script: &str) -> Vec<Document<'_>> {
+    let closed = heredocs(script).into_iter().filter(|heredoc| heredoc.is_closed);
+    closed
+        .map(|heredoc| Document {
+            command: heredoc.command(script),
+            verbatim: heredoc.is_quoted,
+            body: heredoc.body(script),
+        })
+        .collect()
 }
 
-fn length_of_body(text: &str, end: &str) -> Option<usize> {
-    let mut length = 0;
-    for line in text.split_inclusive('\n') {
-        if line.trim() == end {
-            return Some(length);
-        }
-        length += line.len();
-    }
-    None
-}
-
-impl Heredoc<'_> {
+impl Document<'_> {
     /// The result that it writes, and where, if it is one.
     fn result(&self, variables: &Variables) -> Option<(Vec<Target>, File)> {
         let redirected = TARGET.captures(self.command).and_then(|found| Some(found.get(1)?.as_str()));
@@ -414,7 +398,6 @@ mod tests {
             &COUNTED,
             &QUOTED,
             &PROGRAM,
-            &OPENING,
             &TARGET,
             &PYTHON_TARGET,
             &PYTHON_MOVE,

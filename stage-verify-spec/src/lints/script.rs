@@ -1,6 +1,7 @@
 //! The commands of a shell script, line by line.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr_iter;
+use task_spec::shell;
 
 /// A line of a script that is neither empty, nor a comment, nor in the body of a heredoc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,35 +14,19 @@ pub(super) struct Line<'a> {
 
 /// The lines of a script that are commands, or parts of commands.
 pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut heredoc: Option<&str> = None;
-    let mut start = 0;
+    let mut heredocs = shell::heredocs(script).into_iter().peekable();
+    let mut next = 0;
     let ends = memchr_iter(b'\n', script.as_bytes()).chain([script.len()]);
     ends.enumerate().filter_map(move |(index, end)| {
+        let start = next;
+        next = end + 1;
+        while heredocs.next_if(|heredoc| heredoc.end <= start).is_some() {}
+        if heredocs.peek().is_some_and(|heredoc| heredoc.body.start <= start) {
+            return None;
+        }
         let text = script.get(start..end)?.trim();
-        start = end + 1;
-        if let Some(end) = heredoc {
-            if text == end {
-                heredoc = None;
-            }
-            return None;
-        }
-        if text.is_empty() || text.starts_with('#') {
-            return None;
-        }
-        heredoc = heredoc_end(text);
-        Some(Line { number: index + 1, text })
+        (!text.is_empty() && !text.starts_with('#')).then_some(Line { number: index + 1, text })
     })
-}
-
-/// The word that ends the heredoc which a line opens: `EOF` in `cat > a <<-'EOF'`.
-fn heredoc_end(line: &str) -> Option<&str> {
-    // Most lines have no `<` at all. Looking for one is faster than looking for two.
-    let first = memchr(b'<', line.as_bytes())?;
-    let (_, after) = line.get(first..)?.split_once("<<")?;
-    // `<<<` takes a string, not lines.
-    let word = after.strip_prefix('-').unwrap_or(after).trim_start().trim_start_matches(['\'', '"', '\\']);
-    let length = word.find(|end: char| !end.is_alphanumeric() && end != '_').unwrap_or(word.len());
-    word.get(..length).filter(|word| word.starts_with(|first: char| first.is_alphabetic() || first == '_'))
 }
 
 #[cfg(test)]
