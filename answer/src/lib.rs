@@ -3,7 +3,7 @@
 //! An answer is untrusted text. What is not certain is a [`Problem`](common::record::Problem), not a guess, and a doubtful answer never
 //! becomes a task.
 //!
-//! Two steps lead from an answer to a task. [`parse`] finds the files in the text: in fenced blocks that are named
+//! Two steps lead from an answer to a task. [`parse()`] finds the files in the text: in fenced blocks that are named
 //! on the fence, above it or on the first line inside, or in one JSON object. [`ParsedAnswer::validate`] then
 //! checks whether the files make a task, and fixes names that differ.
 //!

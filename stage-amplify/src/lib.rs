@@ -11,7 +11,7 @@
 //! | module | what it holds |
 //! |---|---|
 //! | [`args`] | the command line, and what it means |
-//! | [`run`] | opens the run directory and the model, starts the selected passes, sets the exit status |
+//! | [`mod@run`] | opens the run directory and the model, starts the selected passes, sets the exit status |
 //! | [`dry_run`], [`estimate`] | prompts without calls: written to files, or priced |
 //! | [`preview`] | the first prompt of each pass |
 //! | [`passes`] | one module per pass: `plan`, `readme`, `files`, `snapshot`, `fixtures`, `repair`; `expand` runs `readme` and `files` over the rows of the plan |
