@@ -8,8 +8,8 @@
 
 use std::borrow::Cow;
 
+use super::content_kind::ContentKind;
 use super::fence::{self, Fence};
-use super::kind::Kind;
 use super::name::{self, FirstLine, Label, NameError, Said};
 use task_spec::files::is_core;
 
@@ -21,7 +21,7 @@ pub(super) struct Block<'a> {
     /// Whether the name is on the fence itself, not on a line near it.
     pub by_fence: bool,
     /// The kind of its content.
-    pub kind: Kind,
+    pub kind: ContentKind,
     /// Its content.
     pub content: Cow<'a, str>,
     /// The line of the answer on which it starts, from 1.
@@ -61,7 +61,7 @@ struct Head {
     by_fence: bool,
     /// Whether a line with nothing but the name is above a fence that can only open a block.
     by_label: bool,
-    kind: Option<Kind>,
+    kind: Option<ContentKind>,
     /// The number of bytes at the start of the content that only give the name.
     skip: usize,
 }
@@ -88,8 +88,8 @@ impl Head {
         }
         head.skip = head.name_line(first.as_ref(), inside, skip);
         head.kind = match &head.file {
-            Some(Ok(file)) => Some(Kind::of_file(file)),
-            _ => Kind::of_language(&head.language).or_else(|| Kind::of_content(inside)),
+            Some(Ok(file)) => Some(ContentKind::of_file(file)),
+            _ => ContentKind::of_language(&head.language).or_else(|| ContentKind::of_content(inside)),
         };
         head
     }
@@ -113,7 +113,7 @@ impl Head {
             said.push((file, false));
         }
         let fitting = said.into_iter().find(|(file, sure)| match file {
-            Ok(file) => Kind::of_file(file).fits(&self.language),
+            Ok(file) => ContentKind::of_file(file).fits(&self.language),
             // A word with a dot may be anything, but a path that leads out of the folder is a name.
             Err((_, error)) => *sure && *error != NameError::Ending,
         });
@@ -129,7 +129,7 @@ impl Head {
             Some(FirstLine::Bare(said)) => (said, false),
             Some(FirstLine::Comment(said)) => {
                 let next = inside.get(skip..).unwrap_or_default().trim_start();
-                let is_script = matches!(said, Ok(file) if matches!(Kind::of_file(file), Kind::Python | Kind::Shell | Kind::PowerShell | Kind::Text | Kind::Markdown));
+                let is_script = matches!(said, Ok(file) if matches!(ContentKind::of_file(file), ContentKind::Python | ContentKind::Shell | ContentKind::PowerShell | ContentKind::Text | ContentKind::Markdown));
                 // A comment stays, unless it is where only the first line of a script can be.
                 (said, is_script && !next.starts_with("#!") && !inside.trim_start().starts_with("<!--"))
             }
@@ -210,7 +210,7 @@ impl<'a> Finder<'a, '_> {
             blocks.push(Block {
                 file: head.file.clone(),
                 by_fence: head.by_fence,
-                kind: head.kind.unwrap_or(Kind::Text),
+                kind: head.kind.unwrap_or(ContentKind::Text),
                 content,
                 line: lines.of(fence.line.start),
                 end,
@@ -229,7 +229,7 @@ impl<'a> Finder<'a, '_> {
             Some(kind) if kind.is_checkable() => {
                 Closer::At(self.closer_that_completes(opener, head, kind, first))
             }
-            Some(Kind::Markdown) => self.closer_of_text(opener, next_file),
+            Some(ContentKind::Markdown) => self.closer_of_text(opener, next_file),
             Some(_) if head.file.is_some() => self.closer_of_text(opener, next_file),
             _ => Closer::At(first),
         }
@@ -254,11 +254,17 @@ impl<'a> Finder<'a, '_> {
     }
 
     /// The first fence that completes the content; without one, CommonMark's.
-    fn closer_that_completes(&mut self, opener: usize, head: &Head, kind: Kind, first: usize) -> usize {
+    fn closer_that_completes(
+        &mut self,
+        opener: usize,
+        head: &Head,
+        kind: ContentKind,
+        first: usize,
+    ) -> usize {
         let next_file = self.next_file(opener, head);
         let candidates: Vec<usize> = self.closers(opener).take_while(|&at| at < next_file).collect();
         // A JSON string cannot contain a line break, so a fence is never inside one.
-        if kind == Kind::Json || candidates.len() < 2 {
+        if kind == ContentKind::Json || candidates.len() < 2 {
             return first;
         }
         for candidate in candidates {

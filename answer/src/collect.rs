@@ -9,8 +9,8 @@ use task_spec::files::{MAX_FILE_BYTES, MAX_FILES};
 
 use super::block::{Block, End};
 use super::bundle;
+use super::content_kind::ContentKind;
 use super::guess::{self, Guess};
-use super::kind::Kind;
 use super::name::{self, NameError, Said};
 use super::parsed::ParsedAnswer;
 use super::problem_code::{ProblemCode, quote};
@@ -88,7 +88,7 @@ impl<'a> Collected<'a> {
         let mut recognised: BTreeMap<&str, Vec<&Block<'a>>> = BTreeMap::new();
         let mut scripts = Vec::new();
         for block in blocks {
-            if block.kind == Kind::Json
+            if block.kind == ContentKind::Json
                 && let Ok(json) = serde_json::from_str(&block.content)
                 && let Some(files) = bundle::files(&json)
             {
@@ -164,7 +164,7 @@ impl<'a> Collected<'a> {
 
 /// The last version of a file that is not a fragment quoted in the text.
 fn last_complete<'a>(name: &str, mut versions: Vec<Version<'a>>) -> Option<Version<'a>> {
-    let kind = Kind::of_file(name);
+    let kind = ContentKind::of_file(name);
     while versions.len() > 1
         && versions.last().is_some_and(|last| last.may_be_fragment && kind.check(&last.content).is_err())
     {
@@ -175,13 +175,13 @@ fn last_complete<'a>(name: &str, mut versions: Vec<Version<'a>>) -> Option<Versi
 
 /// A content as it is written to a file.
 fn tidy(name: &str, content: &str) -> String {
-    let kind = Kind::of_file(name);
+    let kind = ContentKind::of_file(name);
     let mut content = Cow::Borrowed(content);
-    if kind != Kind::Text && kind != Kind::PowerShell {
+    if kind != ContentKind::Text && kind != ContentKind::PowerShell {
         // PowerShell on Windows needs a byte order mark to read UTF-8; everything else fails on it.
         content = Cow::Owned(content.trim_start_matches('\u{feff}').to_owned());
     }
-    if matches!(kind, Kind::Shell | Kind::Python) && content.contains("\r\n") {
+    if matches!(kind, ContentKind::Shell | ContentKind::Python) && content.contains("\r\n") {
         content = Cow::Owned(content.replace("\r\n", "\n"));
     }
     let body = content.trim_end_matches('\n');

@@ -1,7 +1,7 @@
 //! Recognises the file of an unnamed block by its content.
 
 use super::block::Block;
-use super::kind::Kind;
+use super::content_kind::ContentKind;
 use task_spec::value::Value;
 use task_spec::{pyjson, python};
 
@@ -19,12 +19,12 @@ pub(super) enum Guess {
 /// Recognises the file of `block`.
 pub(super) fn guess(block: &Block<'_>) -> Guess {
     match block.kind {
-        Kind::Json => json(&block.content),
-        Kind::Python => verifier(&block.content),
-        Kind::Shell => script(&block.content, "setup_task.sh", "export_result.sh"),
-        Kind::PowerShell => script(&block.content, "setup_task.ps1", "export_result.ps1"),
-        Kind::Markdown => Guess::File("README.md"),
-        Kind::Text => Guess::Talk,
+        ContentKind::Json => json(&block.content),
+        ContentKind::Python => verifier(&block.content),
+        ContentKind::Shell => script(&block.content, "setup_task.sh", "export_result.sh"),
+        ContentKind::PowerShell => script(&block.content, "setup_task.ps1", "export_result.ps1"),
+        ContentKind::Markdown => Guess::File("README.md"),
+        ContentKind::Text => Guess::Talk,
     }
 }
 

@@ -18,10 +18,10 @@
 mod block;
 mod bundle;
 mod collect;
+mod content_kind;
 mod edit;
 pub mod fence;
 mod guess;
-mod kind;
 mod name;
 mod parse;
 mod parsed;

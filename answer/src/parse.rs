@@ -9,8 +9,8 @@ use serde_json::Value;
 use super::block::{self, Block, End};
 use super::bundle;
 use super::collect::Collected;
+use super::content_kind::ContentKind;
 use super::fence;
-use super::kind::Kind;
 use super::name;
 use super::parsed::ParsedAnswer;
 use super::problem_code::ProblemCode;
@@ -100,7 +100,7 @@ fn unpack(text: &str, wrappers: u32) -> ParsedAnswer {
 /// Whether a block may contain a whole answer.
 fn may_wrap(block: &Block<'_>) -> bool {
     block.file.is_none()
-        && matches!(block.kind, Kind::Markdown | Kind::Text)
+        && matches!(block.kind, ContentKind::Markdown | ContentKind::Text)
         && block.end == End::Closed
         && block.content.contains("task.json")
 }
@@ -110,7 +110,7 @@ fn within_outer_fence(text: &str) -> Option<&str> {
     let fences = fence::find(text);
     let (first, last) = (fences.first()?, fences.last()?);
     let (language, file) = name::in_info(first.info);
-    let may_wrap = file.is_none() && Kind::Markdown.fits(&language) && last.closes(first);
+    let may_wrap = file.is_none() && ContentKind::Markdown.fits(&language) && last.closes(first);
     if may_wrap { text.get(first.line.end..last.line.start) } else { None }
 }
 

@@ -10,8 +10,8 @@ use task_spec::spec::{NamedVerifier, VerifierRef};
 use task_spec::value::Value;
 use task_spec::verify::scripts;
 
+use super::content_kind::{ContentKind, python_module};
 use super::edit::replace_value;
-use super::kind::{Kind, python_module};
 use super::parsed::ParsedAnswer;
 use super::problem_code::{ProblemCode, quote, rejects};
 
@@ -68,11 +68,11 @@ impl Validator {
                         .problem(format!("{name}, line {line}: a control character")),
                 );
             }
-            let checked = match Kind::of_file(name) {
-                Kind::Python => python_module(content).map(|module| {
+            let checked = match ContentKind::of_file(name) {
+                ContentKind::Python => python_module(content).map(|module| {
                     self.modules.insert(name.clone(), module);
                 }),
-                Kind::Json if name == "task.json" => Ok(()),
+                ContentKind::Json if name == "task.json" => Ok(()),
                 kind => kind.check(content),
             };
             if let Err(error) = checked {
@@ -272,7 +272,7 @@ impl Validator {
         }
         let Some(module) = self.modules.get(file) else {
             // A syntax error has been reported already.
-            if Kind::of_file(file) != Kind::Python {
+            if ContentKind::of_file(file) != ContentKind::Python {
                 self.problem(
                     ProblemCode::MissingVerifier,
                     format!("the verifier {} is not a .py file", quote(file)),

@@ -9,7 +9,7 @@ use super::problem_code::ProblemCode;
 
 /// A kind of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ContentKind {
     Json,
     Python,
     Shell,
@@ -40,7 +40,7 @@ impl ContentError {
     }
 }
 
-impl Kind {
+impl ContentKind {
     /// The kind of the file with this name.
     pub(super) fn of_file(name: &str) -> Self {
         match ending(name) {
@@ -81,7 +81,7 @@ impl Kind {
     }
 
     /// Whether a block in this language can contain a file of this kind. A language without a kind of its own fits
-    /// [`Kind::Text`] only.
+    /// [`ContentKind::Text`] only.
     pub(super) fn fits(self, language: &str) -> bool {
         match Self::of_language(language) {
             Some(kind) => kind == self,
