@@ -76,15 +76,19 @@ pub fn parse(text: &str) -> Result<Value, YamlError> {
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Half of a surrogate pair as an escape.
-static SURROGATE: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}").ok());
+static SURROGATE: LazyLock<Regex> = LazyLock::new(|| compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"));
+
+#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
+fn compile(pattern: &str) -> Regex {
+    Regex::new(pattern).expect("the pattern is valid")
+}
 
 /// A text in which U+FFFD stands for what PyYAML takes and the parser does not: byte order marks beyond the
 /// beginning, and halves of a surrogate pair, as JSON writes them, which no text in Rust can hold. Nothing if
 /// there is neither.
 fn with_stand_ins(text: &str) -> Option<String> {
     let rest = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-    let other = SURROGATE.as_ref()?.replace_all(rest, r"\ufffd").replace(BYTE_ORDER_MARK, "\u{fffd}");
+    let other = SURROGATE.replace_all(rest, r"\ufffd").replace(BYTE_ORDER_MARK, "\u{fffd}");
     (other != rest).then_some(other)
 }
 
@@ -337,27 +341,24 @@ fn same_key(one: &Value, other: &Value) -> bool {
 }
 
 /// A regular expression of PyYAML's resolver, and the tag of what it matches.
-static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
-    let rule = |pattern: &str, tag| Regex::new(pattern).ok().map(|regex| (regex, tag));
+static RULES: LazyLock<[(Regex, &str); 5]> = LazyLock::new(|| {
     [
-        rule(r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "bool"),
-        rule(
+        (r"^(?:yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF)$", "bool"),
+        (
             r"^(?:[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?|[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$",
             "float",
         ),
-        rule(
+        (
             r"^(?:[-+]?0b[0-1_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][0-9_]*)|[-+]?0x[0-9a-fA-F_]+|[-+]?[1-9][0-9_]*(?::[0-5]?[0-9])+)$",
             "int",
         ),
-        rule(r"^(?:~|null|Null|NULL|)$", "null"),
-        rule(
+        (r"^(?:~|null|Null|NULL|)$", "null"),
+        (
             r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?)$",
             "timestamp",
         ),
     ]
-    .into_iter()
-    .flatten()
-    .collect()
+    .map(|(pattern, tag)| (compile(pattern), tag))
 });
 
 /// The type that PyYAML gives a scalar without a tag.
@@ -538,6 +539,12 @@ mod tests {
         check("\u{feff}a: 1\n", "{\"a\": 1}");
         check("a: \u{feff}b\n", "{\"a\": \"\u{fffd}b\"}");
         check("\u{feff}a: \"\u{feff}\"\nb: [\u{feff}1]\n", "{\"a\": \"\u{fffd}\", \"b\": [\"\u{fffd}1\"]}");
+    }
+
+    #[test]
+    fn every_pattern_compiles() {
+        LazyLock::force(&SURROGATE);
+        LazyLock::force(&RULES);
     }
 
     #[test]

@@ -362,7 +362,7 @@ impl Drop for Conversation {
 
 impl Identity {
     fn of(name: &str) -> Option<Self> {
-        let path = find_program(name)?;
+        let path = which::which(name).ok()?;
         let directory = is_script(&path).then(|| env::current_dir().ok()).flatten();
         let variable = |name: &str| Some((name.to_owned(), env::var(name).ok()?));
         Some(Self {
@@ -379,14 +379,6 @@ impl Identity {
         let name: String = sha256_hex(&key).chars().take(16).collect();
         Some(format!("python-{name}.json"))
     }
-}
-
-/// The file that the system would start.
-fn find_program(name: &str) -> Option<PathBuf> {
-    if name.contains('/') {
-        return Some(PathBuf::from(name)).filter(|path| path.is_file());
-    }
-    env::split_paths(&env::var_os("PATH")?).map(|dir| dir.join(name)).find(|path| path.is_file())
 }
 
 fn is_script(path: &Path) -> bool {

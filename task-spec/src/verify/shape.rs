@@ -352,8 +352,12 @@ struct Preset {
     hooks: BTreeMap<String, String>,
 }
 
-static PRESETS: LazyLock<BTreeMap<String, Preset>> =
-    LazyLock::new(|| serde_json::from_str(include_str!("presets.json")).unwrap_or_default());
+static PRESETS: LazyLock<BTreeMap<String, Preset>> = LazyLock::new(parse_presets);
+
+#[expect(clippy::expect_used, reason = "the file is part of the program, and a test parses it")]
+fn parse_presets() -> BTreeMap<String, Preset> {
+    serde_json::from_str(include_str!("presets.json")).expect("presets.json has the shape of presets")
+}
 
 fn preset(base: &Value) -> Result<&'static Preset, Invalid> {
     base.as_str().and_then(|base| PRESETS.get(base)).ok_or_else(|| {
@@ -411,5 +415,13 @@ fn merge_hooks(map: &mut Map, preset: &Preset) {
     let Value::Map(own) = own else { return };
     for (name, command) in &preset.hooks {
         own.entries.entry(name.clone()).or_insert_with(|| Value::String(command.clone()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_presets_parse() {
+        assert!(super::PRESETS.contains_key("ubuntu-gnome"));
     }
 }
