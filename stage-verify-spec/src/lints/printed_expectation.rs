@@ -52,11 +52,12 @@ fn check(subject: &Subject<'_>) -> Vec<Warning> {
 
 fn find(subject: &Subject<'_>) -> Option<Warning> {
     let (name, text) = subject.setup_script()?;
-    let mut announcements = announcements(text).peekable();
-    // Few scripts announce anything at all.
-    announcements.peek()?;
+    // Few scripts announce anything at all, which shows before their heredocs are found.
+    if !text.lines().any(|line| announced(line.trim()).is_some()) {
+        return None;
+    }
     let expectations = expectations(subject);
-    let (line, key) = announcements.find_map(|(line, words)| {
+    let (line, key) = announcements(text).find_map(|(line, words)| {
         let expectation = expectations.iter().find(|expectation| has_words(&words, &expectation.words))?;
         Some((line, &expectation.key))
     })?;
