@@ -36,9 +36,9 @@ fn main() {
 }
 
 /// A copy of the demo's environment.
-struct Place(TempDir);
+struct World(TempDir);
 
-impl Place {
+impl World {
     fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/demo/benchmarks");
@@ -125,9 +125,9 @@ fn pace() {
         (2.0, "0", 16),
         (2.0, "0", 64),
     ] {
-        let (place, server) = (Place::new(), server(Rates::default(), first, 2.0));
+        let (world, server) = (World::new(), server(Rates::default(), first, 2.0));
         let started = Instant::now();
-        let status = place.stage(&server, 64, workers).args(["--warm-up-sec", warm_up]).status().unwrap();
+        let status = world.stage(&server, 64, workers).args(["--warm-up-sec", warm_up]).status().unwrap();
         let took = started.elapsed().as_secs_f64();
         let ideal = (129.0 / f64::from(u32::try_from(workers).unwrap()) * 2.0).max(3.0 * 2.0);
         println!(
@@ -144,13 +144,13 @@ fn faults() {
     println!(
         "faults: 200 tasks with a faulty server, 32 workers, answers that take 0.5 s, stalls cut after 10 s"
     );
-    let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.1, 0.5));
+    let (world, server) = (World::new(), server(Rates::BAD_DAY, 0.1, 0.5));
     let started = Instant::now();
-    let status = place.stage(&server, 200, 32).args(["--idle-timeout-sec", "10"]).status().unwrap();
+    let status = world.stage(&server, 200, 32).args(["--idle-timeout-sec", "10"]).status().unwrap();
     let took = started.elapsed().as_secs_f64();
-    let (given, journal) = (given(&server), place.journal());
+    let (given, journal) = (given(&server), world.journal());
     let tasks: BTreeSet<String> =
-        place.lines("files.jsonl").map(|record| record["task"].to_string()).collect();
+        world.lines("files.jsonl").map(|record| record["task"].to_string()).collect();
     println!(
         "  {}: {} distinct usable tasks in {took:.1} s; {} requests, {} complete answers given, {} in the journal, {}",
         done(status),
@@ -164,23 +164,23 @@ fn faults() {
 
 fn kill() {
     println!("kill: 200 tasks with a faulty server, 32 workers, killed at 50 random moments");
-    let (undisturbed, calm) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
+    let (undisturbed, calm) = (World::new(), server(Rates::BAD_DAY, 0.02, 0.1));
     let idle = ["--idle-timeout-sec", "5"];
     assert!(undisturbed.stage(&calm, 200, 32).args(idle).status().unwrap().success());
-    let (place, server) = (Place::new(), server(Rates::BAD_DAY, 0.02, 0.1));
+    let (world, server) = (World::new(), server(Rates::BAD_DAY, 0.02, 0.1));
     let mut random = 7_u64;
     for _ in 0..50 {
-        let mut stage = place.stage(&server, 200, 32).args(idle).spawn().unwrap();
+        let mut stage = world.stage(&server, 200, 32).args(idle).spawn().unwrap();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         thread::sleep(Duration::from_millis(20 + (random >> 33) % 400));
         stage.kill().unwrap();
         stage.wait().unwrap();
     }
-    let status = place.stage(&server, 200, 32).args(idle).status().unwrap();
+    let status = world.stage(&server, 200, 32).args(idle).status().unwrap();
     let same = ["plan.jsonl", "specs.jsonl", "files.jsonl"]
         .iter()
-        .all(|name| place.manifest(name) == undisturbed.manifest(name));
-    let (given, journal) = (given(&server), place.journal());
+        .all(|name| world.manifest(name) == undisturbed.manifest(name));
+    let (given, journal) = (given(&server), world.journal());
     println!(
         "  {}: result {} an undisturbed run's; {} lines in the journal; {} complete answers lost on the way, {} \
          may be; {} requests, {} undisturbed",
@@ -196,17 +196,17 @@ fn kill() {
 
 fn flight() {
     println!("flight: 500 calls in flight, answers that start after 2 s and end after 20 s");
-    let (place, server) = (Place::new(), server(Rates::default(), 2.0, 20.0));
-    let mut stage = place.stage(&server, 500, 500).args(["--pass", "plan,readme"]).spawn().unwrap();
+    let (world, server) = (World::new(), server(Rates::default(), 2.0, 20.0));
+    let mut stage = world.stage(&server, 500, 500).args(["--pass", "plan,readme"]).spawn().unwrap();
     // One for the plan.
     server.wait_for(501);
     watch("fed at once", &stage);
     stage.kill().unwrap();
     stage.wait().unwrap();
 
-    let (place, server) = (Place::new(), self::server(Rates::default(), 2.0, 20.0));
+    let (world, server) = (World::new(), self::server(Rates::default(), 2.0, 20.0));
     let mut stage =
-        place.stage(&server, 500, 500).args(["--pass", "files"]).stdin(Stdio::piped()).spawn().unwrap();
+        world.stage(&server, 500, 500).args(["--pass", "files"]).stdin(Stdio::piped()).spawn().unwrap();
     let mut input = stage.stdin.take().unwrap();
     let feeding = thread::spawn(move || {
         for number in 1..=900 {
