@@ -96,8 +96,9 @@ fn text(spec: &Value, key: &str) -> String {
     spec.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
+/// Reads a regular file. Links are not followed: they may lead out of the environment.
 fn read_if_present(path: &Path) -> Result<Option<String>> {
-    if !path.is_file() {
+    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
         return Ok(None);
     }
     let bytes = read_regular(path, MAX_BYTES).with_context(|| format!("cannot read {}", path.display()))?;

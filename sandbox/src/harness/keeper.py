@@ -15,7 +15,7 @@ MAX_REPORT = 1 << 18
 MAX_OUTPUT = 1 << 12
 
 # The processor time of a keeper, in seconds. Parsing, importing packages and deriving states take well below one.
-KEEPER_SECONDS = 20
+KEEPER_SECONDS = 10
 
 
 class Keeper:

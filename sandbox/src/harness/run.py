@@ -14,6 +14,10 @@ import sys
 import types
 
 
+# Loads the codec and its error handlers, so that runs need not.
+"\ud800".encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def begin_run(keeper, code, state, contents, secret):
     """Executes a run, from the fork on. Never returns.
 

@@ -372,3 +372,23 @@ def verify(a, b, c):
     let record = world.probe_one(&["--repeat", "1"]);
     assert_eq!(codes(&record), ["bad_answer", "no_fixtures"], "{record:#}");
 }
+
+#[test]
+fn d2_pipes_links_and_huge_files_are_not_read() {
+    let world = World::new();
+    let pipe = |path: &std::path::Path| {
+        assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let verifier = "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n";
+    world.task("a_pipes", verifier).task("b_huge", verifier).task("c_link", verifier);
+    for name in ["fixtures.json", "export_result.sh", "other.py"] {
+        pipe(&world.task_dir("a_pipes").join(name));
+    }
+    let huge = fs_err::File::create(world.task_dir("b_huge").join("export_result.sh")).unwrap();
+    huge.set_len(1 << 40).unwrap();
+    std::os::unix::fs::symlink("/etc/passwd", world.task_dir("c_link").join("export_result.sh")).unwrap();
+    let ran = world.probe(&["--repeat", "1"]);
+    let records = ran.records();
+    let found: Vec<_> = records.iter().map(codes).collect();
+    assert_eq!(found, [["no_fixtures"], ["unreadable_task"], ["no_fixtures"]], "{}", ran.stderr);
+}

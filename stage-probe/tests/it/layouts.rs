@@ -149,6 +149,22 @@ fn b5_the_path_of_a_python_may_be_relative() {
 }
 
 #[test]
+fn b_a_root_that_may_not_mount_is_treated_like_a_user() {
+    if !is_confined() || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--bounding-set", "-sys_admin", PROGRAM, "--self-test"]);
+    match command.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+        Err(_) => eprintln!("skipped: setpriv is missing"),
+    }
+}
+
+#[test]
 fn a2_a_checkout_outside_the_prefix_is_shown_on_request_only() {
     let world = World::new();
     if !confines(world.command(PROGRAM)) {
