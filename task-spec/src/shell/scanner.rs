@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use memchr::memchr;
 
+use super::grammar::{Block, Expect, Open, Opened, Until, after_separator, unquote};
 use super::{Heredoc, ShellError};
 
 /// How deeply substitutions may be nested. Scripts that people write use three or four levels.
@@ -26,65 +27,6 @@ const PLAIN: [bool; 256] = {
     }
     plain
 };
-
-/// Where a list of commands ends.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Until {
-    /// At the end of the script.
-    End,
-    /// At the `)` that belongs to what was opened at this offset.
-    Paren(usize),
-}
-
-/// A compound command that is open, and the offset of the word that opened it.
-#[derive(Clone, Copy)]
-struct Open {
-    block: Block,
-    start: usize,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Block {
-    If,
-    /// `for`, `while`, `until` or `select`, before its `do`.
-    Loop,
-    /// A loop after its `do`.
-    Body,
-    Case,
-    Brace,
-}
-
-/// What the next word may be.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Expect {
-    /// The first word of a command: reserved words count.
-    Command,
-    /// A further word.
-    Word,
-    /// The variable of `for` or `select`.
-    Variable,
-    /// `in`, `do` or a separator, after the variable of a loop.
-    LoopHead,
-    /// The word that `case` looks at.
-    Subject,
-    /// The `in` of a `case`.
-    In,
-    /// A pattern of a `case`, or its `esac`.
-    Pattern,
-    /// `|` or `)`, after a pattern.
-    PatternEnd,
-    /// The name after `function`.
-    FunctionName,
-}
-
-/// A heredoc whose body begins on the next line.
-#[derive(Clone)]
-struct Opened {
-    delimiter: Vec<u8>,
-    is_quoted: bool,
-    strip_tabs: bool,
-    start: usize,
-}
 
 /// Scans a script once, from its start to its end or to the first error.
 pub(super) struct Scanner<'a> {
@@ -623,61 +565,4 @@ impl<'a> Scanner<'a> {
         let delimiter = String::from_utf8_lossy(&heredoc.delimiter);
         self.error(heredoc.start, &format!("the heredoc is not closed: no line `{delimiter}`"))
     }
-}
-
-impl Opened {
-    /// Whether this line closes it.
-    fn ends_at(&self, mut line: &[u8]) -> bool {
-        while self.strip_tabs
-            && let Some(stripped) = line.strip_prefix(b"\t")
-        {
-            line = stripped;
-        }
-        line == self.delimiter
-    }
-}
-
-impl Block {
-    /// The word that closes it. A loop needs its `do` first.
-    fn end(self) -> Option<&'static [u8]> {
-        match self {
-            Self::If => Some(b"fi"),
-            Self::Loop => None,
-            Self::Body => Some(b"done"),
-            Self::Case => Some(b"esac"),
-            Self::Brace => Some(b"}"),
-        }
-    }
-
-    fn unclosed(self) -> &'static str {
-        match self {
-            Self::If => "the `if` has no `fi`",
-            Self::Loop => "the loop has no `do`",
-            Self::Body => "the loop has no `done`",
-            Self::Case => "the `case` has no `esac`",
-            Self::Brace => "the `{` is not closed",
-        }
-    }
-}
-
-/// What is expected after the end of a line.
-fn after_separator(expect: Expect) -> Expect {
-    match expect {
-        Expect::In | Expect::Pattern | Expect::PatternEnd => expect,
-        _ => Expect::Command,
-    }
-}
-
-/// The delimiter of a heredoc without its quotes.
-fn unquote(word: &[u8]) -> Vec<u8> {
-    let mut unquoted = Vec::with_capacity(word.len());
-    let mut bytes = word.iter();
-    while let Some(&byte) = bytes.next() {
-        match byte {
-            b'\'' | b'"' => {}
-            b'\\' => unquoted.extend(bytes.next()),
-            _ => unquoted.push(byte),
-        }
-    }
-    unquoted
 }
