@@ -15,6 +15,8 @@ pub struct Asked {
     pub model: String,
     /// Headers; their names are in lower case.
     pub headers: Vec<(String, String)>,
+    /// The path and the query.
+    pub path: String,
     /// The text of all parts and messages.
     pub prompt: String,
     /// The length in bytes of the longest prefix that `prompt` shares with an earlier one.

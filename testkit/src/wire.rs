@@ -28,6 +28,7 @@ pub(crate) fn read(incoming: &Incoming) -> Option<Asked> {
         format,
         model,
         headers: incoming.headers.clone(),
+        path: incoming.path.clone(),
         prompt,
         shared_bytes: 0,
         breakpoint,

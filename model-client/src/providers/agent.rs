@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use ureq::Agent;
 use ureq::tls::{RootCerts, TlsConfig};
+use ureq::{Agent, Proxy};
 
 use crate::settings::{CallSettings, Timeouts};
 
 /// Small buffers, as there is a pair for each of hundreds of calls in flight.
 pub(super) const BUFFER: usize = 16 * 1024;
+/// Environment variables with a proxy URL, in ureq's order.
+const PROXY_VARIABLES: [&str; 6] =
+    ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
 /// Files that a process has open beside its connections.
 const OTHER_FILES: u64 = 128;
 
@@ -39,6 +42,14 @@ pub(super) fn agent(settings: &CallSettings) -> Agent {
         .tls_config(TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build())
         .build()
         .new_agent()
+}
+
+/// The environment variable whose value is not a valid proxy URL, where ureq would pass over it and make calls
+/// without a proxy.
+pub(super) fn invalid_proxy(env: &dyn Fn(&str) -> Option<String>) -> Option<&'static str> {
+    let set = |variable: &&str| env(variable).is_some_and(|value| !value.trim().is_empty());
+    let variable = PROXY_VARIABLES.into_iter().find(set)?;
+    Proxy::new(&env(variable)?).is_err().then_some(variable)
 }
 
 /// Raises the soft limit of open files so that this process can have a connection for each worker.

@@ -1,6 +1,6 @@
 //! The body of a request. Its prefix is kept once for all calls.
 
-use std::io::Read;
+use std::io::{self, Read};
 
 use serde_json::{Map, Value};
 
@@ -51,15 +51,35 @@ impl Body {
     }
 
     /// Reads it from its start.
-    pub(super) fn reader(&self) -> impl Read {
-        let [head, prefix, middle, suffix, tail] = self.pieces().map(str::as_bytes);
-        head.chain(prefix).chain(middle).chain(suffix).chain(tail)
+    pub(super) fn reader(&self) -> BodyReader<'_> {
+        BodyReader { pieces: self.pieces().map(str::as_bytes) }
     }
 
     /// The SHA-256 of the body, its sample number and its `recipient`, as 64 hexadecimal digits.
     pub(super) fn fingerprint(&self, recipient: &str, sample: u32) -> String {
         let body = self.pieces().concat();
         fingerprint::sha256_hex(format!("{recipient}\n{body}\n{sample}").as_bytes())
+    }
+}
+
+/// Reads a body, and knows whether all of it was read.
+pub(super) struct BodyReader<'a> {
+    pieces: [&'a [u8]; 5],
+}
+
+impl BodyReader<'_> {
+    /// Whether all of the body was read.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.pieces.iter().all(|piece| piece.is_empty())
+    }
+}
+
+impl Read for BodyReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.pieces.iter_mut().find(|piece| !piece.is_empty()) {
+            Some(piece) => piece.read(buffer),
+            None => Ok(0),
+        }
     }
 }
 

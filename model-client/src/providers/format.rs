@@ -63,10 +63,13 @@ pub(super) fn error_in_stream(provider: &'static str, status: u16, error: &Value
     CallError { charged: true, ..refusal.classify() }
 }
 
-/// `base` followed by `path`, with `version` between them unless `base` ends with it.
+/// `base` followed by `path`, with `version` between them unless `base` ends with a version: `/v1`, `/v1beta`.
 pub(super) fn join(base: &str, version: &str, path: &str) -> String {
     let base = base.trim_end_matches('/');
-    if base.ends_with(version) { format!("{base}{path}") } else { format!("{base}{version}{path}") }
+    let last = base.rsplit('/').next().unwrap_or_default();
+    let is_version =
+        last.strip_prefix('v').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    if is_version { format!("{base}{path}") } else { format!("{base}{version}{path}") }
 }
 
 /// The count at `pointer`; a missing one is zero.

@@ -14,6 +14,7 @@ use super::format::{Draft, Format};
 use super::key::{self, Key};
 use super::refusal::{Refusal, quote};
 use super::sse;
+use super::transport::Failure;
 use crate::facts::ModelFacts;
 use crate::model::{CallError, Fault, Model, Reply};
 use crate::request::Request;
@@ -36,27 +37,36 @@ pub(super) struct HttpModel {
     url: String,
     key: Key,
     facts: ModelFacts,
+    /// Why no call can be made, where that is known beforehand.
+    blocked: Option<CallError>,
     /// `None` after an abort.
     agent: Mutex<Option<Agent>>,
     timeouts: Timeouts,
 }
 
 impl HttpModel {
+    /// The model of this name, below the base URL. Where there is an error in place of a key, every call fails
+    /// with it.
     pub(super) fn new(
         format: Box<dyn Format>,
         model: &str,
         base: &str,
-        key: Key,
+        key: Result<Key, CallError>,
         facts: ModelFacts,
         settings: &CallSettings,
     ) -> Self {
         allow_connections(settings.workers);
+        let (key, blocked) = match key {
+            Ok(key) => (key, None),
+            Err(error) => (Key::NotNeeded, Some(error)),
+        };
         Self {
             url: format.url(base, model),
             model: model.to_owned(),
             format,
             key,
             facts,
+            blocked,
             agent: Mutex::new(Some(agent(settings))),
             timeouts: settings.timeouts,
         }
@@ -79,10 +89,11 @@ impl HttpModel {
                 call = call.header(name, value);
             }
             Key::NotNeeded => {}
-            Key::Missing(variable) => return Err(no_key(&self.model, variable)),
         }
         let call = call.header(header::CONTENT_LENGTH, body.len());
-        call.send(SendBody::from_reader(&mut body.reader())).map_err(|error| self.broken(&error))
+        let mut reader = body.reader();
+        let response = call.send(SendBody::from_reader(&mut reader));
+        response.map_err(|error| self.no_response(&error, reader.is_at_end()))
     }
 
     /// The error that a response other than 200 means.
@@ -199,25 +210,15 @@ impl HttpModel {
     }
 
     /// The error of a call without a response.
-    fn broken(&self, error: &ureq::Error) -> CallError {
-        use ureq::Error as E;
-        let provider = self.format.provider();
-        let (fault, code, charged) = match error {
-            E::HostNotFound | E::ConnectionFailed | E::Timeout(Timeout::Connect | Timeout::Resolve) => {
-                (Fault::Unreachable, "unreachable", false)
-            }
-            E::Io(error) if is_refused(error) => (Fault::Unreachable, "unreachable", false),
-            E::Tls(_) | E::Rustls(_) | E::ConnectProxyFailed(_) => (Fault::Unreachable, "unreachable", false),
-            E::Timeout(_) => (Fault::Slow, "cut_off", true),
-            E::BadUri(_) | E::InvalidProxyUrl | E::Http(_) => (Fault::Permanent, "bad_address", false),
-            _ => (Fault::Transient, "cut_off", true),
-        };
-        let what = match error {
-            E::Timeout(timeout) => self.too_slow(*timeout),
+    fn no_response(&self, error: &ureq::Error, is_sent: bool) -> CallError {
+        let Failure { fault, code, hint, charged } = Failure::of(error, is_sent);
+        let cause = match error {
+            ureq::Error::Timeout(timeout) => self.too_slow(*timeout),
             error => error.to_string(),
         };
-        let message = format!("cannot ask {provider} at {}: {what}", host(&self.url));
-        CallError { charged, ..CallError::new(fault, code, message) }
+        let message = format!("cannot ask {} at {}: {cause}", self.format.provider(), host(&self.url));
+        let hint = hint.map(str::to_owned);
+        CallError { hint, charged, ..CallError::new(fault, code, message) }
     }
 
     fn too_slow(&self, timeout: Timeout) -> String {
@@ -248,6 +249,9 @@ impl Model for HttpModel {
     fn ask(&self, request: &Request, started: &mut dyn FnMut()) -> Result<Reply, CallError> {
         let start = Instant::now();
         let agent = self.agent.lock().ok().and_then(|agent| agent.clone());
+        if let Some(error) = &self.blocked {
+            return Err(error.clone());
+        }
         let agent = agent.ok_or_else(|| CallError::new(Fault::NonRetryable, "aborted", "aborted"))?;
         let result = self.send(&agent, &self.body(request)).and_then(|response| {
             if response.status() == 200 { self.read(response, started) } else { Err(self.refused(response)) }
@@ -291,25 +295,8 @@ fn content_type(response: &Response<ResponseBody>) -> Kind {
     }
 }
 
-fn is_refused(error: &io::Error) -> bool {
-    use io::ErrorKind as K;
-    matches!(
-        error.kind(),
-        K::ConnectionRefused
-            | K::HostUnreachable
-            | K::NetworkUnreachable
-            | K::AddrNotAvailable
-            | K::NotConnected
-    )
-}
-
 fn bad_key() -> CallError {
     CallError::new(Fault::Permanent, "bad_key", "the key contains invalid characters")
-}
-
-fn no_key(model: &str, variable: &str) -> CallError {
-    CallError::new(Fault::Permanent, "no_key", format!("no key for {model}"))
-        .with_hint(format!("set {variable}"))
 }
 
 /// The host of a URL, without credentials.

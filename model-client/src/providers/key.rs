@@ -9,8 +9,6 @@ pub(super) const MIN_LENGTH_IN_ANSWER: usize = 12;
 pub(super) enum Key {
     Given(String),
     NotNeeded,
-    /// The environment variable that should hold it is not set.
-    Missing(&'static str),
 }
 
 impl Key {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::facts::ModelFacts;
-use crate::model::Model;
+use crate::model::{CallError, Fault, Model};
 use crate::settings::CallSettings;
 
 mod agent;
@@ -22,9 +22,11 @@ mod refusal;
 mod replay;
 mod retry_after;
 mod sse;
+mod transport;
 
 pub use models::{ModelTable, TableError};
 
+use agent::invalid_proxy;
 use anthropic::Anthropic;
 use format::Format;
 use gemini::Gemini;
@@ -81,11 +83,12 @@ pub fn from_name(
     }
     let access = provider.access();
     let base = non_blank(env(access.base));
-    let key = match non_blank(env(access.key)) {
-        Some(key) => Key::new(&key),
+    let key = match (non_blank(env(access.key)), invalid_proxy(env)) {
+        (_, Some(variable)) => Err(bad_proxy(variable)),
+        (Some(key), None) => Ok(Key::new(&key)),
         // Self-hosted servers rarely require a key.
-        None if provider == Provider::OpenAi && base.is_some() => Key::NotNeeded,
-        None => Key::Missing(access.key),
+        (None, None) if provider == Provider::OpenAi && base.is_some() => Ok(Key::NotNeeded),
+        (None, None) => Err(no_key(model, access.key)),
     };
     let base = base.unwrap_or_else(|| access.default_base.to_owned());
     Ok(Arc::new(HttpModel::new(provider.format(), model, base.trim(), key, facts, settings)))
@@ -115,6 +118,16 @@ fn select(name: &str) -> Option<(Provider, &str)> {
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte)
+}
+
+fn no_key(model: &str, variable: &str) -> CallError {
+    CallError::new(Fault::Permanent, "no_key", format!("no key for {model}"))
+        .with_hint(format!("set {variable}"))
+}
+
+fn bad_proxy(variable: &str) -> CallError {
+    CallError::new(Fault::Permanent, "bad_proxy", format!("{variable} is not a valid proxy URL"))
+        .with_hint("set it to http://HOST:PORT or socks5://HOST:PORT")
 }
 
 fn non_blank(value: Option<String>) -> Option<String> {

@@ -6,6 +6,7 @@ mod limits;
 mod process;
 mod replay;
 mod seen;
+mod transport;
 mod wire;
 
 use std::path::{Path, PathBuf};
@@ -99,9 +100,10 @@ impl Fixture {
 
 /// The model of this name, at this server.
 fn model_at(url: &str, name: &str, settings: &CallSettings) -> Arc<dyn Model> {
-    let env = |variable: &str| {
-        let value = if variable.ends_with("_API_KEY") { CANARY } else { url };
-        Some(value.to_owned())
+    let env = |variable: &str| match variable {
+        _ if variable.ends_with("_API_KEY") => Some(CANARY.to_owned()),
+        _ if variable.ends_with("_BASE_URL") => Some(url.to_owned()),
+        _ => std::env::var(variable).ok(),
     };
     model_client::from_name(name, &ModelTable::built_in().unwrap(), settings, &env).unwrap()
 }
