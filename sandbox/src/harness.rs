@@ -21,6 +21,9 @@ pub(crate) const HARNESS: &str = concat!(
 /// The folder of environments, in the root of a sandbox. Its path is one that exists in production, too.
 pub(crate) const BENCH: &str = "/workspace/benchmarks/cua_world/environments";
 
+/// The descriptor of a run's report. Programs seldom use one as high.
+pub(crate) const REPORT: i32 = 250;
+
 /// Where the sandbox's files below /tmp appear while a run has its own /tmp: a Python may be there.
 pub(crate) const OUTER_TMP: &str = "/run/tmp";
 
@@ -54,6 +57,7 @@ struct Config<'a> {
     tmp: String,
     /// Where the files are that this folder held before.
     outer_tmp: &'static str,
+    report: i32,
     /// Additional folders to import from.
     extra_path: &'a [PathBuf],
     /// The system-call filter, as the kernel takes it, in hexadecimal digits.
@@ -75,6 +79,7 @@ pub(crate) fn argument(
         bench,
         tmp,
         outer_tmp: OUTER_TMP,
+        report: REPORT,
         extra_path: &interpreter.extra_path,
         seccomp: seccomp::program()?,
         limits: LIMITS,

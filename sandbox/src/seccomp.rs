@@ -18,6 +18,7 @@ use seccompiler::{
 };
 
 use crate::error::{Action, SandboxError};
+use crate::harness::REPORT;
 
 /// The filter as an array of `struct sock_filter`, in hexadecimal digits.
 pub(crate) fn program() -> Result<String, SandboxError> {
@@ -58,6 +59,13 @@ fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
     let no_new_limit =
         SeccompCondition::new(2, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, 0).map_err(Error::Backend)?;
     rules.insert(libc::SYS_prlimit64, vec![SeccompRule::new(vec![no_new_limit]).map_err(Error::Backend)?]);
+    // The pipe of the report can be neither closed nor replaced, so that its token cannot be intercepted.
+    let report = u64::from(REPORT.unsigned_abs());
+    rules.insert(libc::SYS_close, vec![only(0, SeccompCmpOp::Ne, report)?]);
+    rules.insert(libc::SYS_close_range, vec![only(0, SeccompCmpOp::Gt, report)?]);
+    rules.insert(libc::SYS_dup3, vec![only(1, SeccompCmpOp::Ne, report)?]);
+    #[cfg(target_arch = "x86_64")]
+    rules.insert(libc::SYS_dup2, vec![only(1, SeccompCmpOp::Ne, report)?]);
     // Leases and notifications would affect other users of a file.
     let fcntl = FCNTL.map(|command| only(1, SeccompCmpOp::Eq, u64::from(command.unsigned_abs())));
     rules.insert(libc::SYS_fcntl, fcntl.into_iter().collect::<Result<_, _>>()?);
@@ -96,11 +104,8 @@ const FCNTL: [i32; 11] = [
 const ALLOWED: &[i64] = &[
     // Files.
     libc::SYS_chdir,
-    libc::SYS_close,
-    libc::SYS_close_range,
     libc::SYS_copy_file_range,
     libc::SYS_dup,
-    libc::SYS_dup3,
     libc::SYS_faccessat,
     libc::SYS_faccessat2,
     libc::SYS_fadvise64,
@@ -252,7 +257,6 @@ const ALLOWED_HERE: &[i64] = &[
     libc::SYS_chmod,
     libc::SYS_chown,
     libc::SYS_creat,
-    libc::SYS_dup2,
     libc::SYS_epoll_create,
     libc::SYS_epoll_wait,
     libc::SYS_eventfd,

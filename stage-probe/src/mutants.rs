@@ -21,7 +21,7 @@ const MAX_FIELDS: usize = 20_000;
 const MAX_BYTES: usize = 64 << 20;
 
 /// One field made wrong.
-struct Mutation<'a> {
+struct Change<'a> {
     /// The path of the file.
     path: &'a str,
     /// The content of the file.
@@ -37,11 +37,10 @@ struct Mutation<'a> {
 /// Up to `most` mutants of a golden state, spread evenly over its fields.
 pub(crate) fn of(golden: &Fixture, most: usize) -> Vec<KnownState> {
     let results: Vec<(&str, Value)> = json_files(golden).collect();
-    let mutations: Vec<Mutation> =
-        results.iter().flat_map(|(path, result)| mutations_of(path, result)).collect();
+    let changes: Vec<Change> = results.iter().flat_map(|(path, result)| changes_of(path, result)).collect();
     let most = most.min(MAX_BYTES / size_of(golden).max(1)).max(1);
-    let step = mutations.len().div_ceil(most).max(1);
-    mutations.iter().step_by(step).filter_map(|mutation| mutation.apply(golden)).collect()
+    let step = changes.len().div_ceil(most).max(1);
+    changes.iter().step_by(step).filter_map(|change| change.apply(golden)).collect()
 }
 
 /// The files of a state that hold JSON, whether it is given as JSON or as text.
@@ -63,7 +62,7 @@ fn size_of(fixture: &Fixture) -> usize {
     files.chain(bytes).sum()
 }
 
-impl Mutation<'_> {
+impl Change<'_> {
     fn apply(&self, golden: &Fixture) -> Option<KnownState> {
         let mut result = self.result.clone();
         match &self.wrong {
@@ -77,17 +76,17 @@ impl Mutation<'_> {
     }
 }
 
-fn mutations_of<'a>(path: &'a str, result: &'a Value) -> Vec<Mutation<'a>> {
+fn changes_of<'a>(path: &'a str, result: &'a Value) -> Vec<Change<'a>> {
     let mut fields = Vec::new();
     collect_fields(result, "", &mut fields);
-    let mut mutations = Vec::new();
+    let mut changes = Vec::new();
     for (pointer, value) in fields {
         for (how, wrong) in wrong_values(value) {
-            mutations.push(Mutation { path, result, pointer: pointer.clone(), how, wrong: Some(wrong) });
+            changes.push(Change { path, result, pointer: pointer.clone(), how, wrong: Some(wrong) });
         }
-        mutations.push(Mutation { path, result, pointer, how: "dropped", wrong: None });
+        changes.push(Change { path, result, pointer, how: "dropped", wrong: None });
     }
-    mutations
+    changes
 }
 
 /// Collects all fields without inner fields, with their JSON pointers. Of a list, only the first item counts.

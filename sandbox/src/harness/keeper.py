@@ -90,7 +90,7 @@ class Keeper:
             call("unshare", CLONE_NEWPID)
         pid = os.fork()
         if pid == 0:
-            os.dup2(report_end, 3)
+            os.dup2(report_end, self.server.report, inheritable=False)
             os.dup2(output_end, 1)
             os.dup2(output_end, 2)
             begin_run(self, code, state, contents, secret)

@@ -26,7 +26,8 @@ def begin_run(keeper, code, state, contents, secret):
     writes it, although both are in the same process: see `introspection_hook`.
     """
     try:
-        os.closerange(4, 1 << 16)
+        os.closerange(3, keeper.server.report)
+        os.closerange(keeper.server.report + 1, 1 << 16)
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)
         os.close(null)
@@ -43,7 +44,7 @@ def begin_run(keeper, code, state, contents, secret):
         attempt = make_attempt(code, keeper)
         # These steps are C code: the caller of `attempt`, which also passes its answer on, has no Python frame.
         steps = map(answers.put, map(attempt, [arguments]))
-        describe, finish = make_reporter()
+        describe, finish = make_reporter(keeper.server.report)
         sys.addaudithook(globals().pop("make_introspection_hook")(keeper.server))
         _thread.start_new_thread(collections.deque(maxlen=0).extend, (steps,))
         del keeper, code, state, contents, arguments, attempt, steps
@@ -162,7 +163,7 @@ def describe_exception(error, phase, verifier):
     }
 
 
-def make_reporter():
+def make_reporter(pipe):
     """Returns the two functions that report, new for each run. They use nothing that the program could
     replace: built-in functions are bound here, before it starts, and no method of the answer is called except
     Python's own. The report holds plain data only, as it would after a copy into exact built-in types."""
@@ -171,9 +172,8 @@ def make_reporter():
     dicts = (dict, collections.OrderedDict, collections.defaultdict)
     items, integer, real, name_of = dict.items, int.__repr__, float.__repr__, type.__dict__["__name__"].__get__
     plus, slice_, join, encode, decode = float.__pos__, str.__getitem__, str.join, str.encode, bytes.decode
-    write, leave, cut, fstat = os.write, os._exit, slice(None, 4000), os.fstat
+    write, leave, cut = os.write, os._exit, slice(None, 4000)
     gc_off, no_switch = gc.disable, sys.setswitchinterval
-    pipe = fstat(3).st_ino
 
     def text(value):
         # Pairs of surrogates become characters, single ones are replaced: they are not valid in JSON.
@@ -216,9 +216,7 @@ def make_reporter():
         return '{"not_a_dict": ' + scalar(what) + "}"
 
     def finish(token, report):
-        # Another file in the place of the pipe would receive the token.
-        if fstat(3).st_ino == pipe:
-            write(3, token + encode(report))
-            leave(0)
+        write(pipe, token + encode(report))
+        leave(0)
 
     return describe, finish

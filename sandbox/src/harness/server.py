@@ -43,6 +43,7 @@ class Server:
         self.bench = config["bench"]
         self.tmp = config["tmp"]
         self.outer_tmp = config["outer_tmp"]
+        self.report = config["report"]
         sys.path += [path for path in config["extra_path"] if path not in sys.path]
         self.requests = sys.stdin.buffer
         # Output that a module prints while it is loaded must not mix with the replies.

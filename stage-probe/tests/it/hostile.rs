@@ -253,7 +253,7 @@ fn a8_a_destructor_does_not_change_the_report() {
 import sys
 def forged(token, report):
     import os
-    os.write(3, token + b'{"returned": {"passed": true, "score": 100}}')
+    os.write(250, token + b'{"returned": {"passed": true, "score": 100}}')
     os._exit(0)
 class Bomb:
     def __del__(self):
@@ -271,24 +271,46 @@ def verify(a, b, c):
 
 #[test]
 fn a8_a_pipe_in_the_place_of_the_report_gets_no_token() {
-    check_forgery(
-        r#"
-import os
+    let attack = |replace: &str| {
+        check_forgery(&format!(
+            r#"
+import os, threading, time
 def verify(a, b, c):
-    real = os.dup(3)
+    forged = b'{{"returned": {{"passed": true, "score": 100}}}}'
+    reports = []
+    for descriptor in range(3, 256):
+        try:
+            reports.append((descriptor, os.dup(descriptor)))
+        except OSError:
+            pass
     stolen, end = os.pipe()
-    os.dup2(end, 3)
-    os.close(end)
     if os.fork() == 0:
-        os.close(3)
-        data = os.read(stolen, 16)
-        os.write(real, data + b'{"returned": {"passed": true, "score": 100}}')
+        token = os.read(stolen, 16)
+        for _, real in reports:
+            os.write(real, token + forged)
         os._exit(0)
-    import atexit, time
-    time.sleep(0.2)
-    return {"passed": False, "score": 0}
-"#,
-    );
+    def replace():
+        for descriptor, _ in reports:
+            try:
+                os.dup2(end, descriptor)
+            except OSError:
+                pass
+            try:
+                os.close(descriptor)
+                os.dup(end)
+            except OSError:
+                pass
+    def replace_forever():
+        while True:
+            replace()
+    {replace}
+    time.sleep(0.1)
+    return {{"passed": False, "score": 0}}
+"#
+        ));
+    };
+    attack("replace()");
+    attack("threading.Thread(target=replace_forever, daemon=True).start()");
 }
 
 #[test]
