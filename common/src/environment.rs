@@ -1,36 +1,93 @@
-//! Environments: where they are, and what is in them.
+//! The workspace, its environments and the names of tasks.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{self, Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
+use thiserror::Error;
 
 /// Where gym-anything's benchmark keeps its environments, below the workspace.
 const ENVIRONMENTS: &str = "benchmarks/cua_world/environments";
 
-/// Names of an environment's spec, the preferred one first. gym-anything, `verification/specs.py`.
+/// File names of an environment's spec, the preferred one first. gym-anything, `verification/specs.py`.
 pub const ENV_SPECS: [&str; 3] = ["env.yaml", "env.yml", "env.json"];
 
-/// Names of a task's spec, the preferred one first.
+/// File names of a task's spec, the preferred one first.
 pub const TASK_SPECS: [&str; 3] = ["task.yaml", "task.yml", "task.json"];
 
-/// The folder that environments are looked up in, and that paths in records are relative to.
+/// Why a workspace or an environment cannot be used.
+#[derive(Debug, Error)]
+pub enum EnvironmentError {
+    /// The requested workspace is not a folder.
+    #[error("workspace {} is not a directory", .0.display())]
+    NoWorkspace(PathBuf),
+    /// The working directory cannot be found.
+    #[error("cannot find the working directory")]
+    WorkingDir(#[source] io::Error),
+    /// There is no such folder.
+    #[error("no environment {name}: looked for the folders {}", list(looked_for))]
+    NotFound {
+        /// The name or path that was asked for.
+        name: String,
+        /// The folders that it may mean.
+        looked_for: Vec<PathBuf>,
+    },
+    /// The folder holds no spec of an environment.
+    #[error("{} is not an environment: it has none of {}", .0.display(), ENV_SPECS.join(", "))]
+    NoSpec(PathBuf),
+    /// The absolute path of the folder cannot be found.
+    #[error("cannot find the environment {}", root.display())]
+    Unreachable {
+        /// The folder.
+        root: PathBuf,
+        /// Why it cannot be found.
+        source: io::Error,
+    },
+    /// Records need a name in UTF-8.
+    #[error("the folder {} has no name in UTF-8", .0.display())]
+    NoName(PathBuf),
+}
+
+impl EnvironmentError {
+    /// What to do next, where the message does not say it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::NotFound { .. } => {
+                Some(format!("give --env-dir a path, or --workspace the folder that holds {ENVIRONMENTS}"))
+            }
+            Self::NoWorkspace(_)
+            | Self::WorkingDir(_)
+            | Self::NoSpec(_)
+            | Self::Unreachable { .. }
+            | Self::NoName(_) => None,
+        }
+    }
+}
+
+fn list(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| path.display().to_string()).collect();
+    paths.join(", ")
+}
+
+/// The folder in which environments are looked up. Paths in records are relative to it.
 #[derive(Clone, Debug)]
 pub struct Workspace {
     root: PathBuf,
 }
 
 impl Workspace {
-    /// The workspace that was asked for, else the nearest ancestor of the working directory that holds
+    /// The requested workspace, else the nearest ancestor of the working directory that holds
     /// `benchmarks/cua_world`, else the working directory.
-    pub fn find(asked: Option<&Path>) -> Result<Self> {
-        if let Some(asked) = asked {
-            ensure!(asked.is_dir(), "workspace {} is not a directory", asked.display());
-            return Ok(Self { root: path::absolute(asked)? });
+    pub fn find(requested: Option<&Path>) -> Result<Self, EnvironmentError> {
+        if let Some(requested) = requested {
+            if !requested.is_dir() {
+                return Err(EnvironmentError::NoWorkspace(requested.to_owned()));
+            }
+            return Ok(Self { root: path::absolute(requested).map_err(EnvironmentError::WorkingDir)? });
         }
-        let here = std::env::current_dir().context("cannot find the working directory")?;
+        let here = std::env::current_dir().map_err(EnvironmentError::WorkingDir)?;
         let root = here.ancestors().find(|dir| dir.join("benchmarks/cua_world").is_dir()).unwrap_or(&here);
         Ok(Self { root: root.to_owned() })
     }
@@ -42,9 +99,9 @@ impl Workspace {
 
     /// The environment that `env_dir` means: a path, a name in gym-anything's benchmark, or a name below
     /// the workspace.
-    pub fn environment(&self, env_dir: &str) -> Result<Environment> {
+    pub fn environment(&self, env_dir: &str) -> Result<Environment, EnvironmentError> {
         let candidates =
-            [PathBuf::from(env_dir), self.root.join(ENVIRONMENTS).join(env_dir), self.root.join(env_dir)];
+            vec![PathBuf::from(env_dir), self.root.join(ENVIRONMENTS).join(env_dir), self.root.join(env_dir)];
         let mut without_spec = None;
         for candidate in candidates.iter().filter(|candidate| candidate.is_dir()) {
             match Environment::open(candidate) {
@@ -52,18 +109,12 @@ impl Workspace {
                 Err(error) => without_spec = without_spec.or(Some(error)),
             }
         }
-        if let Some(error) = without_spec {
-            return Err(error);
-        }
-        let [as_path, in_benchmark, in_workspace] = candidates.map(|path| path.display().to_string());
-        bail!(
-            "no environment {env_dir}: looked for the folders {as_path}, {in_benchmark} and {in_workspace}; \
-             give --env-dir a path, or --workspace the folder that holds {ENVIRONMENTS}"
-        )
+        let not_found = EnvironmentError::NotFound { name: env_dir.to_owned(), looked_for: candidates };
+        Err(without_spec.unwrap_or(not_found))
     }
 
-    /// `path` as records name it: relative to the workspace where it lies below it, absolute elsewhere. So
-    /// the same work in another place gives the same records.
+    /// `path` as records name it: relative to the workspace if it is below it, absolute otherwise. The same
+    /// work in another workspace gives the same records.
     pub fn relative(&self, path: &Path) -> String {
         let absolute = path::absolute(path).unwrap_or_else(|_| path.to_owned());
         absolute.strip_prefix(&self.root).unwrap_or(&absolute).to_string_lossy().into_owned()
@@ -74,7 +125,7 @@ impl Workspace {
         self.root.join(path)
     }
 
-    /// Where the runs on an environment keep their manifests, unless another place is asked for.
+    /// The default run directory of an environment.
     pub fn run_dir(&self, env: &str) -> PathBuf {
         self.root.join("task_generation_runs").join(env)
     }
@@ -83,33 +134,34 @@ impl Workspace {
 /// A gym-anything environment: a folder with a spec, and with tasks below `tasks/`.
 #[derive(Clone, Debug)]
 pub struct Environment {
-    /// The name of its folder, which records call it by.
+    /// The name of its folder, as in records.
     pub name: String,
     /// Its folder, as an absolute path.
     pub root: PathBuf,
-    /// Its spec: the first of [`ENV_SPECS`] that is there.
+    /// Its spec: the first of [`ENV_SPECS`] that exists.
     pub spec: PathBuf,
 }
 
 impl Environment {
     /// The environment in the folder `root`.
-    pub fn open(root: &Path) -> Result<Self> {
-        let Some(spec) = ENV_SPECS.iter().map(|name| root.join(name)).find(|spec| spec.exists()) else {
-            bail!("{} is no environment: it holds none of {}", root.display(), ENV_SPECS.join(", "));
+    pub fn open(root: &Path) -> Result<Self, EnvironmentError> {
+        let Some(spec) = ENV_SPECS.iter().find(|spec| root.join(spec).exists()) else {
+            return Err(EnvironmentError::NoSpec(root.to_owned()));
         };
-        let root = match root.file_name() {
+        let absolute = match root.file_name() {
             Some(_) => path::absolute(root),
-            // `.` and `..` have no name of their own.
+            // `.` and `..` are not the names of folders.
             None => fs::canonicalize(root),
-        }
-        .with_context(|| format!("cannot find the environment {}", root.display()))?;
-        let name = root.file_name().with_context(|| format!("{} has no name", root.display()))?;
-        let Some(name) = name.to_str() else { bail!("the name of {} is not UTF-8", root.display()) };
-        let spec = root.join(spec.file_name().unwrap_or_default());
-        Ok(Self { name: name.to_owned(), root: root.clone(), spec })
+        };
+        let absolute =
+            absolute.map_err(|source| EnvironmentError::Unreachable { root: root.to_owned(), source })?;
+        let Some(name) = absolute.file_name().and_then(OsStr::to_str) else {
+            return Err(EnvironmentError::NoName(absolute));
+        };
+        Ok(Self { name: name.to_owned(), spec: absolute.join(spec), root: absolute })
     }
 
-    /// The folder that holds the tasks. It may not be there yet.
+    /// The folder that holds the tasks. It may not exist yet.
     pub fn tasks_dir(&self) -> PathBuf {
         self.root.join("tasks")
     }
@@ -119,7 +171,7 @@ impl Environment {
         self.tasks_dir().join(task)
     }
 
-    /// Names of all tasks that have a spec, sorted. Folders that start with a dot are none.
+    /// Names of all tasks that have a spec, sorted. Folders whose name starts with a dot are skipped.
     pub fn task_names(&self) -> io::Result<Vec<String>> {
         let tasks = self.tasks_dir();
         if !tasks.exists() {
@@ -137,13 +189,13 @@ impl Environment {
     }
 }
 
-/// The spec of the task in the folder `dir`: the first of [`TASK_SPECS`] that is there.
+/// The spec of the task in the folder `dir`: the first of [`TASK_SPECS`] that exists.
 pub fn task_spec(dir: &Path) -> Option<PathBuf> {
     TASK_SPECS.iter().map(|name| dir.join(name)).find(|spec| spec.is_file())
 }
 
-/// The bare name of a task: 1 to 80 of `a`-`z`, `0`-`9` and `_`. A name of this form is safe as the name of
-/// a folder, in a shell and in a URL.
+/// The bare name of a task: 1 to 80 of `a`-`z`, `0`-`9` and `_`. Such a name is safe as a folder's name, in a
+/// shell and in a URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskName(String);
 
@@ -158,8 +210,8 @@ impl TaskName {
         fits.then(|| Self(name.to_owned()))
     }
 
-    /// The nearest task name to any text: a title, an id such as `Create-Course@1`. Nothing where no letter
-    /// or digit is left.
+    /// The task name closest to a text such as a title, or an id such as `Create-Course@1`. None if the text has
+    /// no ASCII letter or digit.
     pub fn from_text(text: &str) -> Option<Self> {
         let bare = text.split('@').next().unwrap_or_default();
         let mut name = String::new();

@@ -75,10 +75,7 @@ impl Ordered {
         work: impl Fn(T) -> R + Sync,
         mut emit: impl FnMut(R) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.run(items, work, 1, |ready| {
-            ready.into_iter().try_for_each(&mut emit)?;
-            Ok(None)
-        })
+        self.run(items, work, 1, |ready| ready.into_iter().try_for_each(&mut emit))
     }
 
     /// Emits all results that are there at a time, for consumers whose cost is per batch.
@@ -86,23 +83,9 @@ impl Ordered {
         &self,
         items: impl Iterator<Item = io::Result<T>> + Send + 'static,
         work: impl Fn(T) -> R + Sync,
-        mut emit: impl FnMut(Vec<R>) -> Result<(), E>,
+        emit: impl FnMut(Vec<R>) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.run(items, work, usize::MAX, |ready| emit(ready).map(|()| None))
-    }
-
-    /// Emits one result at a time. When `emit` returns an item, that is worked on in the place of the one
-    /// whose result it got; later results wait for it.
-    pub fn each_or_again<T: Send + 'static, R: Send, E: From<OrderedError>>(
-        &self,
-        items: impl Iterator<Item = io::Result<T>> + Send + 'static,
-        work: impl Fn(T) -> R + Sync,
-        mut emit: impl FnMut(R) -> Result<Option<T>, E>,
-    ) -> Result<(), E> {
-        self.run(items, work, 1, |ready| match ready.into_iter().next() {
-            Some(result) => emit(result),
-            None => Ok(None),
-        })
+        self.run(items, work, usize::MAX, emit)
     }
 
     /// `emit` gets between one and `limit` results.
@@ -111,7 +94,7 @@ impl Ordered {
         items: impl Iterator<Item = io::Result<T>> + Send + 'static,
         work: impl Fn(T) -> R + Sync,
         limit: usize,
-        emit: impl FnMut(Vec<R>) -> Result<Option<T>, E>,
+        emit: impl FnMut(Vec<R>) -> Result<(), E>,
     ) -> Result<(), E> {
         let window = match self.workers {
             Workers::Rayon => rayon::current_num_threads(),
@@ -159,7 +142,7 @@ fn read<T: Send + 'static>(
 fn on_rayon<'scope, T: Send + 'scope, R: Send, E: From<OrderedError>>(
     dispatcher: Dispatcher<'_, T, R>,
     worker: &'scope Worker<'_, impl Fn(T) -> R + Sync, R>,
-    emit: impl FnMut(Vec<R>) -> Result<Option<T>, E>,
+    emit: impl FnMut(Vec<R>) -> Result<(), E>,
 ) -> Result<(), E> {
     let dispatch = |scope: &rayon::Scope<'scope>| {
         dispatcher.run(|number, item| scope.spawn(move |_| worker.run(number, item)), emit)
@@ -179,7 +162,7 @@ fn on_threads<T: Send, R: Send, E: From<OrderedError>>(
     threads: usize,
     dispatcher: Dispatcher<'_, T, R>,
     worker: &Worker<'_, impl Fn(T) -> R + Sync, R>,
-    emit: impl FnMut(Vec<R>) -> Result<Option<T>, E>,
+    emit: impl FnMut(Vec<R>) -> Result<(), E>,
 ) -> Result<(), E> {
     let (start, starting) = unbounded();
     thread::scope(move |scope| {
@@ -246,7 +229,7 @@ impl<T, R> Dispatcher<'_, T, R> {
     fn run<E: From<OrderedError>>(
         mut self,
         start: impl Fn(usize, T),
-        mut emit: impl FnMut(Vec<R>) -> Result<Option<T>, E>,
+        mut emit: impl FnMut(Vec<R>) -> Result<(), E>,
     ) -> Result<(), E> {
         loop {
             self.collect();
@@ -254,10 +237,7 @@ impl<T, R> Dispatcher<'_, T, R> {
             // The workers are kept busy while results are emitted.
             self.start_arrived(&start);
             if !ready.is_empty() {
-                if let Some(again) = emit(ready)? {
-                    self.emitted -= 1;
-                    start(self.emitted, again);
-                }
+                emit(ready)?;
             } else if self.is_open || self.emitted < self.started {
                 self.wait();
             } else {
@@ -391,24 +371,6 @@ mod tests {
                 .unwrap();
             assert!(batches.iter().all(|batch| !batch.is_empty()));
             assert_eq!(batches.concat(), (0..1000).collect::<Vec<_>>());
-        }
-    }
-
-    #[test]
-    fn an_item_that_is_handed_back_is_worked_on_in_its_place() {
-        for ordered in ALL {
-            let mut seen = Vec::new();
-            ordered()
-                .each_or_again(
-                    (0..10).map(Ok),
-                    |n| n,
-                    |n| -> Result<_> {
-                        seen.push(n);
-                        Ok((n == 3).then_some(33))
-                    },
-                )
-                .unwrap();
-            assert_eq!(seen, [0, 1, 2, 3, 33, 4, 5, 6, 7, 8, 9]);
         }
     }
 

@@ -1,15 +1,14 @@
-//! Publishing files and folders: complete or absent, whatever interrupts.
+//! Publishes files and folders atomically: each is complete or absent, also after a crash, a full disk or `kill -9`.
 //!
-//! What is published is built out of sight, synced, and renamed into place. Whoever looks sees the old
-//! state or the new one, never something in between; so does whoever looks after a crash, a full disk or
-//! a `kill -9`.
+//! Content is written to a temporary place, synced, and renamed to its final name. Readers see the old state or the
+//! new one, never a mixture.
 //!
-//! Folders are built in a [`Workshop`], in `.unfinished` below the folder they go to: on the same file system,
-//! so that a rename is all that is left to do, and deeper than what is published, so that a reader who looks
-//! for `*/task.json` does not come upon them, even one who looks into hidden folders. A workshop is locked as
-//! long as it is used; one that is not was abandoned, and [`remove_unfinished`] takes it away.
+//! Folders are built in a [`Workshop`], in `.unfinished` below their final parent folder. That is on the same file
+//! system, so that a rename publishes them, and one level deeper than published folders, so that a search for
+//! `*/task.json` does not find them, even one that enters hidden folders. A workshop is locked while it is in use.
+//! One without a lock is abandoned, and [`remove_unfinished`] removes it.
 //!
-//! The disk is waited for once for as many folders as there are, not for each file: [`publish`] takes a batch.
+//! [`publish`] takes a batch: syncing many folders takes as long as syncing one file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
@@ -24,66 +23,105 @@ use fs_err as fs;
 use fs_err::os::unix::fs::OpenOptionsExt as _;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use serde::Serialize;
 use tempfile::TempDir;
+use thiserror::Error;
 
 /// The folder in which folders are built, below the one they are published to.
-pub const UNFINISHED: &str = ".unfinished";
+const UNFINISHED: &str = ".unfinished";
+
+/// Why a file or a folder could not be published.
+#[derive(Debug, Error)]
+pub enum PublishError {
+    /// A step failed.
+    #[error("failed to {step} {}", path.display())]
+    Step {
+        /// The step, in words.
+        step: &'static str,
+        /// The file or folder of the step.
+        path: PathBuf,
+        /// The error of the system.
+        source: io::Error,
+    },
+    /// Only a folder can be replaced by a folder.
+    #[error("cannot replace {}: it is not a folder", .0.display())]
+    NotAFolder(PathBuf),
+    /// A file or folder could not be read or written; the error names it.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl PublishError {
+    /// What to do next, where the message does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotAFolder(_) => Some("move it away; symbolic links are not followed"),
+            Self::Step { .. } | Self::Io(_) => None,
+        }
+    }
+}
 
 /// A file of a folder that is to be published.
 #[derive(Clone, Copy, Debug)]
 pub struct NewFile<'a> {
-    /// Its name below the folder, with `/` between its parts. The caller has checked that it stays there.
+    /// Its name below the folder, with `/` between its parts. The caller has checked that it stays below it.
     pub name: &'a str,
     /// Its content.
     pub bytes: &'a [u8],
-    /// Whether it gets the run bit.
+    /// Whether it gets the executable bit.
     pub executable: bool,
 }
 
-/// What came of publishing a folder.
+/// The result of publishing a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Published {
     /// The folder is new.
     New,
-    /// There was a folder of this name, and it was replaced.
+    /// A folder of this name existed and was replaced.
     Replaced,
-    /// There is something of this name, and it was left alone.
+    /// Something of this name exists and was kept.
     Kept,
 }
 
-/// Write `bytes` to the file `path`, or leave what is there.
+/// Writes `bytes` to the file `path`, or leaves it unchanged.
 ///
-/// The bytes are on the disk before the name points to them, and the name is on the disk when this
-/// returns. After a crash the file holds the old content or the new one, and a temporary file whose name
-/// starts with `.new-` may be left beside it. Its mode is 0666 less the umask, whatever it was before.
-pub fn write_file_atomic(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The bytes are on the disk before the file gets its name, and the name is on the disk when this returns. After a
+/// crash the file has the old content or the new one, and a temporary file whose name starts with `.new-` may be
+/// left beside it. The mode becomes 0666 less the umask.
+pub fn write_file_atomic(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
     let dir = parent(path);
     let mut file = tempfile::Builder::new()
         .prefix(".new-")
         .permissions(PermissionsExt::from_mode(0o666))
         .tempfile_in(dir)
-        .map_err(|error| named(&error, "create a temporary file in", dir))?;
+        .map_err(failed_to("create a temporary file in", dir))?;
     file.write_all(bytes)
         .and_then(|()| file.as_file().sync_data())
-        .map_err(|error| named(&error, "write the temporary file for", path))?;
-    file.persist(path).map_err(|error| named(&error.error, "replace", path))?;
-    sync_dir(dir)
+        .map_err(failed_to("write the temporary file for", path))?;
+    file.persist(path).map_err(|error| failed_to("replace", path)(error.error))?;
+    Ok(sync_dir(dir)?)
 }
 
-/// Publish what was built, in this order.
+/// Writes `value` as indented JSON and a newline to the file `path`, as [`write_file_atomic`] does.
+pub fn write_json(path: &Path, value: &impl Serialize) -> Result<(), PublishError> {
+    let mut bytes = serde_json::to_vec_pretty(value).map_err(io::Error::from)?;
+    bytes.push(b'\n');
+    write_file_atomic(path, &bytes)
+}
+
+/// Publishes folders that were built, in this order.
 ///
-/// Each folder appears complete or not at all: all files are on the disk before the first folder gets its name,
-/// and all names are when this returns. A folder that replaces another changes places with it in one step: at
-/// no moment is there none, or a mixture. Something else than a folder (a file, a symbolic link) is not
-/// replaced: that is an error. So is a file system that cannot exchange two folders. After an error or a crash
-/// each folder is complete or as it was.
-pub fn publish(batch: &[Built]) -> io::Result<Vec<Published>> {
+/// Each folder appears complete or not at all: all files are on the disk before the first folder gets its name, and
+/// all names are on the disk when this returns. A folder that replaces another is exchanged for it in one step. It is
+/// an error if the old one is not a folder (but a file or a symbolic link), or if the file system cannot exchange
+/// folders. After an error or a crash each folder is complete or unchanged.
+pub fn publish(batch: &[Built]) -> Result<Vec<Published>, PublishError> {
     sync_built(batch)?;
-    let published: Vec<Published> = batch.iter().map(Built::take_place).collect::<io::Result<_>>()?;
+    let published: Vec<Published> = batch.iter().map(Built::take_place).collect::<Result<_, _>>()?;
     let parents: BTreeSet<&Path> = batch.iter().map(|built| parent(&built.target)).collect();
     parents.into_iter().try_for_each(sync_dir)?;
     for (built, published) in batch.iter().zip(&published) {
-        // What stands there now is the former folder, or one that nobody wanted.
+        // It is the replaced folder, or a new one that was not needed.
         if *published != Published::New {
             fs::remove_dir_all(&built.dir)?;
         }
@@ -91,8 +129,8 @@ pub fn publish(batch: &[Built]) -> io::Result<Vec<Published>> {
     Ok(published)
 }
 
-/// Remove what killed processes left in the `.unfinished` below `parent`, and that folder itself if it is
-/// empty then. What another process is building is left alone. Returns how many folders were removed.
+/// Removes what killed processes left in the `.unfinished` below `parent`, and that folder itself if it is empty then.
+/// Folders of running processes stay. Returns how many folders were removed.
 pub fn remove_unfinished(parent: &Path) -> io::Result<usize> {
     let workshop = parent.join(UNFINISHED);
     let entries = match fs::read_dir(&workshop) {
@@ -104,39 +142,45 @@ pub fn remove_unfinished(parent: &Path) -> io::Result<usize> {
     for entry in entries {
         removed += usize::from(remove_if_abandoned(&entry?.path())?);
     }
-    // Fails where another process builds something: then it is that one's to remove.
+    // Fails if another process is building something. That one will remove it.
     fs::remove_dir(&workshop).ok();
     Ok(removed)
 }
 
-/// Move the folder `from` into the folder `into`, made if need be, under `name`, or `name.2` and so on where
-/// that is taken. Returns where it is now.
+/// Moves the folder `from` into the folder `into`, which is created if needed. Its new name is `name`, or `name.2` and
+/// so on if that is taken. Returns its new path.
 ///
-/// After a crash the folder is complete in one of the two places, or in both: moved to another file system
-/// it is copied, published there, and only then taken away here.
-pub fn move_dir(from: &Path, into: &Path, name: &str) -> io::Result<PathBuf> {
+/// After a crash the folder is complete in one of the two places, or in both: on another file system it is copied,
+/// published there, and only then removed here.
+pub fn move_dir(from: &Path, into: &Path, name: &str) -> Result<PathBuf, PublishError> {
     fs::create_dir_all(into)?;
-    let names = (1..).map(|number| if number == 1 { name.to_owned() } else { format!("{name}.{number}") });
-    for to in names.map(|name| into.join(name)) {
-        match rename_new(from, &to) {
-            Err(Errno::EXIST | Errno::NOTEMPTY) => continue,
-            Err(Errno::XDEV) if exists(&to)? => continue,
-            Err(Errno::XDEV) => copy_away(from, &to)?,
-            Err(error) => return Err(named(&error.into(), "move away", from)),
-            Ok(()) => {}
-        }
-        sync_dir(into)?;
-        sync_dir(parent(from))?;
-        return Ok(to);
+    let mut to = into.join(name);
+    let mut number = 1;
+    while !move_if_free(from, &to)? {
+        number += 1;
+        to = into.join(format!("{name}.{number}"));
     }
-    Err(io::Error::other("every name is taken"))
+    sync_dir(into)?;
+    sync_dir(parent(from))?;
+    Ok(to)
 }
 
-/// Move the folder `from` to `to`, which is on another file system. Links in it are left behind.
-fn copy_away(from: &Path, to: &Path) -> io::Result<()> {
+/// Moves the folder `from` to `to` unless that name is taken. Returns whether it was free.
+fn move_if_free(from: &Path, to: &Path) -> Result<bool, PublishError> {
+    match rename_new(from, to) {
+        Ok(()) => Ok(true),
+        Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(false),
+        Err(Errno::XDEV) if exists(to)? => Ok(false),
+        Err(Errno::XDEV) => copy_away(from, to).map(|()| true),
+        Err(error) => Err(failed_to("move away", from)(error.into())),
+    }
+}
+
+/// Moves the folder `from` to `to`, which is on another file system. Links in it are not copied.
+fn copy_away(from: &Path, to: &Path) -> Result<(), PublishError> {
     let mut contents = Vec::new();
     for entry in walkdir::WalkDir::new(from).sort_by_file_name() {
-        let entry = entry?;
+        let entry = entry.map_err(io::Error::from)?;
         if entry.file_type().is_file() {
             let name = entry.path().strip_prefix(from).map_err(io::Error::other)?;
             let executable = fs::metadata(entry.path())?.permissions().mode() & 0o100 != 0;
@@ -147,32 +191,34 @@ fn copy_away(from: &Path, to: &Path) -> io::Result<()> {
         .iter()
         .map(|(name, bytes, executable)| NewFile { name, bytes, executable: *executable })
         .collect();
-    let name = to.file_name().and_then(OsStr::to_str).ok_or(io::ErrorKind::InvalidFilename)?;
+    let name = to.file_name().and_then(OsStr::to_str);
+    let name = name.ok_or_else(|| failed_to("copy to", to)(io::ErrorKind::InvalidFilename.into()))?;
     publish(&[Workshop::open(parent(to))?.build(name, &files, false)?])?;
     remove_unfinished(parent(to))?;
-    // Out of sight in one step, then gone.
+    // Moved out of sight in one step, then removed.
     let workshop = Workshop::open(parent(from))?;
     fs::rename(from, workshop.dir.path().join("moved"))?;
     drop(workshop);
-    remove_unfinished(parent(from)).map(drop)
+    remove_unfinished(parent(from))?;
+    Ok(())
 }
 
-/// Sync the folder `dir`, so that the names in it survive a crash.
-pub fn sync_dir(dir: &Path) -> io::Result<()> {
+/// Syncs the folder `dir`, so that the names in it survive a crash.
+fn sync_dir(dir: &Path) -> io::Result<()> {
     fs::File::open(dir)?.sync_all()
 }
 
-/// A folder out of sight in which others are built. It is removed when the last that was built there is dropped.
+/// A hidden folder in which others are built. It is removed when the last one that was built in it is dropped.
 pub struct Workshop {
     dir: TempDir,
     /// The folder that is published to.
     parent: PathBuf,
-    /// How many folders were begun.
-    begun: AtomicUsize,
+    /// How many folders were started.
+    started: AtomicUsize,
     lock: fs::File,
 }
 
-/// A folder that is complete, and has not got its name yet.
+/// A folder that is complete, but does not have its name yet.
 pub struct Built {
     workshop: Arc<Workshop>,
     dir: PathBuf,
@@ -181,40 +227,45 @@ pub struct Built {
 }
 
 impl Workshop {
-    /// Make a workshop for folders that go to `parent`.
-    pub fn open(parent: &Path) -> io::Result<Arc<Self>> {
+    /// Creates a workshop for folders that go to `parent`.
+    pub fn open(parent: &Path) -> Result<Arc<Self>, PublishError> {
         let unfinished = parent.join(UNFINISHED);
-        // Another process may clean up before the lock is there: then again.
+        // Another process may clean up before the lock is taken. Then this is done again.
         loop {
             match fs::create_dir(&unfinished) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error.into()),
                 _ => {}
             }
-            let made = tempfile::Builder::new()
+            let created = tempfile::Builder::new()
                 .prefix("")
                 .tempdir_in(&unfinished)
                 .and_then(|dir| Ok((fs::File::open(dir.path())?, dir)));
-            let (lock, dir) = match made {
+            let (lock, dir) = match created {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && parent.is_dir() => continue,
-                made => made.map_err(|error| named(&error, "create a folder in", &unfinished))?,
+                created => created.map_err(failed_to("create a folder in", &unfinished))?,
             };
-            // A file system without locks goes without: nothing is taken for abandoned there.
+            // On a file system without locks this one stays unlocked: nothing is removed there as abandoned.
             let taken = matches!(lock.try_lock(), Err(TryLockError::WouldBlock));
             if !taken && dir.path().is_dir() {
                 return Ok(Arc::new(Self {
                     dir,
                     parent: parent.to_owned(),
-                    begun: AtomicUsize::new(0),
+                    started: AtomicUsize::new(0),
                     lock,
                 }));
             }
         }
     }
 
-    /// Build the folder `name` of `files`. It is on the disk once it is [published](publish); if something of
-    /// this name is there by then, it takes its place if it `replaces` it, and is given up otherwise.
-    pub fn build(self: &Arc<Self>, name: &str, files: &[NewFile<'_>], replaces: bool) -> io::Result<Built> {
-        let dir = self.dir.path().join(self.begun.fetch_add(1, Ordering::Relaxed).to_string());
+    /// Builds the folder `name` from `files`. It is on the disk once it is [published](publish). If something of this
+    /// name exists then, the new folder `replaces` it or is dropped.
+    pub fn build(
+        self: &Arc<Self>,
+        name: &str,
+        files: &[NewFile<'_>],
+        replaces: bool,
+    ) -> Result<Built, PublishError> {
+        let dir = self.dir.path().join(self.started.fetch_add(1, Ordering::Relaxed).to_string());
         fs::create_dir(&dir)?;
         for file in files {
             let path = dir.join(file.name);
@@ -228,67 +279,62 @@ impl Workshop {
 }
 
 impl Built {
-    /// Where it goes.
+    /// The path that it is published to.
     pub fn target(&self) -> &Path {
         &self.target
     }
 
-    fn take_place(&self) -> io::Result<Published> {
+    fn take_place(&self) -> Result<Published, PublishError> {
         let renamed =
             if exists(&self.target)? { Err(Errno::EXIST) } else { rename_new(&self.dir, &self.target) };
         match renamed {
             Ok(()) => Ok(Published::New),
             Err(Errno::EXIST | Errno::NOTEMPTY) if self.replaces => self.replace(),
             Err(Errno::EXIST | Errno::NOTEMPTY) => Ok(Published::Kept),
-            Err(error) => Err(named(&error.into(), "rename the finished folder to", &self.target)),
+            Err(error) => Err(failed_to("rename the finished folder to", &self.target)(error.into())),
         }
     }
 
-    fn replace(&self) -> io::Result<Published> {
+    fn replace(&self) -> Result<Published, PublishError> {
         if !self.target.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-            return Err(io::Error::new(
-                io::ErrorKind::NotADirectory,
-                format!(
-                    "cannot replace {}: it is no folder (a symbolic link is not followed)",
-                    self.target.display()
-                ),
-            ));
+            return Err(PublishError::NotAFolder(self.target.clone()));
         }
-        renameat_with(CWD, &self.dir, CWD, &self.target, RenameFlags::EXCHANGE).map_err(|error| {
-            named(&error.into(), "exchange the old folder for the new one at", &self.target)
-        })?;
+        renameat_with(CWD, &self.dir, CWD, &self.target, RenameFlags::EXCHANGE)
+            .map_err(io::Error::from)
+            .map_err(failed_to("exchange the old folder for the new one at", &self.target))?;
         Ok(Published::Replaced)
     }
 }
 
-/// Waits until the disk has all that was built.
+/// Waits until everything that was built is on the disk.
 #[cfg(target_os = "linux")]
-fn sync_built(batch: &[Built]) -> io::Result<()> {
+fn sync_built(batch: &[Built]) -> Result<(), PublishError> {
     let workshops: BTreeMap<&Path, &Workshop> =
         batch.iter().map(|built| (built.workshop.dir.path(), &*built.workshop)).collect();
     for workshop in workshops.into_values() {
         rustix::fs::syncfs(&workshop.lock)
-            .map_err(|error| named(&error.into(), "write to the disk below", &workshop.parent))?;
+            .map_err(io::Error::from)
+            .map_err(failed_to("write to the disk below", &workshop.parent))?;
     }
     Ok(())
 }
 
-/// Waits until the disk has all that was built. Only Linux can be asked for a whole file system.
+/// Waits until everything that was built is on the disk. Only Linux can sync a whole file system.
 #[cfg(not(target_os = "linux"))]
-fn sync_built(batch: &[Built]) -> io::Result<()> {
+fn sync_built(batch: &[Built]) -> Result<(), PublishError> {
     for built in batch {
         for entry in walkdir::WalkDir::new(&built.dir) {
-            fs::File::open(entry?.path())?.sync_all()?;
+            fs::File::open(entry.map_err(io::Error::from)?.path())?.sync_all()?;
         }
     }
     Ok(())
 }
 
-/// Rename a folder to a name that is free.
+/// Renames a folder to a name that is not taken.
 fn rename_new(from: &Path, to: &Path) -> Result<(), Errno> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some network file systems do not know the flag. A folder that is renamed onto one that holds
-        // something fails as well, so nothing can be lost without it.
+        // Some network file systems do not support the flag. Without it nothing can be lost either: a folder cannot
+        // be renamed to one that is not empty.
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) if to.symlink_metadata().is_err() => {
             rustix::fs::rename(from, to)
         }
@@ -302,28 +348,27 @@ fn write_new(path: &Path, file: &NewFile<'_>) -> io::Result<()> {
     open.write(true).create_new(true).mode(mode).open(path)?.write_all(file.bytes)
 }
 
-/// Remove the folder `path` unless the process that builds it still holds its lock.
+/// Removes the folder `path` unless a running process holds its lock. Returns whether it was abandoned.
 fn remove_if_abandoned(path: &Path) -> io::Result<bool> {
-    let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     let lock = match fs::File::open(path) {
-        Err(error) if gone(&error) => return Ok(false),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         lock => lock?,
     };
     if lock.try_lock().is_err() {
         return Ok(false);
     }
     match fs::remove_dir_all(path) {
-        Err(error) if !gone(&error) => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(true),
     }
 }
 
-/// Whether there is anything at `path`, a dangling symbolic link included.
-fn exists(path: &Path) -> io::Result<bool> {
+/// Whether anything exists at `path`, including a dangling symbolic link.
+fn exists(path: &Path) -> Result<bool, PublishError> {
     match path.symlink_metadata() {
         Ok(_) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(named(&error, "look at", path)),
+        Err(error) => Err(failed_to("look at", path)(error)),
     }
 }
 
@@ -335,8 +380,8 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-fn named(error: &io::Error, doing: &str, path: &Path) -> io::Error {
-    io::Error::new(error.kind(), format!("failed to {doing} {}: {error}", path.display()))
+fn failed_to(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> PublishError {
+    move |source| PublishError::Step { step, path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -351,7 +396,7 @@ mod tests {
         NewFile { name: "data/sub/rows.csv", bytes: b"a,b\n", executable: false },
     ];
 
-    fn publish_one(root: &Path, files: &[NewFile<'_>], replaces: bool) -> io::Result<Published> {
+    fn publish_one(root: &Path, files: &[NewFile<'_>], replaces: bool) -> Result<Published, PublishError> {
         let built = Workshop::open(root)?.build("one", files, replaces)?;
         publish(&[built]).map(|published| published[0])
     }
@@ -415,7 +460,7 @@ mod tests {
         symlink(elsewhere.path(), root.path().join("one")).unwrap();
         assert_eq!(publish_one(root.path(), &FILES, false).unwrap(), Published::Kept);
         let error = publish_one(root.path(), &FILES, true).unwrap_err();
-        assert!(error.to_string().contains("it is no folder"), "{error}");
+        assert!(error.to_string().contains("it is not a folder"), "{error}");
         assert_eq!(names(elsewhere.path()), [""; 0]);
     }
 

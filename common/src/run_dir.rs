@@ -1,32 +1,67 @@
-//! The run directory: where the stages of one run keep their manifests, their journal and their logs.
-//! All of it is plain text to read, edit and resume from.
+//! The run directory: the manifests, the journal and the logs of one run. All of it is plain text to read, edit
+//! and resume from.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use fs_err as fs;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use thiserror::Error;
 
-use crate::publish::write_file_atomic;
+use crate::publish::{PublishError, write_json};
 
-/// A run directory that is there.
+/// Why a run directory cannot be used.
+#[derive(Debug, Error)]
+pub enum RunDirError {
+    /// The folder cannot be created.
+    #[error("cannot create the run directory")]
+    Create(#[source] io::Error),
+    /// Another process of the same stage uses it.
+    #[error("another stage-{stage} (process {holder}) is running in {}", root.display())]
+    Busy {
+        /// The short name of the stage.
+        stage: String,
+        /// The id of the other process.
+        holder: String,
+        /// The run directory.
+        root: PathBuf,
+    },
+    /// A file in it cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// `run.json` cannot be replaced.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+}
+
+impl RunDirError {
+    /// What to do next, where the message does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Create(_) => Some("--run-dir selects another one"),
+            Self::Busy { .. } => Some("wait for it to end, or use another --run-dir"),
+            Self::Io(_) | Self::Publish(_) => None,
+        }
+    }
+}
+
+/// A run directory that exists.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
 }
 
-/// The right of one stage to work in a run directory. It ends with the value, or with the process.
+/// The exclusive use of a run directory by one stage. It ends when this is dropped, or with the process.
 #[derive(Debug)]
 pub struct Lock {
     file: fs::File,
 }
 
 impl RunDir {
-    /// The run directory at `root`, made if need be.
-    pub fn open(root: &Path) -> Result<Self> {
-        fs::create_dir_all(root).context("cannot make the run directory; --run-dir names another")?;
+    /// The run directory at `root`. It is created if needed.
+    pub fn open(root: &Path) -> Result<Self, RunDirError> {
+        fs::create_dir_all(root).map_err(RunDirError::Create)?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -35,21 +70,17 @@ impl RunDir {
         &self.root
     }
 
-    /// Claims the directory for the stage with this short name. The stages of a pipe work in it side by
-    /// side; a second process of the same stage is refused.
-    pub fn lock(&self, stage: &str) -> Result<Lock> {
+    /// Locks the directory for the stage with this short name. Different stages use it at the same time; a second
+    /// process of the same stage is refused.
+    pub fn lock(&self, stage: &str) -> Result<Lock, RunDirError> {
         let path = self.root.join(format!(".{stage}.lock"));
         let file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path)?;
         if file.try_lock().is_err() {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            bail!(
-                "another stage-{stage} (process {}) is at work in {}; wait for its end, or use another --run-dir",
-                holder.trim(),
-                self.root.display()
-            );
+            let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
+            return Err(RunDirError::Busy { stage: stage.to_owned(), holder, root: self.root.clone() });
         }
         let mut lock = Lock { file };
-        lock.write_holder().with_context(|| format!("cannot write {}", path.display()))?;
+        lock.write_holder()?;
         Ok(lock)
     }
 
@@ -63,35 +94,32 @@ impl RunDir {
         self.root.join("answers.jsonl")
     }
 
-    /// The folder for logs, made if need be.
-    pub fn logs(&self) -> Result<PathBuf> {
+    /// The folder for logs. It is created if needed.
+    pub fn logs(&self) -> Result<PathBuf, RunDirError> {
         let logs = self.root.join("logs");
         fs::create_dir_all(&logs)?;
         Ok(logs)
     }
 
-    /// Notes in `run.json` what the stage with this short name was asked for, and its version. What other
-    /// stages noted stays.
-    pub fn note(&self, stage: &str, asked: &impl Serialize) -> Result<()> {
+    /// Records in `run.json` the settings and the version of the stage with this short name. The entries of other
+    /// stages stay.
+    pub fn note(&self, stage: &str, asked: &impl Serialize) -> Result<(), RunDirError> {
         let path = self.root.join("run.json");
-        // Stages of one pipe start at the same moment: they take turns.
+        // Stages of one pipe start at the same time: they take turns.
         let turn = fs::File::create(self.root.join(".run.lock"))?;
-        turn.lock().with_context(|| format!("cannot lock {}", path.display()))?;
+        turn.lock()?;
         let mut noted: Map<String, Value> = fs::read_to_string(&path)
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok())
             .unwrap_or_default();
         noted.insert(stage.to_owned(), json!({ "version": env!("CARGO_PKG_VERSION"), "asked": asked }));
         noted.sort_keys();
-        let mut text = serde_json::to_string_pretty(&noted)?;
-        text.push('\n');
-        write_file_atomic(&path, text.as_bytes())?;
-        Ok(())
+        Ok(write_json(&path, &noted)?)
     }
 }
 
 impl Lock {
-    fn write_holder(&mut self) -> std::io::Result<()> {
+    fn write_holder(&mut self) -> io::Result<()> {
         self.file.set_len(0)?;
         self.file.seek(SeekFrom::Start(0))?;
         writeln!(self.file, "{}", std::process::id())

@@ -1,51 +1,67 @@
-//! What every stage does the same way: start and end, take records in, give records out.
+//! The frame of every stage: arguments, input and output of records, and the exit status.
 
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result};
 use clap::Args;
 use fs_err as fs;
+use thiserror::Error;
 
-use crate::environment::Workspace;
+use crate::environment::{EnvironmentError, Workspace};
 use crate::exit::ExitStatus;
 use crate::jsonl::{Line, ManifestFile, RawLine, ReadError, Reader, write_raw, write_record};
+use crate::publish::PublishError;
 use crate::record::{Kind, Record};
-use crate::text::escape;
+use crate::run_dir::RunDirError;
+use crate::text::{escape, with_hint};
 use crate::ui::{Ui, Verbosity};
 
-/// Runs a stage and tells how it ended. An error is printed with its causes. A pipe that is closed at the
-/// other end is none: nobody wants more records.
-pub fn main(stage: &str, run: impl FnOnce() -> Result<ExitStatus>) -> ExitCode {
+/// Whether the reader of the output has closed the pipe.
+static READER_GONE: AtomicBool = AtomicBool::new(false);
+
+/// Runs a stage and returns its exit status. An error is printed with its causes and its hint. A stage whose reader
+/// closes the pipe ends without an error: no more records are wanted.
+pub fn main(stage: &str, run: impl FnOnce() -> anyhow::Result<ExitStatus>) -> ExitCode {
     match run() {
         Ok(status) => status.into(),
-        Err(error) if is_broken_pipe(&error) => ExitStatus::Done.into(),
+        Err(_) if READER_GONE.load(Ordering::Relaxed) => ExitStatus::Done.into(),
         Err(error) => {
-            let line = format!("{stage}: error: {}\n", escape(&format!("{error:#}")));
-            // Standard error may be closed as well; the exit status says it then.
+            let message = with_hint(format_args!("{error:#}"), hint(&error).as_deref());
+            let line = format!("{stage}: error: {}\n", escape(&message));
+            // If standard error is closed, only the exit status tells.
             drop(io::stderr().write_all(line.as_bytes()));
             ExitCode::from(ExitStatus::CANNOT)
         }
     }
 }
 
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error
-        .chain()
-        .filter_map(|cause| cause.downcast_ref::<io::Error>())
-        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
+/// The hint of the first error of this crate among the causes.
+fn hint(error: &anyhow::Error) -> Option<String> {
+    for cause in error.chain() {
+        if let Some(error) = cause.downcast_ref::<EnvironmentError>() {
+            return error.hint();
+        }
+        if let Some(error) = cause.downcast_ref::<RunDirError>() {
+            return error.hint().map(str::to_owned);
+        }
+        if let Some(error) = cause.downcast_ref::<PublishError>() {
+            return error.hint().map(str::to_owned);
+        }
+    }
+    None
 }
 
-/// The arguments that every stage takes.
+/// The command line arguments of every stage.
 #[derive(Args, Clone, Debug)]
 pub struct StageArgs {
-    /// The folder that environments are looked up in, and that paths in records are relative to [default:
-    /// the nearest ancestor that holds benchmarks/cua_world, else the working directory]
+    /// The folder in which environments are looked up; paths in records are relative to it [default: the
+    /// nearest ancestor that holds benchmarks/cua_world, else the working directory]
     #[arg(long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
 
-    /// Where manifests, the journal and logs are kept [default: task_generation_runs/ENV in the workspace]
+    /// The folder for manifests, the journal and logs [default: task_generation_runs/ENV in the workspace]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 
@@ -57,34 +73,82 @@ pub struct StageArgs {
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
-    /// Say nothing but warnings and errors
+    /// Print only warnings and errors
     #[arg(short, long)]
     pub quiet: bool,
 
-    /// Say what is being done, too
+    /// Print more details
     #[arg(short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 }
 
 impl StageArgs {
-    /// The way to the person's eyes.
+    /// The messages of this stage to the user.
     pub fn ui(&self, stage: &'static str) -> Ui {
-        let verbosity = match (self.quiet, self.verbose) {
+        StageSettings::from(self.clone()).ui(stage)
+    }
+
+    /// The requested workspace, or the default one.
+    pub fn workspace(&self) -> Result<Workspace, EnvironmentError> {
+        Workspace::find(self.workspace.as_deref())
+    }
+}
+
+/// The settings of every stage: [`StageArgs`] as plain data.
+#[derive(Clone, Debug)]
+pub struct StageSettings {
+    /// The requested workspace.
+    pub workspace: Option<PathBuf>,
+    /// The requested run directory.
+    pub run_dir: Option<PathBuf>,
+    /// The requested input; `-` is standard input.
+    pub input: Option<PathBuf>,
+    /// The requested output; `-` is standard output.
+    pub output: Option<PathBuf>,
+    /// How much is printed on standard error.
+    pub verbosity: Verbosity,
+}
+
+impl From<StageArgs> for StageSettings {
+    fn from(args: StageArgs) -> Self {
+        let verbosity = match (args.quiet, args.verbose) {
             (true, _) => Verbosity::Quiet,
             (false, true) => Verbosity::Verbose,
             (false, false) => Verbosity::Normal,
         };
-        Ui::new(stage, verbosity)
+        let StageArgs { workspace, run_dir, input, output, .. } = args;
+        Self { workspace, run_dir, input, output, verbosity }
+    }
+}
+
+/// Why the input or the output cannot be opened.
+#[derive(Debug, Error)]
+pub enum StreamError {
+    /// The input cannot be opened.
+    #[error("cannot read the input")]
+    Input(#[source] io::Error),
+    /// The output cannot be created.
+    #[error("cannot write the output")]
+    Output(#[source] io::Error),
+    /// The manifest in the run directory cannot be created.
+    #[error("cannot write the manifest")]
+    Manifest(#[source] io::Error),
+}
+
+impl StageSettings {
+    /// The messages of this stage to the user.
+    pub fn ui(&self, stage: &'static str) -> Ui {
+        Ui::new(stage, self.verbosity)
     }
 
-    /// The workspace that was asked for, or the one that is found.
-    pub fn workspace(&self) -> Result<Workspace> {
+    /// The requested workspace, or the default one.
+    pub fn workspace(&self) -> Result<Workspace, EnvironmentError> {
         Workspace::find(self.workspace.as_deref())
     }
 
-    /// Opens the input and reads records of these `kinds` from it. On a terminal, where nobody types
-    /// records, the `manifest` is read in its stead; without one there is no input.
-    pub fn input(&self, ui: &Ui, manifest: Option<&Path>, kinds: &[Kind]) -> Result<Input> {
+    /// Opens the input and reads records of these `kinds` from it. If standard input is a terminal, the `manifest`
+    /// is read instead; without one the input is empty.
+    pub fn input(&self, ui: &Ui, manifest: Option<&Path>, kinds: &[Kind]) -> Result<Input, StreamError> {
         match &self.input {
             Some(path) if path.as_os_str() != "-" => Input::file(path, ui, kinds),
             None if io::stdin().is_terminal() => match manifest.filter(|path| path.exists()) {
@@ -95,22 +159,47 @@ impl StageArgs {
         }
     }
 
-    /// Opens the output, and the run directory's `manifest` beside it.
-    pub fn output(&self, manifest: Option<&Path>) -> Result<Output> {
-        let manifest_file = manifest.map(ManifestFile::create).transpose()?;
-        let records: Option<Box<dyn Write + Send>> = match &self.output {
+    /// Opens the output for records, and the run directory's `manifest`, which gets the same lines.
+    pub fn output(&self, manifest: Option<&Path>) -> Result<Output, StreamError> {
+        let manifest_file = manifest.map(ManifestFile::create).transpose().map_err(StreamError::Manifest)?;
+        // On a terminal, records are left out if the manifest has them.
+        let is_shown = self.output.is_some() || manifest.is_none() || !io::stdout().is_terminal();
+        let records = if is_shown { Some(self.writer()?) } else { None };
+        Ok(Output { records, manifest: manifest_file })
+    }
+
+    /// Opens the output for any text.
+    pub fn writer(&self) -> Result<Box<dyn Write + Send>, StreamError> {
+        let writer: Box<dyn Write + Send> = match &self.output {
             Some(path) if path.as_os_str() != "-" => {
-                Some(Box::new(fs::File::create(path).context("cannot write the output")?))
+                Box::new(fs::File::create(path).map_err(StreamError::Output)?)
             }
-            // Nobody reads records on a terminal, and the run directory has them.
-            None if manifest.is_some() && io::stdout().is_terminal() => None,
-            _ => Some(Box::new(io::stdout())),
+            _ => Box::new(io::stdout()),
         };
-        Ok(Output { records: records.map(BufWriter::new), manifest: manifest_file })
+        Ok(Box::new(BufWriter::new(Watched(writer))))
     }
 }
 
-/// Records as they come in. Lines that are no valid record are reported, and left out.
+/// A writer that notes when its reader has closed the pipe.
+struct Watched<W>(W);
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes).inspect_err(note_closed_pipe)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush().inspect_err(note_closed_pipe)
+    }
+}
+
+fn note_closed_pipe(error: &io::Error) {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        READER_GONE.store(true, Ordering::Relaxed);
+    }
+}
+
+/// The records of the input. Lines that are not valid records are reported and skipped.
 pub struct Input {
     lines: Box<dyn Iterator<Item = Result<Line, ReadError>> + Send>,
     ui: Ui,
@@ -122,8 +211,8 @@ impl Input {
         Self { lines: Box::new(lines), ui: ui.clone() }
     }
 
-    fn file(path: &Path, ui: &Ui, kinds: &[Kind]) -> Result<Self> {
-        let file = fs::File::open(path).context("cannot read the input")?;
+    fn file(path: &Path, ui: &Ui, kinds: &[Kind]) -> Result<Self, StreamError> {
+        let file = fs::File::open(path).map_err(StreamError::Input)?;
         Ok(Self::new(&path.to_string_lossy(), file, ui, kinds))
     }
 }
@@ -142,14 +231,14 @@ impl Iterator for Input {
     }
 }
 
-/// Where records go: to the next stage, and into the run directory's manifest, the same lines in both.
+/// The output of records: to the next stage and to the run directory's manifest, the same lines to both.
 pub struct Output {
-    records: Option<BufWriter<Box<dyn Write + Send>>>,
+    records: Option<Box<dyn Write + Send>>,
     manifest: Option<ManifestFile>,
 }
 
 impl Output {
-    /// Writes a record. The next stage can act on it at once.
+    /// Writes a record and flushes it, so that the next stage can work on it.
     pub fn record(&mut self, record: &Record) -> io::Result<()> {
         if let Some(manifest) = &mut self.manifest {
             manifest.record(record)?;
@@ -159,7 +248,7 @@ impl Output {
         records.flush()
     }
 
-    /// Passes a line on as it was read.
+    /// Writes a line as it was read.
     pub fn raw(&mut self, line: &RawLine) -> io::Result<()> {
         if let Some(manifest) = &mut self.manifest {
             manifest.raw(line)?;
@@ -169,7 +258,7 @@ impl Output {
         records.flush()
     }
 
-    /// Ends the output: the manifest takes its place in the run directory.
+    /// Ends the output and publishes the manifest.
     pub fn finish(self) -> io::Result<()> {
         if let Some(mut records) = self.records {
             records.flush()?;

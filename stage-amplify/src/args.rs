@@ -173,7 +173,7 @@ impl Args {
             duplicate_threshold: self.duplicate_threshold,
             fresh: self.fresh,
             dry_run: self.dry_run,
-            stage: self.stage,
+            stage: self.stage.into(),
         })
     }
 

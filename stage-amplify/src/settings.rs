@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
-use common::stage::StageArgs;
+use common::stage::StageSettings;
 use model_client::CallSettings;
 use serde::Serialize;
 
@@ -66,7 +66,7 @@ pub(crate) struct Settings {
     /// Whether to write the prompts to files instead of calling the model.
     pub(crate) dry_run: bool,
     /// Input, output and messages.
-    pub(crate) stage: StageArgs,
+    pub(crate) stage: StageSettings,
 }
 
 impl Settings {

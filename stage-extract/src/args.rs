@@ -73,7 +73,7 @@ impl Args {
             quarantine: self.quarantine,
             workspace,
             run_dir,
-            stage: self.stage,
+            stage: self.stage.into(),
         })
     }
 }

@@ -9,7 +9,7 @@ use answer::Validation;
 use anyhow::{Context, Result};
 use common::environment::{TaskName, Workspace};
 use common::jsonl::{Line, RawLine};
-use common::publish::{Workshop, remove_unfinished};
+use common::publish::{PublishError, Workshop, remove_unfinished};
 use common::record::StopReason;
 use common::record::{Files, Record};
 use common::stage::Input;
@@ -145,7 +145,7 @@ impl Folders {
     }
 
     /// The workshop in which folders for this one are built.
-    pub(crate) fn workshop(&self, folder: &Path) -> io::Result<Arc<Workshop>> {
+    pub(crate) fn workshop(&self, folder: &Path) -> Result<Arc<Workshop>, PublishError> {
         let mut opened = self.opened();
         let workshop = opened.entry(folder.to_owned()).or_default();
         match workshop {

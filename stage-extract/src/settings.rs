@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use common::environment::Workspace;
-use common::stage::StageArgs;
+use common::stage::StageSettings;
 
 /// What to unpack, and where.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(crate) struct Settings {
     /// The run directory, if one was given or an environment was named.
     pub(crate) run_dir: Option<PathBuf>,
     /// Input, output and messages.
-    pub(crate) stage: StageArgs,
+    pub(crate) stage: StageSettings,
 }
 
 /// Where task folders go.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use common::stage::StageArgs;
+use common::stage::StageSettings;
 use sandbox::Repetition;
 
 use crate::args::Args;
@@ -29,7 +29,7 @@ pub(crate) struct Settings {
     /// Whether to run verifiers where they cannot be confined.
     pub(crate) allow_unconfined: bool,
     /// Input, output and messages.
-    pub(crate) stage: StageArgs,
+    pub(crate) stage: StageSettings,
 }
 
 impl From<Args> for Settings {
@@ -44,7 +44,7 @@ impl From<Args> for Settings {
             jobs: args.jobs,
             self_test: args.self_test,
             allow_unconfined: args.unsafe_,
-            stage: args.stage,
+            stage: args.stage.into(),
         }
     }
 }

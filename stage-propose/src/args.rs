@@ -134,7 +134,10 @@ impl Args {
         let run_dir = RunDir::open(&std::path::absolute(run_dir)?)?;
         run_dir.note("propose", &self.run_note(&environment))?;
         ui.debug(format_args!("environment {}", environment.root.display()));
-        Ok(Settings { context: RunContext { workspace, environment, run_dir, stage: self.stage }, work })
+        Ok(Settings {
+            context: RunContext { workspace, environment, run_dir, stage: self.stage.into() },
+            work,
+        })
     }
 
     fn work(&self, environment: &Environment) -> Result<Work> {

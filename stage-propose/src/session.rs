@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use common::publish::write_file_atomic;
+use common::publish::write_json;
 use common::run_dir::RunDir;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
@@ -130,10 +130,7 @@ impl Session {
     }
 
     fn save(&self) -> Result<()> {
-        let mut text = serde_json::to_string_pretty(self)?;
-        text.push('\n');
-        write_file_atomic(&self.path, text.as_bytes())?;
-        Ok(())
+        Ok(write_json(&self.path, self)?)
     }
 }
 

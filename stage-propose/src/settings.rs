@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
-use common::stage::{Output, StageArgs};
+use common::stage::{Output, StageSettings};
 
 use crate::agent::Agent;
 use crate::notes::Notes;
@@ -23,7 +23,7 @@ pub(crate) struct RunContext {
     pub(crate) workspace: Workspace,
     pub(crate) environment: Environment,
     pub(crate) run_dir: RunDir,
-    pub(crate) stage: StageArgs,
+    pub(crate) stage: StageSettings,
 }
 
 impl RunContext {
@@ -31,7 +31,7 @@ impl RunContext {
     /// too.
     pub(crate) fn output(&self, keeps_manifest: bool) -> Result<Output> {
         let manifest = keeps_manifest.then(|| self.run_dir.manifest("seeds"));
-        self.stage.output(manifest.as_deref())
+        Ok(self.stage.output(manifest.as_deref())?)
     }
 }
 

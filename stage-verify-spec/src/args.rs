@@ -104,7 +104,7 @@ impl Args {
             },
             workspace,
             run_dir,
-            stage: self.stage,
+            stage: self.stage.into(),
         })
     }
 

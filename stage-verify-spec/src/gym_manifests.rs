@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use common::publish::write_file_atomic;
+use common::publish::write_json;
 use common::record::{Issue, SpecKind};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -254,12 +254,10 @@ impl TaskEntry {
 }
 
 fn write(path: &Path, manifest: &impl Serialize) -> Result<()> {
-    let mut bytes = serde_json::to_vec_pretty(manifest)?;
-    bytes.push(b'\n');
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs_err::create_dir_all(folder)?;
     }
-    write_file_atomic(path, &bytes).with_context(|| format!("cannot write the manifest {}", path.display()))
+    write_json(path, manifest).with_context(|| format!("cannot write the manifest {}", path.display()))
 }
 
 /// A time in gym-anything's format: ISO 8601 in UTC, to the second.

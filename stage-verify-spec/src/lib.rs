@@ -29,7 +29,7 @@ pub const STAGE: &str = "stage-verify-spec";
 pub fn run(args: Args) -> Result<ExitStatus> {
     let ui = args.stage.ui(STAGE);
     if args.lints {
-        run::list_lints(&args.stage)?;
+        run::list_lints(&args.stage.into())?;
         return Ok(ExitStatus::Done);
     }
     run::run(&args.into_settings(&ui)?, &ui)

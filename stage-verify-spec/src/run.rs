@@ -7,13 +7,13 @@ use common::exit::ExitStatus;
 use common::ordered::Ordered;
 use common::record::Kind;
 use common::run_dir::RunDir;
-use common::stage::StageArgs;
+use common::stage::StageSettings;
 use common::ui::Ui;
 use task_spec::verify::{AskError, Interpreter};
 
 use crate::check::Checker;
 use crate::lints;
-use crate::output::{self, Stop, VerdictWriter};
+use crate::output::{Stop, VerdictWriter};
 use crate::settings::{Python, Settings, Source};
 use crate::work::{self, Batch};
 
@@ -38,8 +38,8 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
 }
 
 /// Writes the names and explanations of all lints.
-pub(crate) fn list_lints(stage: &StageArgs) -> Result<()> {
-    let mut out = output::text_writer(stage)?;
+pub(crate) fn list_lints(stage: &StageSettings) -> Result<()> {
+    let mut out = stage.writer()?;
     out.write_all(lints::list().as_bytes())?;
     Ok(out.flush()?)
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use common::environment::Workspace;
-use common::stage::StageArgs;
+use common::stage::StageSettings;
 
 use crate::lints::Lint;
 use crate::targets::Target;
@@ -25,7 +25,7 @@ pub(crate) struct Settings {
     pub manifests: ManifestPaths,
     pub workspace: Workspace,
     pub run_dir: Option<PathBuf>,
-    pub stage: StageArgs,
+    pub stage: StageSettings,
 }
 
 /// Where the specs to check come from.

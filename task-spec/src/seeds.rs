@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use common::environment::{Environment, task_spec};
-use common::publish::write_file_atomic;
+use common::publish::{PublishError, write_json};
 use fs_err as fs;
 
 /// The list below `tasks/` that new seeds are added to.
@@ -23,6 +23,9 @@ pub enum SeedsError {
     /// A file or folder cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
+    /// A list cannot be replaced.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
     /// The file is not a list of names.
     #[error("{} is not a JSON array of task names: {why}", path.display())]
     NotAList {
@@ -38,6 +41,7 @@ impl SeedsError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Io(_) => None,
+            Self::Publish(error) => error.hint(),
             Self::NotAList { .. } => Some("fix it or move it away"),
         }
     }
@@ -109,9 +113,7 @@ fn read(path: &Path) -> Result<Option<Vec<String>>, SeedsError> {
 }
 
 fn write(path: &Path, names: &[String]) -> Result<(), SeedsError> {
-    let mut text = serde_json::to_string_pretty(names).map_err(io::Error::from)?;
-    text.push('\n');
-    Ok(write_file_atomic(path, text.as_bytes())?)
+    Ok(write_json(path, &names)?)
 }
 
 fn oldest_tasks(environment: &Environment) -> io::Result<Vec<String>> {

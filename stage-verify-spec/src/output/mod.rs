@@ -4,14 +4,14 @@ mod counts;
 mod summary;
 mod text;
 
-use std::io::{self, BufWriter, Write};
+use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use common::environment::Workspace;
 use common::exit::ExitStatus;
 use common::record::{Record, SpecKind};
-use common::stage::{Output, StageArgs};
+use common::stage::Output;
 use common::ui::{Progress, Ui};
 
 use self::counts::Counts;
@@ -63,8 +63,8 @@ impl VerdictWriter {
     pub(crate) fn open(settings: &Settings, manifest: Option<&Path>, ui: &Ui) -> Result<Self> {
         let sink = match settings.format {
             Format::Jsonl => Sink::Records(Box::new(settings.stage.output(manifest)?)),
-            Format::Text => Sink::Text(text_writer(&settings.stage)?),
-            Format::SummaryJson => Sink::Summary(SummaryWriter::new(text_writer(&settings.stage)?)),
+            Format::Text => Sink::Text(settings.stage.writer()?),
+            Format::SummaryJson => Sink::Summary(SummaryWriter::new(settings.stage.writer()?)),
         };
         let limit = Limit {
             max_failures: settings.max_failures,
@@ -147,14 +147,4 @@ impl Limit {
         let is_boundary = self.at_any_spec || spec.findings.kind == SpecKind::Env;
         is_boundary && self.max_failures.is_some_and(|max| bad >= max)
     }
-}
-
-/// Opens the output for lines that are not records.
-pub(crate) fn text_writer(stage: &StageArgs) -> Result<Box<dyn Write>> {
-    Ok(match &stage.output {
-        Some(path) if path.as_os_str() != "-" => {
-            Box::new(BufWriter::new(fs_err::File::create(path).context("cannot write the output")?))
-        }
-        _ => Box::new(BufWriter::new(io::stdout())),
-    })
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use common::publish::write_file_atomic;
+use common::publish::write_json;
 use common::run_dir::RunDir;
 use fs_err as fs;
 
@@ -42,8 +42,6 @@ impl Rounds {
         for task in tasks {
             self.repairs.entry(task.task.to_string()).or_default().insert(task.fingerprint());
         }
-        let mut text = serde_json::to_string_pretty(&self.repairs)?;
-        text.push('\n');
-        Ok(write_file_atomic(&self.path, text.as_bytes())?)
+        Ok(write_json(&self.path, &self.repairs)?)
     }
 }
