@@ -50,7 +50,7 @@ fn links_are_not_followed() {
     assert_eq!(statuses(&kept), ["kept"]);
     let refused = world.extract(&["--overwrite"], &records(&["one"]));
     assert_eq!(refused.status, Some(2));
-    assert!(refused.stderr.contains("a symbolic link is not followed"), "{}", refused.stderr);
+    assert!(refused.stderr.contains("symbolic links are not followed"), "{}", refused.stderr);
 
     fs::remove_dir_all(world.tasks_dir()).unwrap();
     symlink(elsewhere.path(), world.tasks_dir()).unwrap();
