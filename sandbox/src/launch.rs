@@ -100,7 +100,9 @@ fn launch(description: &str) -> Result<ExitCode, SandboxError> {
 /// Python without its user's settings. Numeric libraries get one thread: sandboxes already share the processors.
 pub(crate) fn python(path: &Path, library_path: &[PathBuf]) -> Command {
     let mut command = Command::new(path);
-    command.env_clear().args(["-I", "-W", "ignore"]).envs([
+    command.env_clear().args(["-s", "-W", "ignore"]).envs([
+        // Sets in the same order in each sandbox: the same tasks give the same records.
+        ("PYTHONHASHSEED", "0"),
         ("HOME", "/tmp"),
         ("LANG", "C.UTF-8"),
         ("MKL_NUM_THREADS", "1"),

@@ -44,6 +44,8 @@ class Server:
         self.tmp = config["tmp"]
         self.outer_tmp = config["outer_tmp"]
         self.report = config["report"]
+        # The working directory, which Python adds for a program on the command line.
+        sys.path = [path for path in sys.path if path]
         sys.path += [path for path in config["extra_path"] if path not in sys.path]
         self.requests = sys.stdin.buffer
         # Output that a module prints while it is loaded must not mix with the replies.
