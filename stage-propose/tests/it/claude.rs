@@ -40,7 +40,8 @@ fn claude_is_started_once_per_phase_in_one_session() {
         );
     }
     // The notes tell it to check its tasks with the other stages.
-    let stages = std::path::Path::new(env!("CARGO_BIN_EXE_stage-propose")).parent().unwrap();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_stage-propose")).canonicalize().unwrap();
+    let stages = program.parent().unwrap();
     let path =
         world.recorded("env", 1).lines().find_map(|line| line.strip_prefix("PATH=").map(str::to_owned));
     assert!(std::env::split_paths(&path.unwrap()).any(|dir| dir == stages));
