@@ -19,7 +19,7 @@ WORKSPACE     ?= .
 RUN_DIR       ?= $(WORKSPACE)/task_generation_runs/$(notdir $(patsubst %/,%,$(ENV_DIR)))
 AGENT         ?= claude
 SEED_COUNT    ?= 5
-MODEL         ?= gemini-3-pro-preview
+MODEL         ?= gemini-4-argon
 COUNT         ?= 75
 NUM_WORKERS   ?= 8
 # Further arguments, one variable per stage.

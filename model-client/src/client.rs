@@ -79,6 +79,9 @@ impl Client {
         // Servers that report no usage charge all the same.
         let is_known = answer.usage != Usage::default();
         let cost = facts.price.as_ref().filter(|_| is_known).map(|price| price.cost(&answer.usage));
+        if facts.price.is_none() {
+            self.limiter.count(|totals| totals.unpriced += 1);
+        }
         permit.answered(answer.usage, cost, cached);
         Ok(answer)
     }

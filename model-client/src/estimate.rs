@@ -5,7 +5,6 @@ use std::ops::AddAssign;
 use common::record::Usage;
 
 use crate::facts::ModelFacts;
-use crate::pricing::LIKELY_BYTES_PER_TOKEN;
 
 /// Calls of the same kind, to be estimated before any is made.
 #[derive(Clone, Debug)]
@@ -38,8 +37,8 @@ pub struct Estimate {
 impl PassSize {
     /// What this pass takes of a model.
     pub fn estimate(&self, facts: &ModelFacts) -> Estimate {
-        let prefix = self.prefix_bytes.div_ceil(LIKELY_BYTES_PER_TOKEN);
-        let suffix = self.suffix_bytes.div_ceil(LIKELY_BYTES_PER_TOKEN);
+        let prefix = facts.tokens(self.prefix_bytes);
+        let suffix = facts.tokens(self.suffix_bytes);
         let output = facts.output_limit(Some(self.output_tokens)).unwrap_or(self.output_tokens);
         let uncached = Usage { uncached_input: prefix + suffix, output_visible: output, ..Usage::default() };
         let (first, later) = if facts.cache_minimum.is_some_and(|minimum| prefix >= minimum) {

@@ -37,7 +37,7 @@ pub use answer::ModelAnswer;
 pub use client::Client;
 pub use error::{AskError, Limit};
 pub use estimate::{Estimate, PassSize};
-pub use facts::ModelFacts;
+pub use facts::{ModelFacts, Retirement};
 pub use journal::{Damage, Journal};
 pub use limiter::Totals;
 pub use model::{CallError, Fault, Model, Reply};

@@ -38,6 +38,8 @@ pub struct Totals {
     pub usage: Usage,
     /// What they cost, in US dollars, as far as prices are known.
     pub spent: f64,
+    /// Answers of the model that are not in `spent`, as its price is unknown.
+    pub unpriced: u64,
     /// The most that calls of unknown usage may have cost on top of that, in US dollars.
     pub lost_at_most: f64,
     /// Whether a server ever responded.
@@ -45,6 +47,15 @@ pub struct Totals {
 }
 
 impl Totals {
+    /// What the answers cost, for people.
+    pub fn cost(&self) -> String {
+        match self.unpriced {
+            0 => format!("${:.2}", self.spent),
+            unpriced if unpriced == self.answers => "price unknown".to_owned(),
+            unpriced => format!("${:.2} and {unpriced} answers of unknown price", self.spent),
+        }
+    }
+
     /// The most that may have been spent, in US dollars.
     pub fn committed(&self) -> f64 {
         self.spent + self.lost_at_most

@@ -3,10 +3,6 @@
 use common::record::Usage;
 use serde::Deserialize;
 
-/// A token of prose or code has about four bytes. Measured on verifiers: 4.28 on average, 3.7 at the first
-/// percentile.
-pub(crate) const LIKELY_BYTES_PER_TOKEN: u64 = 4;
-
 /// What tokens cost, in US dollars per million.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Price {
@@ -36,6 +32,13 @@ struct Rates {
 }
 
 impl Price {
+    /// The price of tokens that cost nothing.
+    pub(crate) fn free() -> Self {
+        let base =
+            Rates { input: 0.0, output: 0.0, cache_read: None, cache_write_5m: None, cache_write_1h: None };
+        Self { base, long: None }
+    }
+
     /// The cost of a call with this usage, in US dollars.
     pub fn cost(&self, usage: &Usage) -> f64 {
         let rates = self.rates(usage.input());

@@ -47,21 +47,15 @@ impl Default for CallSettings {
 pub struct Timeouts {
     /// For a connection.
     pub connect: Duration,
-    /// For the start of a response. A model may think silently until then.
-    pub first_byte: Duration,
-    /// For the next piece of a response; before its start, too.
-    pub idle: Duration,
-    /// For the end of the response, from the start of the call.
-    pub total: Duration,
+    /// For the start of a response, and for each piece of it. `None`: by the effort that the model is asked for,
+    /// as it may think silently.
+    pub silence: Option<Duration>,
+    /// For the end of the response, from the start of the call. `None`: four times the silence.
+    pub total: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(30),
-            first_byte: Duration::from_mins(3),
-            idle: Duration::from_mins(3),
-            total: Duration::from_mins(20),
-        }
+        Self { connect: Duration::from_secs(30), silence: None, total: None }
     }
 }

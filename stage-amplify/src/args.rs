@@ -35,7 +35,7 @@ pub struct Args {
     count: usize,
 
     /// The model: gemini-…, claude-…, openai:NAME, or replay:FILE to answer from a journal
-    #[arg(long, alias = "amplifier-model", value_name = "NAME", default_value = "gemini-3-pro-preview")]
+    #[arg(long, alias = "amplifier-model", value_name = "NAME", default_value = "gemini-4-argon")]
     model: String,
 
     /// The maximum number of parallel calls
@@ -66,13 +66,13 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS")]
     deadline_sec: Option<u64>,
 
-    /// Retry a call that sends nothing for SECONDS
-    #[arg(long, value_name = "SECONDS", default_value_t = 300)]
-    idle_timeout_sec: u64,
+    /// Retry a call that sends nothing for SECONDS [default: 600; 1200 or 1800 for a high effort]
+    #[arg(long, value_name = "SECONDS")]
+    idle_timeout_sec: Option<u64>,
 
-    /// Retry a call that takes more than SECONDS in total
-    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
-    call_timeout_sec: u64,
+    /// Retry a call that takes more than SECONDS in total [default: four times the idle timeout]
+    #[arg(long, value_name = "SECONDS")]
+    call_timeout_sec: Option<u64>,
 
     /// Wait up to SECONDS for the first call of a pass to warm the prompt cache; 0 disables
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
@@ -196,9 +196,8 @@ impl Args {
             deadline: self.deadline_sec.map(Duration::from_secs),
             warm_up: Duration::from_secs(self.warm_up_sec),
             timeouts: Timeouts {
-                first_byte: Duration::from_secs(self.idle_timeout_sec),
-                idle: Duration::from_secs(self.idle_timeout_sec),
-                total: Duration::from_secs(self.call_timeout_sec),
+                silence: self.idle_timeout_sec.map(Duration::from_secs),
+                total: self.call_timeout_sec.map(Duration::from_secs),
                 ..Timeouts::default()
             },
             ..CallSettings::default()

@@ -26,8 +26,10 @@ impl<'a> TaskProgress<'a> {
     pub(crate) fn done(&self) {
         let totals = self.client.totals();
         self.progress.message(format_args!(
-            "{} calls, {} in flight, ${:.2}",
-            totals.answers, totals.in_flight, totals.spent
+            "{} calls, {} in flight, {}",
+            totals.answers,
+            totals.in_flight,
+            totals.cost()
         ));
         self.progress.inc(1);
     }

@@ -125,13 +125,13 @@ fn report_totals(client: &Client, usable: u64, ui: &Ui) {
     let usage = totals.usage;
     ui.info(format_args!(
         "{} answers from the model, {} from the journal; {} input tokens ({} % from a cache), {} output tokens; \
-         ${:.2}{}",
+         {}{}",
         totals.answers,
         totals.journalled,
         usage.input(),
         (usage.cache_read * 100).checked_div(usage.input()).unwrap_or(0),
         usage.output(),
-        totals.spent,
+        totals.cost(),
         per_task(totals.spent, usable),
     ));
     if totals.lost > 0 {

@@ -6,6 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use ureq::tls::{RootCerts, TlsConfig};
 use ureq::{Agent, Proxy};
 
+use crate::facts::ModelFacts;
 use crate::settings::{CallSettings, Timeouts};
 
 /// Small buffers, as there is a pair for each of hundreds of calls in flight.
@@ -16,9 +17,25 @@ const PROXY_VARIABLES: [&str; 6] =
 /// Files that a process has open beside its connections.
 const OTHER_FILES: u64 = 128;
 
+/// The time limits of a call.
+#[derive(Clone, Copy)]
+pub(super) struct Limits {
+    pub(super) connect: Duration,
+    pub(super) silence: Duration,
+    pub(super) total: Duration,
+}
+
+impl Limits {
+    /// The limits by the settings, or else by what the model is asked for.
+    pub(super) fn new(timeouts: Timeouts, facts: &ModelFacts) -> Self {
+        let silence = timeouts.silence.unwrap_or_else(|| facts.silence_limit());
+        Self { connect: timeouts.connect, silence, total: timeouts.total.unwrap_or(silence * 4) }
+    }
+}
+
 /// An agent for as many calls in flight as the settings allow.
-pub(super) fn agent(settings: &CallSettings) -> Agent {
-    let Timeouts { connect, first_byte, idle, total } = settings.timeouts;
+pub(super) fn agent(settings: &CallSettings, limits: Limits) -> Agent {
+    let Limits { connect, silence, total } = limits;
     Agent::config_builder()
         .http_status_as_error(false)
         // A redirect would send the key to another server.
@@ -30,8 +47,8 @@ pub(super) fn agent(settings: &CallSettings) -> Agent {
         .accept_encoding("identity")
         .timeout_resolve(Some(connect))
         .timeout_connect(Some(connect))
-        .timeout_recv_response(Some(first_byte))
-        .timeout_per_read(Some(idle))
+        .timeout_recv_response(Some(silence))
+        .timeout_per_read(Some(silence))
         .timeout_global(Some(total))
         .input_buffer_size(BUFFER)
         .output_buffer_size(BUFFER)

@@ -82,11 +82,14 @@ pub(super) fn text_at<'a>(value: &'a Value, pointer: &str) -> Option<&'a str> {
     value.pointer(pointer).and_then(Value::as_str)
 }
 
-/// Puts `extra` into `body`, object by object.
+/// Puts `extra` into `body`, object by object. `null` removes a field.
 pub(super) fn merge(body: &mut Map<String, Value>, extra: &Map<String, Value>) {
     for (name, value) in extra {
         match (body.get_mut(name), value) {
             (Some(Value::Object(inner)), Value::Object(extra)) => merge(inner, extra),
+            (_, Value::Null) => {
+                body.remove(name);
+            }
             _ => {
                 body.insert(name.clone(), value.clone());
             }

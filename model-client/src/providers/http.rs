@@ -8,7 +8,7 @@ use serde_json::Value;
 use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body as ResponseBody, SendBody, Timeout};
 
-use super::agent::{BUFFER, agent, allow_connections};
+use super::agent::{BUFFER, Limits, agent, allow_connections};
 use super::body::Body;
 use super::format::{Draft, Format};
 use super::key::{self, Key};
@@ -18,7 +18,7 @@ use super::transport::Failure;
 use crate::facts::ModelFacts;
 use crate::model::{CallError, Fault, Model, Reply};
 use crate::request::Request;
-use crate::settings::{CallSettings, Timeouts};
+use crate::settings::CallSettings;
 
 /// The maximum length of a response, in bytes: a hundred times the longest answer of a model.
 const MAX_ANSWER: u64 = 64 << 20;
@@ -41,7 +41,7 @@ pub(super) struct HttpModel {
     blocked: Option<CallError>,
     /// `None` after an abort.
     agent: Mutex<Option<Agent>>,
-    timeouts: Timeouts,
+    limits: Limits,
 }
 
 impl HttpModel {
@@ -56,6 +56,7 @@ impl HttpModel {
         settings: &CallSettings,
     ) -> Self {
         allow_connections(settings.workers);
+        let limits = Limits::new(settings.timeouts, &facts);
         let (key, blocked) = match key {
             Ok(key) => (key, None),
             Err(error) => (Key::NotNeeded, Some(error)),
@@ -67,8 +68,8 @@ impl HttpModel {
             key,
             facts,
             blocked,
-            agent: Mutex::new(Some(agent(settings))),
-            timeouts: settings.timeouts,
+            agent: Mutex::new(Some(agent(settings, limits))),
+            limits,
         }
     }
 
@@ -222,11 +223,11 @@ impl HttpModel {
     }
 
     fn too_slow(&self, timeout: Timeout) -> String {
-        let Timeouts { connect, first_byte, idle, total } = self.timeouts;
+        let Limits { connect, silence, total } = self.limits;
         match timeout {
             Timeout::Resolve | Timeout::Connect => format!("no connection within {connect:?}"),
-            Timeout::RecvResponse => format!("no response within {first_byte:?}"),
-            Timeout::PerRead => format!("nothing came for {idle:?}"),
+            Timeout::RecvResponse => format!("no response within {silence:?}"),
+            Timeout::PerRead => format!("nothing came for {silence:?}"),
             Timeout::Global => format!("not finished within {total:?}"),
             other => format!("timeout: {other}"),
         }

@@ -3,9 +3,12 @@
 use std::io;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use thiserror::Error;
 
-use crate::facts::ModelFacts;
+use crate::facts::{ModelFacts, Retirement};
 use crate::model::{CallError, Fault, Model};
 use crate::settings::CallSettings;
 
@@ -65,7 +68,8 @@ impl ModelError {
 
 /// The model of this name. `env` reads environment variables: keys and base URLs.
 ///
-/// A missing key is an error of the first call only: no key is needed where every answer is in the journal.
+/// A missing key, an invalid proxy and a retired model are errors of the first call only: none matters where every
+/// answer is in the journal.
 pub fn from_name(
     name: &str,
     table: &ModelTable,
@@ -77,18 +81,26 @@ pub fn from_name(
         return Ok(Arc::new(replay));
     }
     let (provider, model) = select(name).ok_or_else(|| ModelError::Unknown(name.to_owned()))?;
-    let facts = table.facts(provider, model);
+    let today = today();
+    let facts = table.facts(provider, model, today);
     if settings.max_cost.is_some() && facts.price.is_none() {
         return Err(ModelError::NoPrice(model.to_owned()));
     }
     let access = provider.access();
     let base = non_blank(env(access.base));
-    let key = match (non_blank(env(access.key)), invalid_proxy(env)) {
-        (_, Some(variable)) => Err(bad_proxy(variable)),
-        (Some(key), None) => Ok(Key::new(&key)),
+    // Other servers may serve a model for longer than its provider.
+    let retired = facts.retired.as_ref().filter(|retired| base.is_none() && retired.on <= today);
+    let key = if let Some(retired) = retired {
+        Err(model_retired(model, retired))
+    } else if let Some(variable) = invalid_proxy(env) {
+        Err(bad_proxy(variable))
+    } else if let Some(key) = non_blank(env(access.key)) {
+        Ok(Key::new(&key))
+    } else if provider == Provider::OpenAi && base.is_some() {
         // Self-hosted servers rarely require a key.
-        (None, None) if provider == Provider::OpenAi && base.is_some() => Ok(Key::NotNeeded),
-        (None, None) => Err(no_key(model, access.key)),
+        Ok(Key::NotNeeded)
+    } else {
+        Err(no_key(model, access.key))
     };
     let base = base.unwrap_or_else(|| access.default_base.to_owned());
     Ok(Arc::new(HttpModel::new(provider.format(), model, base.trim(), key, facts, settings)))
@@ -100,7 +112,7 @@ pub fn facts(name: &str, table: &ModelTable) -> Result<ModelFacts, ModelError> {
         return Ok(ModelFacts::default());
     }
     let (provider, model) = select(name).ok_or_else(|| ModelError::Unknown(name.to_owned()))?;
-    Ok(table.facts(provider, model))
+    Ok(table.facts(provider, model, today()))
 }
 
 /// The provider of a model, and the provider's name for it, which becomes part of a URL.
@@ -118,6 +130,16 @@ fn select(name: &str) -> Option<(Provider, &str)> {
 
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.:/@+".contains(&byte)
+}
+
+fn today() -> Date {
+    TimeZone::UTC.to_datetime(Timestamp::now()).date()
+}
+
+fn model_retired(model: &str, retired: &Retirement) -> CallError {
+    let message = format!("{model} was shut down on {}", retired.on);
+    CallError::new(Fault::Permanent, "model_retired", message)
+        .with_hint(format!("use --model {}", retired.successor))
 }
 
 fn no_key(model: &str, variable: &str) -> CallError {

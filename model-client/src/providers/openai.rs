@@ -38,7 +38,8 @@ impl Format for OpenAi {
             ("stream_options".to_owned(), json!({"include_usage": true})),
         ]);
         if let Some(limit) = facts.output_limit(request.max_output_tokens) {
-            body.insert("max_completion_tokens".to_owned(), limit.into());
+            let field = facts.output_limit_field.as_deref().unwrap_or("max_completion_tokens");
+            body.insert(field.to_owned(), limit.into());
         }
         merge(&mut body, &facts.request);
         let message = json!({"role": "user", "content": format!("{PREFIX}{SUFFIX}")});

@@ -8,6 +8,7 @@ use common::fingerprint;
 use crate::facts::ModelFacts;
 use crate::journal::ByLabel;
 use crate::model::{CallError, Fault, Model, Reply};
+use crate::pricing::Price;
 use crate::request::Request;
 
 /// Answers from a journal.
@@ -18,7 +19,10 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Ok(Self { answers: ByLabel::open(path)?, facts: ModelFacts::default() })
+        Ok(Self {
+            answers: ByLabel::open(path)?,
+            facts: ModelFacts { price: Some(Price::free()), ..ModelFacts::default() },
+        })
     }
 
     fn no_answer(&self, request: &Request) -> CallError {

@@ -28,7 +28,7 @@ fn every_provider_can_be_asked() {
     for (model, base, key) in [
         ("claude-sonnet-4-5", "ANTHROPIC_BASE_URL", "ANTHROPIC_API_KEY"),
         ("openai:some-model", "OPENAI_BASE_URL", "OPENAI_API_KEY"),
-        ("gemini-3-pro-preview", "GEMINI_BASE_URL", "GEMINI_API_KEY"),
+        ("gemini-4-argon", "GEMINI_BASE_URL", "GEMINI_API_KEY"),
     ] {
         let (world, server) = (World::new(), good_server());
         let mut command = world.command(&["--count", "3", "--model", model]);

@@ -126,7 +126,7 @@ fn a_cost_limit_ends_the_run_with_usable_records() {
     let server = good_server();
     let prices = world.write(
         "prices.json",
-        r#"{"models": [{"name": "gemini-3-pro-preview", "max_output_tokens": 1000, "price": {"base": {"input": 1, "output": 1}}}]}"#,
+        r#"{"models": [{"name": "gemini-4-argon", "max_output_tokens": 1000, "price": {"base": {"input": 1, "output": 1}}}]}"#,
     );
     let prices = prices.to_str().unwrap();
     let ran = world

@@ -11,7 +11,7 @@ use super::{CANARY, Fixture, request, settings};
 fn the_key_is_in_its_header_and_nowhere_else() {
     let headers = [
         ("claude-sonnet-4-6", "x-api-key"),
-        ("gemini-3-pro-preview", "x-goog-api-key"),
+        ("gemini-4-argon", "x-goog-api-key"),
         ("openai:gpt-5.1", "authorization"),
     ];
     for (model, name) in headers {
@@ -48,7 +48,7 @@ fn a_short_key_does_not_damage_answers() {
         let env =
             |variable: &str| Some(if variable.ends_with("_KEY") { key.to_owned() } else { server.url() });
         let table = ModelTable::built_in().unwrap();
-        let model = model_client::from_name("gemini-3-pro-preview", &table, &settings(), &env).unwrap();
+        let model = model_client::from_name("gemini-4-argon", &table, &settings(), &env).unwrap();
         let reply = model.ask(&request("a"), &mut || ()).unwrap();
         assert_eq!(reply.text, "a test of the dummy key, as they say");
     }
@@ -69,9 +69,9 @@ fn a_missing_key_is_reported_before_anything_is_sent() {
         assert!(error.is_none_or(|error| error.fault == Fault::Permanent));
         assert_eq!(server.log().len() - asked, usize::from(expect.is_none()));
     };
-    let gemini = Some("no key for gemini-3-pro-preview: set GEMINI_API_KEY");
-    check("gemini-3-pro-preview", &[], gemini);
-    check("gemini-3-pro-preview", &["GEMINI_BASE_URL", "OPENAI_API_KEY"], gemini);
+    let gemini = Some("no key for gemini-4-argon: set GEMINI_API_KEY");
+    check("gemini-4-argon", &[], gemini);
+    check("gemini-4-argon", &["GEMINI_BASE_URL", "OPENAI_API_KEY"], gemini);
     check("claude-sonnet-4-6", &[], Some("no key for claude-sonnet-4-6: set ANTHROPIC_API_KEY"));
     check("openai:gpt-5.1", &[], Some("no key for gpt-5.1: set OPENAI_API_KEY"));
     // A server of one's own may want no key.
@@ -81,17 +81,17 @@ fn a_missing_key_is_reported_before_anything_is_sent() {
 #[test]
 fn no_key_is_needed_for_what_is_in_the_journal() {
     let server = Server::start(|_| Play::Answer(Said::new("ok")));
-    let fixture = Fixture::new(&server, "gemini-3-pro-preview");
+    let fixture = Fixture::new(&server, "gemini-4-argon");
     let answer = fixture.ask("a").unwrap();
     let journal = Journal::open(&fixture.journal).unwrap();
-    let offline = "gemini-3-pro-preview";
+    let offline = "gemini-4-argon";
     let model =
         model_client::from_name(offline, &ModelTable::built_in().unwrap(), &settings(), &|_| None).unwrap();
     let client = Client::new(model, journal, settings(), &Interrupt::new());
     assert_eq!(client.ask(&request("a")).unwrap(), answer);
     let error = client.ask(&request("b")).unwrap_err();
     let AskError::Stopped { message, hint } = error else { panic!("{error:?}") };
-    assert_eq!(message, "no key for gemini-3-pro-preview");
+    assert_eq!(message, "no key for gemini-4-argon");
     assert_eq!(hint.as_deref(), Some("set GEMINI_API_KEY"));
 }
 
@@ -100,7 +100,7 @@ fn a_redirect_does_not_send_the_key_elsewhere() {
     let thief = Server::start(|_| Play::Answer(Said::new("thanks")));
     let url = thief.url();
     let server = Server::start(move |_| Play::Status(307, vec![("location", url.clone())], String::new()));
-    let error = Fixture::new(&server, "gemini-3-pro-preview").ask("a").unwrap_err();
+    let error = Fixture::new(&server, "gemini-4-argon").ask("a").unwrap_err();
     assert_eq!(error.to_string(), "Gemini answered 307: nothing");
     assert_eq!(error.hint(), Some("check the base URL"));
     assert!(error.ends_run());
@@ -119,4 +119,21 @@ fn names_that_would_change_the_url_are_rejected() {
             assert!(matches!(found, Err(ModelError::Unknown(_))), "{name:?}");
         }
     }
+}
+
+#[test]
+fn a_retired_model_names_its_successor_and_replays_from_the_journal() {
+    let retired = "gemini-3-pro-preview";
+    let server = Server::start(|_| Play::Answer(Said::new("ok")));
+    let fixture = Fixture::new(&server, retired);
+    let answer = fixture.ask("a").unwrap();
+    let env = |variable: &str| (variable == "GEMINI_API_KEY").then(|| "k".to_owned());
+    let model =
+        model_client::from_name(retired, &ModelTable::built_in().unwrap(), &settings(), &env).unwrap();
+    let journal = Journal::open(&fixture.journal).unwrap();
+    let client = Client::new(model, journal, settings(), &Interrupt::new());
+    assert_eq!(client.ask(&request("a")).unwrap(), answer);
+    let error = client.ask(&request("b")).unwrap_err();
+    assert_eq!(error.to_string(), "gemini-3-pro-preview was shut down on 2026-03-09");
+    assert_eq!(error.hint(), Some("use --model gemini-4-argon"));
 }

@@ -58,14 +58,14 @@ fn settings() -> CallSettings {
     let long = Duration::from_mins(1);
     CallSettings {
         backoff: Duration::from_millis(1),
-        timeouts: Timeouts { connect: long, first_byte: long, idle: long, total: long },
+        timeouts: Timeouts { connect: long, silence: Some(long), total: Some(long) },
         ..CallSettings::default()
     }
 }
 
 /// The same, but with short timeouts for a silent server.
 fn impatient(idle: Duration) -> CallSettings {
-    CallSettings { timeouts: Timeouts { first_byte: idle, idle, ..settings().timeouts }, ..settings() }
+    CallSettings { timeouts: Timeouts { silence: Some(idle), ..settings().timeouts }, ..settings() }
 }
 
 /// A client of a loopback server, with its journal.

@@ -204,3 +204,71 @@ fn an_answer_that_is_compressed_all_the_same_is_read() {
         assert_eq!(server.log().len(), 1);
     }
 }
+
+#[test]
+fn a_table_of_the_user_serves_servers_that_know_other_fields() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("models.json");
+    let own = r#"{"providers":{"openai":{"max_output_tokens":4096,"output_limit_field":"max_tokens"}},
+        "models":[{"name":"mistral","request":{"stream_options":null,"temperature":0.5}}]}"#;
+    fs_err::write(&file, own).unwrap();
+    let table = model_client::ModelTable::with(&file).unwrap();
+    let server = Server::start(|_| Play::Answer(Said::new("ok")));
+    let env = |variable: &str| (variable == "OPENAI_BASE_URL").then(|| server.url());
+    let model = model_client::from_name("openai:mistral", &table, &settings(), &env).unwrap();
+    model.ask(&super::request("a"), &mut || ()).unwrap();
+    let mut body = server.log().remove(0).asked.body;
+    body.as_object_mut().unwrap().remove("messages");
+    assert_eq!(body, json!({"model": "mistral", "stream": true, "max_tokens": 4096, "temperature": 0.5}));
+}
+
+#[test]
+fn an_unknown_price_is_not_zero() {
+    let server = Server::start(|_| Play::Answer(Said::new("ok")));
+    let priced = Fixture::new(&server, "claude-sonnet-4-6");
+    let unpriced = Fixture::new(&server, "openai:qwen");
+    assert_eq!(unpriced.client.totals().cost(), "$0.00");
+    priced.ask("a").unwrap();
+    unpriced.ask("a").unwrap();
+    assert_eq!(priced.client.totals().cost(), "$0.00");
+    assert_eq!(unpriced.client.totals().cost(), "price unknown");
+}
+
+#[test]
+fn summaries_of_thoughts_keep_a_silent_model_alive_and_are_not_text() {
+    let gemini = r#"{"candidates":[{"content":{"parts":[{"text":"hm","thought":true}]}}]}"#;
+    let claude =
+        r#"{"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"hm"}}"#;
+    let other = r#"{"choices":[{"delta":{"reasoning_content":"hm","content":null}}]}"#;
+    for (model, thought) in [("gemini-4-argon", gemini), ("claude-opus-5-5", claude), ("openai:x", other)] {
+        let settings = super::impatient(std::time::Duration::from_millis(1500));
+        let (port, connections) = super::transport::accept(move |mut connection| {
+            use std::io::{Read, Write};
+            drop(connection.read(&mut vec![0; 64 << 10]));
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n";
+            connection.write_all(head.as_bytes()).unwrap();
+            for _ in 0..6 {
+                std::thread::sleep(std::time::Duration::from_millis(500));
+                connection.write_all(format!("data: {thought}\n\n").as_bytes()).unwrap();
+            }
+            let end = match model.get(..6) {
+                Some("gemini") => gemini_chunk("ok", "STOP"),
+                Some("claude") => [
+                    r#"{"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"ok"}}"#,
+                    r#"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#,
+                ]
+                .map(|event| format!("data: {event}\n\n"))
+                .concat(),
+                _ => "data: {\"choices\":[{\"delta\":{\"content\":\"ok\"},\"finish_reason\":\"stop\"}]}\n\n"
+                    .to_owned(),
+            };
+            connection.write_all(end.as_bytes()).unwrap();
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let journal = dir.path().join("answers.jsonl");
+        let url = format!("http://127.0.0.1:{port}");
+        let client = super::client(&url, model, &journal, settings, &common::interrupt::Interrupt::new());
+        assert_eq!(client.ask(&super::request("a")).unwrap().text, "ok");
+        assert_eq!(connections.load(std::sync::atomic::Ordering::SeqCst), 1, "{model}");
+    }
+}

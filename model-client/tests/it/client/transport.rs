@@ -121,7 +121,7 @@ fn tls_front(certificate: &str, server: &Server) -> (u16, Arc<AtomicUsize>) {
 }
 
 /// Serves every connection to a port of its own on a thread. Returns the port and the number of connections.
-fn accept(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> (u16, Arc<AtomicUsize>) {
+pub(super) fn accept(serve: impl Fn(TcpStream) + Send + Sync + 'static) -> (u16, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let count = Arc::new(AtomicUsize::new(0));

@@ -114,7 +114,7 @@ fn a_table_of_the_user_comes_first() {
     let facts = model_client::facts("claude-sonnet-4-6", &table).unwrap();
     let usage = Usage { uncached_input: 1_000_000, output_visible: 1_000_000, ..Usage::default() };
     assert!((facts.price.unwrap().cost(&usage) - 3.0).abs() < 1e-9);
-    assert_eq!(facts.max_output_tokens, Some(64_000), "what it leaves out is taken from the built-in table");
+    assert_eq!(facts.max_output_tokens, Some(128_000), "what it leaves out is taken from the built-in table");
     fs_err::write(&file, r#"{"models":[{"price":3}]}"#).unwrap();
     let error = ModelTable::with(&file).unwrap_err();
     assert!(error.to_string().ends_with("prices.json is not a valid table of prices"), "{error}");
