@@ -14,9 +14,11 @@
 //! - A run leaves nothing behind: its processes end with its PID namespace, its files with its mount.
 //! - A run cannot reach another run: not its processes, its files or its result. The caller decides to which
 //!   run a result belongs.
-//! - A result is what the function returned. Printing one, writing one to every descriptor, replacing functions
-//!   or exiting early does not produce a result. Only code that reads the memory of its own process, beyond
-//!   what Python offers, could forge a result, and only its own.
+//! - A result is plain data, read by a process that never executes code of a program. Printing a result, writing
+//!   one to every descriptor, replacing functions or exiting early does not produce one.
+//!
+//! Not guaranteed: that a result is what the function returned. Code that gets at the memory of its process can
+//! forge its own result, and only that one.
 //!
 //! A program that uses this crate calls [`enter_role`] first: a sandbox is the same program, started again.
 //!

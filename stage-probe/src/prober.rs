@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use common::environment::Workspace;
-use common::record::{Mutation, Outcome, Probe, Severity};
+use common::record::{Issue, Mutation, Outcome, Probe, Severity};
 use common::ui::Ui;
 use sandbox::{Repetition, Runs, Sandbox, SandboxError, Unreadable};
 
@@ -66,14 +66,8 @@ impl Prober {
     fn run_states(&self, task: &ProbeTask, record: &mut Probe, ui: &Ui) -> Result<()> {
         let states = states::of_task(task.export_script.as_deref(), &task.fixtures);
         let runs = self.run(task, &states, self.repetition)?;
-        if let Some(reason) = runs.uncompilable {
-            let message = format!("the verifier does not compile: {reason}");
-            record.issues.push(issue("does_not_compile", Severity::Error, message));
-            return Ok(());
-        }
-        if let Some(reason) = runs.broken {
-            let message = format!("the verifier cannot be run: {reason}");
-            record.issues.push(issue("cannot_be_run", Severity::Error, message));
+        if let Some(issue) = without_runs(&runs) {
+            record.issues.push(issue);
             return Ok(());
         }
         for unreadable in &runs.unreadable {
@@ -81,15 +75,10 @@ impl Prober {
             let reason = &unreadable.reason;
             ui.debug(format_args!("{}/{}: no state {name}: {reason}", record.env, record.task));
         }
-        let missing = missing_fixtures(&states, &runs.unreadable);
-        let state_runs: Vec<StateRuns> = states
-            .iter()
-            .zip(&runs.by_state)
-            .filter(|(_, runs)| !runs.is_empty())
-            .map(|(state, runs)| StateRuns { state, assessments: runs.iter().map(Assessment::of).collect() })
-            .collect();
+        let state_runs = runs_by_state(&states, &runs);
         record.states = state_runs.iter().filter_map(StateRuns::record).collect();
         record.issues = issues::of_runs(&state_runs);
+        let missing = missing_fixtures(&states, &runs.unreadable);
         if !missing.is_empty() {
             let message = format!("fixtures that cannot be set up: {}", missing.join(", "));
             record.issues.push(issue(UNJUDGED, Severity::Error, message));
@@ -163,6 +152,27 @@ impl Prober {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(sandbox);
         Ok(runs)
     }
+}
+
+/// Why a verifier has no runs at all.
+fn without_runs(runs: &Runs) -> Option<Issue> {
+    if let Some(reason) = &runs.uncompilable {
+        let message = format!("the verifier does not compile: {reason}");
+        return Some(issue("does_not_compile", Severity::Error, message));
+    }
+    let message = format!("the verifier cannot be run: {}", runs.broken.as_ref()?);
+    Some(issue("cannot_be_run", Severity::Error, message))
+}
+
+/// The runs of each state that has some.
+fn runs_by_state<'a>(states: &'a [KnownState], runs: &Runs) -> Vec<StateRuns<'a>> {
+    let mut state_runs = Vec::new();
+    for (state, runs) in states.iter().zip(&runs.by_state) {
+        if !runs.is_empty() {
+            state_runs.push(StateRuns { state, assessments: runs.iter().map(Assessment::of).collect() });
+        }
+    }
+    state_runs
 }
 
 /// The names of fixtures that could not be set up. States that are derived from an export script are optional.

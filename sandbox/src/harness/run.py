@@ -13,7 +13,6 @@ import signal
 import sys
 import types
 
-
 # Loads the codec and its error handlers, so that runs need not.
 "\ud800".encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
@@ -22,8 +21,8 @@ def begin_run(keeper, code, state, contents, secret):
     """Executes a run, from the fork on. Never returns.
 
     The function is called in a thread of its own, with no Python frame above it, while this thread waits to
-    report the result. So the function finds neither the token that marks a report as genuine nor the code that
-    writes it, although both are in the same process: see `introspection_hook`.
+    report the result. So the usual means find neither the token that marks a report as genuine nor the code that
+    writes it, although both are in the same process: see `make_introspection_hook`.
     """
     try:
         os.closerange(3, keeper.server.report)
