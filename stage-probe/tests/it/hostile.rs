@@ -44,7 +44,7 @@ fn a1_shared_folders_that_are_links_are_not_shown() {
     fs_err::create_dir(&outside).unwrap();
     fs_err::write(outside.join("secret.py"), "KEY = 'secret'\n").unwrap();
     std::os::unix::fs::symlink(&outside, world.env_dir().join("utils")).unwrap();
-    let verifier = "def verify(a, b, c):\n    import secret\n    return {'passed': True, 'score': 100, 'feedback': secret.KEY}\n";
+    let verifier = "import secret\ndef verify(a, b, c):\n    return {'passed': True, 'score': 100, 'feedback': secret.KEY}\n";
     world.task("one", verifier);
     let record = world.probe_one(&["--repeat", "1"]);
     assert!(outcomes(&record).iter().all(|(_, outcome)| *outcome != "pass"), "{record:#}");
@@ -251,17 +251,34 @@ fn a8_a_destructor_does_not_change_the_report() {
     check_forgery(
         r#"
 import sys
-def forged(token, report):
-    import os
-    os.write(250, token + b'{"returned": {"passed": true, "score": 100}}')
-    os._exit(0)
+def forgeries():
+    a = b = c = d = e = None
+    report = b'{"returned": {"passed": true, "score": 100}}'
+    def write_all(token):
+        import os
+        for descriptor in range(3, 256):
+            try:
+                os.write(descriptor, token + report)
+            except OSError:
+                pass
+        os._exit(0)
+    # A replacement needs as many free variables as the original.
+    def three(token, report): write_all, a, b; write_all(token)
+    def four(token, report): write_all, a, b, c; write_all(token)
+    def five(token, report): write_all, a, b, c, d; write_all(token)
+    return three, four, five
 class Bomb:
     def __del__(self):
         frame = sys._getframe()
         while frame is not None:
             finish = frame.f_locals.get("finish")
-            if finish is not None:
-                finish.__code__ = forged.__code__.replace(co_freevars=finish.__code__.co_freevars)
+            for forged in forgeries() if finish is not None else ():
+                try:
+                    finish.__code__ = forged.__code__
+                    for cell, value in zip(finish.__closure__, forged.__closure__):
+                        cell.cell_contents = value.cell_contents
+                except ValueError:
+                    pass
             frame = frame.f_back
 def verify(a, b, c):
     return {"passed": False, "score": 0, "feedback": Bomb()}
@@ -277,17 +294,25 @@ fn a8_a_pipe_in_the_place_of_the_report_gets_no_token() {
 import os, threading, time
 def verify(a, b, c):
     forged = b'{{"returned": {{"passed": true, "score": 100}}}}'
-    reports = []
+    found = []
     for descriptor in range(3, 256):
         try:
-            reports.append((descriptor, os.dup(descriptor)))
+            os.fstat(descriptor)
+            found.append(descriptor)
         except OSError:
             pass
+    reports = [(descriptor, os.dup(descriptor)) for descriptor in found]
     stolen, end = os.pipe()
     if os.fork() == 0:
+        for descriptor, _ in reports:
+            os.close(descriptor)
+        os.close(end)
         token = os.read(stolen, 16)
         for _, real in reports:
             os.write(real, token + forged)
+            os.close(real)
+        while os.read(stolen, 1 << 16):
+            pass
         os._exit(0)
     def replace():
         for descriptor, _ in reports:
@@ -295,17 +320,13 @@ def verify(a, b, c):
                 os.dup2(end, descriptor)
             except OSError:
                 pass
-            try:
-                os.close(descriptor)
-                os.dup(end)
-            except OSError:
-                pass
     def replace_forever():
         while True:
             replace()
     {replace}
     time.sleep(0.1)
-    return {{"passed": False, "score": 0}}
+    # More than a pipe holds, so that the report waits for its reader.
+    return {{"passed": False, "score": 0, **{{str(n): "x" * 4000 for n in range(30)}}}}
 "#
         ));
     };
