@@ -21,9 +21,6 @@ pub(crate) const HARNESS: &str = concat!(
 /// The folder of environments, in the root of a sandbox. Its path is one that exists in production, too.
 pub(crate) const BENCH: &str = "/workspace/benchmarks/cua_world/environments";
 
-/// The descriptor of a run's report. Programs seldom use one as high.
-pub(crate) const REPORT: i32 = 250;
-
 /// Where the sandbox's files below /tmp appear while a run has its own /tmp: a Python may be there.
 pub(crate) const OUTER_TMP: &str = "/run/tmp";
 
@@ -57,6 +54,7 @@ struct Config<'a> {
     tmp: String,
     /// Where the files are that this folder held before.
     outer_tmp: &'static str,
+    /// The descriptor of a run's report.
     report: i32,
     /// Additional folders to import from.
     extra_path: &'a [PathBuf],
@@ -79,7 +77,7 @@ pub(crate) fn argument(
         bench,
         tmp,
         outer_tmp: OUTER_TMP,
-        report: REPORT,
+        report: seccomp::REPORT,
         extra_path: &interpreter.extra_path,
         seccomp: seccomp::program()?,
         limits: LIMITS,
