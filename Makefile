@@ -144,7 +144,7 @@ BUILD  = cargo build --release --locked --quiet $(addprefix --package ,$(STAGES)
 PREFIX ?= $(HOME)/.cargo
 STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe
 
-.PHONY: programs test test-claude schemas bench install clean help
+.PHONY: programs test test-claude test-providers schemas bench install clean help
 programs:
 	@$(BUILD)
 
@@ -157,6 +157,11 @@ test-claude:
 	cargo build --locked --package stage-propose
 	python3 stage-propose/tests/claude/run.py target/debug/stage-propose \
 	  examples/demo/benchmarks/cua_world/environments/$(DEMO_ENV)
+
+# Needs PyPI and openssl, and nginx for a part; see the script.
+test-providers:
+	cargo build --workspace --bins --locked
+	python3 model-client/tests/providers/run.py target $(PARTS)
 
 # To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
@@ -190,6 +195,7 @@ help:
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
+## make test-providers [PARTS="bodies streams …"]   the chain with the providers' SDKs, LiteLLM, nginx, a proxy
 ## make bench [CORPUS=path/to/environments]         every benchmark
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages
