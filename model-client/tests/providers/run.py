@@ -77,8 +77,9 @@ class Test:
         self.processes.append(process)
         return process.stdout.readline().strip()
 
-    def chain(self, model, base, arguments=(), variables=None, count=COUNT):
-        """Runs the chain on a new copy of the demo. Returns amplify's result and the verdicts."""
+    def chain(self, model, base, arguments=(), variables=None, count=COUNT, rejecting=None):
+        """Runs the chain on a new copy of the demo. Returns amplify's result and the verdicts. The passes for fixtures
+        and repairs follow if there is a server that rejects, and records, their requests."""
         self.runs += 1
         workspace = self.scratch / f"run-{self.runs}"
         shutil.copytree(ROOT / "examples/demo", workspace)
@@ -101,6 +102,11 @@ class Test:
         )
         tasks = stage("extract", stdin=amplify.stdout)
         verdicts = stage("verify-spec", stdin=tasks.stdout)
+        if rejecting:
+            env.update({name: value.replace(base, rejecting) for name, value in env.items() if name.endswith("_BASE_URL")})
+            again = ["amplify", "--software", "GnuCash", "--model", model, "--pass"]
+            stage(*again, "fixtures", stdin=tasks.stdout)
+            stage(*again, "repair", stdin=as_bad(verdicts.stdout))
         return amplify, [json.loads(line) for line in verdicts.stdout.splitlines()]
 
     def succeeds(self, model, base, **options):
@@ -109,6 +115,13 @@ class Test:
         assert amplify.returncode == 0, f"{model}: {amplify.stderr[-2000:]}"
         tasks = [verdict for verdict in verdicts if verdict["record"] == "verdict" and verdict["kind"] == "task"]
         assert len(tasks) == COUNT, f"{model}: {len(tasks)} of {COUNT} tasks"
+
+
+def as_bad(verdicts):
+    """The verdicts on tasks as if each task had an error."""
+    issue = {"code": "python_syntax", "severity": "error", "message": "invalid syntax", "path": "verifier.py"}
+    records = [json.loads(line) for line in verdicts.splitlines()]
+    return "".join(json.dumps({**record, "ok": False, "issues": [issue]}) + "\n" for record in records)
 
 
 def venv(folder, name, packages):
@@ -129,16 +142,17 @@ def venv(folder, name, packages):
 def bodies(test, folder):
     """Every request body is valid by the types of the SDKs."""
     python = venv(folder, "sdks", SDKS)
-    recorder = servers.Recorder(test.author)
+    recorder, rejecting = servers.Recorder(test.author), servers.Recorder()
     models = [
         ANTHROPIC, "claude-fable-5-1", "claude-sonnet-4-6", "claude-haiku-4-5", "claude-unlisted",
         GEMINI, "gemini-3.8-flash", "gemini-2.5-pro", "gemini-unlisted",
         OPENAI, "openai:gpt-4.1", "openai:unlisted",
     ]
     for model in models:
-        test.succeeds(model, recorder.url)
+        test.succeeds(model, recorder.url, rejecting=rejecting.url)
+    assert len(rejecting.requests) == 2 * COUNT * len(models), f"{len(rejecting.requests)} fixtures and repairs"
     file = test.scratch / "bodies.jsonl"
-    file.write_text("".join(json.dumps(request) + "\n" for request in recorder.requests))
+    file.write_text("".join(json.dumps(request) + "\n" for request in recorder.requests + rejecting.requests))
     return validate(python, "bodies", file)
 
 

@@ -11,12 +11,12 @@ import urllib.parse
 
 
 class Recorder:
-    """Passes requests on to a model's server, and keeps their paths and bodies."""
+    """Keeps the paths and bodies of requests. Passes them on to a model's server, or rejects them if there is none."""
 
-    def __init__(self, upstream):
+    def __init__(self, upstream=None):
         self.requests = []
         recorder = self
-        host = urllib.parse.urlsplit(upstream).netloc
+        host = upstream and urllib.parse.urlsplit(upstream).netloc
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.0"
@@ -24,6 +24,8 @@ class Recorder:
             def do_POST(self):
                 body = self.rfile.read(int(self.headers["content-length"]))
                 recorder.requests.append({"path": self.path.split("?")[0], "body": json.loads(body)})
+                if host is None:
+                    return self.send_error(413)
                 connection = http.client.HTTPConnection(host)
                 connection.request("POST", self.path, body, dict(self.headers))
                 response = connection.getresponse()
