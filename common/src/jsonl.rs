@@ -13,6 +13,9 @@ use crate::record::{Kind, Record};
 /// The longest line that is read. A record holds at most one answer of a model, which is far below it.
 pub const MAX_LINE: u64 = 1 << 30;
 
+/// Some editors and Windows programs start a file with it. It is not part of the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A line of a manifest.
 #[derive(Clone, Debug)]
 pub enum Line {
@@ -107,6 +110,9 @@ impl<R: BufRead> Iterator for Reader<R> {
                 Err(error) => return Some(Err(error.into())),
             }
             self.line += 1;
+            if self.line == 1 && bytes.starts_with(BYTE_ORDER_MARK) {
+                bytes.drain(..BYTE_ORDER_MARK.len());
+            }
             if bytes.last() == Some(&b'\n') {
                 bytes.pop();
             } else if bytes.len() as u64 == MAX_LINE
@@ -235,6 +241,11 @@ mod tests {
         let kinds: Vec<bool> =
             Reader::new("in", &lines[..], &[Kind::Plan]).map(|line| line.is_ok()).collect();
         assert_eq!(kinds, [false, true]);
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_not_part_of_the_first_record() {
+        assert_eq!(read(&format!("\u{feff}{PLAN}\n")), ["plan a"]);
     }
 
     #[test]

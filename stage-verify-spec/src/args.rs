@@ -35,6 +35,14 @@ pub struct Args {
     #[arg(long, value_enum, default_value_t = FormatArg::Jsonl)]
     pub format: FormatArg,
 
+    /// Write only the bad verdicts. The run directory keeps all of them, so --env-dir and --run-dir are refused
+    #[arg(long, conflicts_with_all = ["env_dir", "run_dir"])]
+    pub only_bad: bool,
+
+    /// Compare with the verdicts of an earlier run (format jsonl): which findings are new, which are fixed
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
     /// The Python that runs the verifiers; it is asked which modules are installed. `none` skips the question
     #[arg(long, value_name = "PYTHON", default_value = Python::DEFAULT)]
     pub python: String,
@@ -59,7 +67,8 @@ pub struct Args {
     #[arg(long, value_name = "FILE")]
     pub write_status_manifest: Option<PathBuf>,
 
-    /// Write the names of the valid tasks to FILE, in gym-anything's format
+    /// Write the names of the valid tasks to FILE, in gym-anything's format. Unless a whole folder of environments
+    /// is checked, what FILE says about other environments and tasks is kept
     #[arg(long, value_name = "FILE")]
     pub write_verified_split: Option<PathBuf>,
 
@@ -77,10 +86,14 @@ pub struct Args {
 pub enum FormatArg {
     /// One `verdict` record per line
     Jsonl,
-    /// Plain text for people
+    /// Plain text for people, with tables of the findings by code and by environment
     Text,
     /// One JSON object with the keys of gym-anything's `--json`
     SummaryJson,
+    /// SARIF 2.1.0, for code-scanning services
+    Sarif,
+    /// One row per finding, for spreadsheets
+    Csv,
 }
 
 impl Args {
@@ -93,6 +106,8 @@ impl Args {
             source,
             task: self.task,
             format: self.format.into(),
+            only_bad: self.only_bad,
+            baseline: self.baseline,
             python: Python::from_name(self.python),
             max_failures: self.max_failures,
             strict: self.strict,
@@ -144,6 +159,8 @@ impl From<FormatArg> for Format {
             FormatArg::Jsonl => Self::Jsonl,
             FormatArg::Text => Self::Text,
             FormatArg::SummaryJson => Self::SummaryJson,
+            FormatArg::Sarif => Self::Sarif,
+            FormatArg::Csv => Self::Csv,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The three manifests that gym-anything's `verify corpus` writes, with its keys: the status of every task, the
 //! valid tasks, and the missing hook scripts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use common::publish::write_json;
 use common::record::{Issue, SpecKind};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::check::CheckedSpec;
-use crate::settings::{ManifestPaths, SummaryScope};
+use crate::settings::{Coverage, ManifestPaths, SummaryScope};
 
 const MISSING_HOOK: &str = "missing_hook_reference";
 
@@ -19,6 +19,18 @@ const MISSING_HOOK: &str = "missing_hook_reference";
 pub(crate) struct GymManifests {
     paths: ManifestPaths,
     tasks: Vec<TaskEntry>,
+    /// What the file of valid tasks says about other tasks than those of this run.
+    earlier_split: Option<EarlierSplit>,
+    coverage: Coverage,
+    /// The environments that the run came to before a limit stopped it.
+    reached: BTreeSet<String>,
+}
+
+/// An existing file of valid tasks.
+#[derive(Deserialize)]
+struct EarlierSplit {
+    root: String,
+    by_environment: BTreeMap<String, Vec<String>>,
 }
 
 /// One task in the manifests.
@@ -46,13 +58,25 @@ struct MissingScript {
 }
 
 impl GymManifests {
-    pub(crate) fn new(paths: &ManifestPaths) -> Self {
-        Self { paths: paths.clone(), tasks: Vec::new() }
+    /// Reads the existing file of valid tasks, unless the run replaces all of it.
+    pub(crate) fn open(paths: &ManifestPaths, coverage: Coverage) -> Result<Self> {
+        let split = paths.split.as_deref().filter(|path| !coverage.is_corpus && path.exists());
+        let earlier_split = split.map(EarlierSplit::read).transpose()?;
+        Ok(Self {
+            paths: paths.clone(),
+            tasks: Vec::new(),
+            earlier_split,
+            coverage,
+            reached: BTreeSet::new(),
+        })
     }
 
-    /// Adds a task. Environments are not listed in the manifests.
+    /// Adds a task. Environments are not listed in the manifests; it is noted that their turn came.
     pub(crate) fn add(&mut self, spec: &CheckedSpec, scope: &SummaryScope) {
         let ManifestPaths { status, split, missing_hooks } = &self.paths;
+        if spec.findings.kind == SpecKind::Env {
+            self.reached.insert(spec.env.clone());
+        }
         let is_wanted = status.is_some() || split.is_some() || missing_hooks.is_some();
         if is_wanted && spec.findings.kind == SpecKind::Task {
             self.tasks.push(TaskEntry::new(spec, &scope.root));
@@ -108,24 +132,38 @@ impl GymManifests {
     }
 
     fn split<'a>(&'a self, root: &'a str) -> SplitManifest<'a> {
-        let mut by_environment: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        let mut tasks = Vec::new();
+        let mut by_environment = self.earlier_valid_tasks();
+        for task in &self.tasks {
+            let names = by_environment.entry(&task.environment).or_default();
+            names.retain(|name| *name != task.task_id);
+        }
         for task in self.tasks.iter().filter(|task| task.ok()) {
             by_environment.entry(&task.environment).or_default().push(&task.task_id);
-            tasks.push(task.task_ref.as_str());
         }
-        for names in by_environment.values_mut() {
+        by_environment.retain(|_, names| !names.is_empty());
+        let mut tasks = Vec::new();
+        for (environment, names) in &mut by_environment {
             names.sort_unstable();
+            tasks.extend(names.iter().map(|name| format!("{environment}/{name}")));
         }
         tasks.sort_unstable();
         SplitManifest {
             by_environment,
             generated_at: iso8601(Timestamp::now()),
-            root,
+            root: self.earlier_split.as_ref().map_or(root, |earlier| &earlier.root),
             schema_version: 1,
             task_count: tasks.len(),
             tasks,
         }
+    }
+
+    /// The valid tasks of the existing file, without the environments that this run checks completely.
+    fn earlier_valid_tasks(&self) -> BTreeMap<&str, Vec<&str>> {
+        let earlier = self.earlier_split.iter().flat_map(|earlier| &earlier.by_environment);
+        earlier
+            .filter(|(name, _)| !(self.coverage.environments.contains(*name) && self.reached.contains(*name)))
+            .map(|(environment, names)| (environment.as_str(), names.iter().map(String::as_str).collect()))
+            .collect()
     }
 
     fn missing_hooks<'a>(&'a self, root: &'a str) -> MissingHookManifest<'a> {
@@ -192,7 +230,7 @@ struct SplitManifest<'a> {
     root: &'a str,
     schema_version: u32,
     task_count: usize,
-    tasks: Vec<&'a str>,
+    tasks: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -224,6 +262,14 @@ struct MissingOfTask<'a> {
     task_id: &'a str,
     task_ref: &'a str,
     task_spec_path: &'a str,
+}
+
+impl EarlierSplit {
+    fn read(path: &Path) -> Result<Self> {
+        let context = || format!("cannot add to {}; give the name of a new file", path.display());
+        let text = fs_err::read(path).with_context(context)?;
+        serde_json::from_slice(&text).with_context(context)
+    }
 }
 
 impl TaskEntry {

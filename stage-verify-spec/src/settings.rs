@@ -1,5 +1,6 @@
 //! What a run does, as plain data: paths are resolved, names are checked.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use common::environment::Workspace;
@@ -7,6 +8,7 @@ use common::stage::StageSettings;
 
 use crate::lints::Lint;
 use crate::targets::Target;
+use crate::work;
 
 /// The settings of a run.
 #[derive(Debug)]
@@ -15,6 +17,10 @@ pub(crate) struct Settings {
     /// Check only the tasks with this name.
     pub task: Option<String>,
     pub format: Format,
+    /// Write only the bad verdicts.
+    pub only_bad: bool,
+    /// The verdicts of an earlier run, to compare with.
+    pub baseline: Option<PathBuf>,
     pub python: Python,
     /// Stop after this many bad verdicts.
     pub max_failures: Option<u64>,
@@ -43,6 +49,8 @@ pub(crate) enum Format {
     Jsonl,
     Text,
     SummaryJson,
+    Sarif,
+    Csv,
 }
 
 /// The Python that is asked which modules are installed.
@@ -58,6 +66,14 @@ pub(crate) enum Python {
 
 impl Python {
     pub(crate) const DEFAULT: &'static str = "python3";
+
+    /// The command, as users write it.
+    pub(crate) fn command(&self) -> &str {
+        match self {
+            Self::None => Self::DEFAULT,
+            Self::Default(name) | Self::Named(name) => name,
+        }
+    }
 
     pub(crate) fn from_name(name: String) -> Self {
         match name.as_str() {
@@ -83,7 +99,32 @@ pub(crate) struct SummaryScope {
     pub root: PathBuf,
 }
 
+/// What a run checks completely.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Coverage {
+    /// Environments, by the names of their folders.
+    pub environments: BTreeSet<String>,
+    /// Whether it is a folder of environments.
+    pub is_corpus: bool,
+}
+
 impl Settings {
+    /// The environments whose tasks are all checked, and whether the run is of a whole corpus.
+    pub(crate) fn coverage(&self) -> Coverage {
+        let Source::Targets(targets) = &self.source else { return Coverage::default() };
+        let mut coverage = Coverage::default();
+        for target in targets {
+            match target {
+                Target::Environment(root) if self.task.is_none() => {
+                    coverage.environments.insert(work::environment_name(root));
+                }
+                Target::Corpus(_) if self.task.is_none() => coverage.is_corpus = true,
+                Target::Environment(_) | Target::Corpus(_) | Target::Task { .. } => {}
+            }
+        }
+        coverage
+    }
+
     /// The scope of the run: one environment, or a corpus.
     pub(crate) fn summary_scope(&self) -> SummaryScope {
         let (name, root) = match &self.source {

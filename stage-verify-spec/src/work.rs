@@ -57,12 +57,17 @@ impl LazyEnvironment {
 
     /// The name of its folder.
     pub(crate) fn name(&self) -> String {
-        if let Some(name) = folder_name(&self.root) {
-            return name;
-        }
-        // A path such as `.` has no name of its own.
-        fs_err::canonicalize(&self.root).ok().and_then(|root| folder_name(&root)).unwrap_or_default()
+        environment_name(&self.root)
     }
+}
+
+/// The name of an environment's folder.
+pub(crate) fn environment_name(root: &Path) -> String {
+    if let Some(name) = folder_name(root) {
+        return name;
+    }
+    // A path such as `.` has no name of its own.
+    fs_err::canonicalize(root).ok().and_then(|root| folder_name(&root)).unwrap_or_default()
 }
 
 fn folder_name(path: &Path) -> Option<String> {

@@ -68,6 +68,11 @@ pub(crate) fn without(skipped: &[String], ui: &Ui) -> Vec<&'static Lint> {
     LINTS.into_iter().filter(|lint| !skipped.iter().any(|name| name == "all" || name == lint.name)).collect()
 }
 
+/// What the lint with this name looks for.
+pub(crate) fn explanation(name: &str) -> Option<&'static str> {
+    LINTS.iter().find(|lint| lint.name == name).map(|lint| lint.explanation)
+}
+
 /// Names and explanations of all lints, one per line.
 pub(crate) fn list() -> String {
     let width = LINTS.iter().map(|lint| lint.name.len()).max().unwrap_or(0);

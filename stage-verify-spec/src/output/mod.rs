@@ -1,7 +1,12 @@
 //! Writes the results, in the chosen format and in the order of the items.
 
+mod baseline;
 mod counts;
+mod csv;
+mod missing_modules;
+mod sarif;
 mod summary;
+mod tables;
 mod text;
 
 use std::io::Write;
@@ -14,11 +19,16 @@ use common::record::{Record, SpecKind};
 use common::stage::Output;
 use common::ui::{Progress, Ui};
 
+use self::baseline::Baseline;
 use self::counts::Counts;
+use self::csv::CsvWriter;
+use self::missing_modules::MissingModules;
+use self::sarif::SarifWriter;
 use self::summary::SummaryWriter;
+use self::tables::Tables;
 use crate::check::{CheckedItem, CheckedSpec};
 use crate::gym_manifests::GymManifests;
-use crate::settings::{Format, Settings, Source, SummaryScope};
+use crate::settings::{Format, Python, Settings, Source, SummaryScope};
 
 /// Writes results and counts them.
 pub(crate) struct VerdictWriter {
@@ -27,6 +37,11 @@ pub(crate) struct VerdictWriter {
     scope: SummaryScope,
     manifests: GymManifests,
     counts: Counts,
+    tables: Tables,
+    missing_modules: MissingModules,
+    baseline: Option<Baseline>,
+    only_bad: bool,
+    python: Python,
     limit: Limit,
     progress: Progress,
     ui: Ui,
@@ -36,6 +51,8 @@ enum Sink {
     Records(Box<Output>),
     Text(Box<dyn Write>),
     Summary(SummaryWriter),
+    Sarif(SarifWriter),
+    Csv(Box<CsvWriter>),
 }
 
 /// The limit of bad verdicts.
@@ -61,10 +78,14 @@ impl<E: Into<anyhow::Error>> From<E> for Stop {
 impl VerdictWriter {
     /// Opens the output. `manifest` is the run directory's copy of the records.
     pub(crate) fn open(settings: &Settings, manifest: Option<&Path>, ui: &Ui) -> Result<Self> {
+        let baseline = settings.baseline.as_deref().map(Baseline::read).transpose()?;
+        let manifests = GymManifests::open(&settings.manifests, settings.coverage())?;
         let sink = match settings.format {
             Format::Jsonl => Sink::Records(Box::new(settings.stage.output(manifest)?)),
             Format::Text => Sink::Text(settings.stage.writer()?),
             Format::SummaryJson => Sink::Summary(SummaryWriter::new(settings.stage.writer()?)),
+            Format::Sarif => Sink::Sarif(SarifWriter::new(settings.stage.writer()?)?),
+            Format::Csv => Sink::Csv(Box::new(CsvWriter::new(settings.stage.writer()?)?)),
         };
         let limit = Limit {
             max_failures: settings.max_failures,
@@ -74,8 +95,13 @@ impl VerdictWriter {
             sink,
             workspace: settings.workspace.clone(),
             scope: settings.summary_scope(),
-            manifests: GymManifests::new(&settings.manifests),
+            manifests,
             counts: Counts::default(),
+            tables: Tables::default(),
+            missing_modules: MissingModules::default(),
+            baseline,
+            only_bad: settings.only_bad,
+            python: settings.python.clone(),
             limit,
             progress: ui.progress("verifying", None),
             ui: ui.clone(),
@@ -107,18 +133,43 @@ impl VerdictWriter {
     /// Completes the output and returns the exit status. `is_limited` says that the limit of bad verdicts stopped
     /// the run.
     pub(crate) fn finish(self, is_limited: bool) -> Result<ExitStatus> {
-        let Self { sink, scope, manifests, counts, progress, ui, .. } = self;
+        let Self {
+            sink,
+            scope,
+            manifests,
+            counts,
+            tables,
+            missing_modules,
+            baseline,
+            python,
+            progress,
+            ui,
+            ..
+        } = self;
         drop(progress);
         match sink {
             Sink::Records(output) => output.finish()?,
             Sink::Text(mut out) => {
                 text::write_totals(&mut out, counts, &scope)?;
+                tables.write(&mut out)?;
+                if let Some(baseline) = &baseline {
+                    text::write_changes(&mut out, "New findings", &baseline.new)?;
+                    text::write_changes(&mut out, "Fixed findings", &baseline.fixed)?;
+                }
                 out.flush()?;
             }
             Sink::Summary(summary) => summary.finish(&scope)?,
+            Sink::Sarif(sarif) => sarif.finish()?,
+            Sink::Csv(csv) => csv.finish()?,
         }
         manifests.write(&scope)?;
         counts.show(&ui);
+        if let Some(line) = missing_modules.line(counts.bad, python.command()) {
+            ui.info(line);
+        }
+        if let Some(baseline) = baseline {
+            baseline.show(&ui);
+        }
         if is_limited {
             ui.warn("stopped early: the limit of --max-failures is reached");
             return Ok(ExitStatus::Limit);
@@ -127,12 +178,19 @@ impl VerdictWriter {
     }
 
     fn write_spec(&mut self, spec: &CheckedSpec) -> Result<()> {
-        match &mut self.sink {
-            Sink::Records(output) => output.record(&spec.record(&self.workspace))?,
-            Sink::Text(out) => text::write_spec(out, spec)?,
-            Sink::Summary(summary) => summary.write(spec)?,
+        let states = self.baseline.as_mut().map(|baseline| baseline.compare(spec)).unwrap_or_default();
+        if !(self.only_bad && spec.ok) {
+            match &mut self.sink {
+                Sink::Records(output) => output.record(&spec.record(&self.workspace))?,
+                Sink::Text(out) => text::write_spec(out, spec)?,
+                Sink::Summary(summary) => summary.write(spec)?,
+                Sink::Sarif(sarif) => sarif.write(spec, &states, &self.workspace)?,
+                Sink::Csv(csv) => csv.write(spec, &states, &self.workspace)?,
+            }
         }
         self.counts.add(spec);
+        self.tables.add(spec);
+        self.missing_modules.add(spec);
         self.manifests.add(spec, &self.scope);
         if spec.findings.kind == SpecKind::Env {
             self.progress.message(&spec.env);

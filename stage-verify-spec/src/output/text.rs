@@ -2,11 +2,12 @@
 
 use std::io::{self, Write};
 
-use common::record::{Issue, Severity};
+use common::record::Issue;
 use common::text::escape;
 
 use super::counts::Counts;
 use super::summary::kind_name;
+use super::tables::severity_name;
 use crate::check::CheckedSpec;
 use crate::settings::SummaryScope;
 
@@ -28,12 +29,17 @@ pub(super) fn write_totals(out: &mut dyn Write, counts: Counts, scope: &SummaryS
     writeln!(out, "Warnings: {}", counts.warnings)
 }
 
+/// Writes the findings that are new since the baseline, or fixed.
+pub(super) fn write_changes(out: &mut dyn Write, title: &str, findings: &[String]) -> io::Result<()> {
+    if findings.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title}:")?;
+    findings.iter().try_for_each(|finding| writeln!(out, "  {}", escape(finding)))
+}
+
 fn write_issue(out: &mut dyn Write, issue: &Issue) -> io::Result<()> {
-    let severity = match issue.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    write!(out, "  - {severity}:{}", issue.code)?;
+    write!(out, "  - {}:{}", severity_name(issue.severity), issue.code)?;
     if let Some(path) = &issue.path {
         write!(out, " ({})", escape(path))?;
     }

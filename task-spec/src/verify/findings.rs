@@ -1,5 +1,6 @@
 //! What a check of a spec reports.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::record::{Issue, Severity, SpecKind};
@@ -70,11 +71,21 @@ pub struct Findings {
     pub issues: Vec<Issue>,
     /// For each issue of [`IssueCode::MissingHookReference`], the hook and the missing scripts.
     pub missing_scripts: Vec<(String, Vec<String>)>,
+    /// The modules that the verifier needs and that the Python does not have. They are the reason for an issue of
+    /// [`IssueCode::InvalidProgramVerifier`].
+    pub missing_modules: BTreeSet<String>,
 }
 
 impl Findings {
     pub(super) fn new(kind: SpecKind, path: &Path) -> Self {
-        Self { kind, path: path.to_owned(), spec_id: None, issues: Vec::new(), missing_scripts: Vec::new() }
+        Self {
+            kind,
+            path: path.to_owned(),
+            spec_id: None,
+            issues: Vec::new(),
+            missing_scripts: Vec::new(),
+            missing_modules: BTreeSet::new(),
+        }
     }
 
     /// Whether no issue is an error.

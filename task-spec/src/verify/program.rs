@@ -17,12 +17,32 @@ pub(super) enum ProgramError {
     /// It cannot be run.
     #[error("{0}")]
     Invalid(String),
+    /// It imports modules that the Python does not have.
+    #[error(
+        "the verifier imports {}, which the Python that runs it does not have; install it or do without",
+        list(.0)
+    )]
+    MissingImports(BTreeSet<String>),
+    /// It is in a module that the Python does not have.
+    #[error("the Python that runs verifiers has no module '{0}'; install it")]
+    MissingModule(String),
     /// It imports modules, and it is unknown whether they are installed.
     #[error("imports {}; without a Python it is unknown whether they are installed", list(.0))]
     Unknown(BTreeSet<String>),
     /// The Python cannot be asked.
     #[error(transparent)]
     Ask(#[from] AskError),
+}
+
+impl ProgramError {
+    /// The modules that the Python does not have.
+    pub(super) fn into_missing_modules(self) -> BTreeSet<String> {
+        match self {
+            Self::MissingImports(modules) => modules,
+            Self::MissingModule(module) => BTreeSet::from([module]),
+            Self::Invalid(_) | Self::Unknown(_) | Self::Ask(_) => BTreeSet::new(),
+        }
+    }
 }
 
 /// Where a verifier looks for modules of its own.
@@ -103,10 +123,7 @@ fn check_imports(
         }
     }
     if !missing.is_empty() {
-        return invalid(format!(
-            "the verifier imports {}, which the Python that runs it does not have; install it or do without",
-            list(&missing)
-        ));
+        return Err(ProgramError::MissingImports(missing));
     }
     if unknown.is_empty() { Ok(()) } else { Err(ProgramError::Unknown(unknown)) }
 }
@@ -122,12 +139,12 @@ fn is_local(name: &str, roots: Roots<'_>) -> bool {
 }
 
 fn check_module(module: &str, attribute: &str, interpreter: &Interpreter) -> Result<(), ProgramError> {
-    let missing = || format!("the Python that runs verifiers has no module '{module}'; install it");
+    let missing = || Err(ProgramError::MissingModule(module.to_owned()));
     if module.is_empty() || module.split('.').any(str::is_empty) || module.contains(char::is_control) {
-        return invalid(missing());
+        return missing();
     }
     match interpreter.locate(module)? {
-        Some(Located::Missing) => return invalid(missing()),
+        Some(Located::Missing) => return missing(),
         Some(Located::Source(source)) if !may_have(&source, attribute, interpreter, MAX_STARS)? => {}
         Some(Located::Source(_) | Located::Opaque) => return Ok(()),
         None => return Err(ProgramError::Unknown([module.to_owned()].into())),

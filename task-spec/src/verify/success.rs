@@ -81,6 +81,10 @@ impl SuccessCheck<'_> {
             Err(ProgramError::Invalid(message)) => {
                 self.add(IssueCode::InvalidProgramVerifier, message, self.roots.task);
             }
+            Err(error @ (ProgramError::MissingImports(_) | ProgramError::MissingModule(_))) => {
+                self.add(IssueCode::InvalidProgramVerifier, error.to_string(), self.roots.task);
+                self.findings.missing_modules = error.into_missing_modules();
+            }
             Err(error @ ProgramError::Unknown(_)) => {
                 self.add(IssueCode::UnknownImport, error.to_string(), self.roots.task);
             }
