@@ -195,7 +195,7 @@ help:
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
-## make test-providers [PARTS="bodies streams …"]   the chain with the providers' SDKs, LiteLLM, nginx, a proxy
+## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
 ## make bench [CORPUS=path/to/environments]         every benchmark
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages

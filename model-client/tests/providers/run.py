@@ -1,4 +1,4 @@
-"""Runs the chain against software of others: the providers' SDKs, LiteLLM, nginx, a proxy.
+"""Runs the chain against software of others: the providers' SDKs, LiteLLM, nginx, a proxy, llama.cpp.
 
     python3 run.py TARGET_DIR [PART...]
 
@@ -23,9 +23,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 ENV = "gnucash_env"
 COUNT = 4
+# Enough for the plan's prompt in tokens of a byte each.
+CONTEXT = 131072
 SDKS = ["anthropic==2.11.0", "openai==3.52.0", "google-genai==3.4.0"]
 # The extra of later releases requires packages that are not on PyPI.
 LITELLM = ["litellm[proxy]==1.89.7"]
+# Compiled on installation, which takes some minutes.
+LLAMA = ["llama-cpp-python[server]==0.3.36", "gguf"]
 ANTHROPIC, GEMINI, OPENAI = "claude-opus-5-5", "gemini-4-argon", "openai:gpt-6.1-sol"
 
 
@@ -35,7 +39,7 @@ def main(target, *wanted):
     with tempfile.TemporaryDirectory(prefix="test-providers-") as scratch:
         test = Test(target / "debug", pathlib.Path(scratch))
         try:
-            for part in (bodies, streams, litellm, tls, proxy):
+            for part in (bodies, streams, litellm, tls, proxy, llama):
                 if wanted and part.__name__ not in wanted:
                     continue
                 started = time.monotonic()
@@ -108,6 +112,10 @@ class Test:
             stage(*again, "fixtures", stdin=tasks.stdout)
             stage(*again, "repair", stdin=as_bad(verdicts.stdout))
         return amplify, [json.loads(line) for line in verdicts.stdout.splitlines()]
+
+    def journal(self):
+        """The journal of the last chain."""
+        return self.scratch / f"run-{self.runs}" / "run/answers.jsonl"
 
     def succeeds(self, model, base, **options):
         """Asserts that all tasks are written and valid."""
@@ -201,6 +209,32 @@ def litellm(test, folder):
             raise AssertionError(f"{'; '.join(results)}; {error}; log: {log}") from error
     process.terminate()
     return "; ".join(results)
+
+
+def llama(test, folder):
+    """A real model answers, though without sense: its answers are kept, and the run ends in an orderly way."""
+    python = venv(folder, "llama", LLAMA)
+    weights = test.scratch / "tiny.gguf"
+    subprocess.run([python, HERE / "make_gguf.py", weights, str(CONTEXT)], check=True)
+    prices = test.scratch / "prices.json"
+    tiny = {"name": "tiny", "max_output_tokens": 64, "output_limit_field": "max_tokens"}
+    prices.write_text(json.dumps({"models": [tiny]}))
+    port = servers.free_port()
+    with open(test.scratch / "llama.log", "w") as log:
+        command = [python, "-m", "llama_cpp.server", "--model", weights, "--n_ctx", str(CONTEXT), "--port", str(port)]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    test.processes.append(process)
+    url = f"http://127.0.0.1:{port}"
+    wait_for(url + "/v1/models", process, 60)
+    amplify, _ = test.chain("openai:tiny", url, ["--prices", prices], count=1)
+    answers = [json.loads(line) for line in test.journal().read_text().splitlines()]
+    log = (test.scratch / "llama.log").read_text()[-2000:]
+    assert answers and all(answer["text"] for answer in answers), f"{amplify.stderr}; log: {log}"
+    assert amplify.returncode in (1, 2) and "panicked" not in amplify.stderr, amplify.stderr
+    assert "price unknown" in amplify.stderr, amplify.stderr
+    process.terminate()
+    stops = sorted({answer["stop"] for answer in answers})
+    return f"{len(answers)} answers kept, ended by {', '.join(stops)}; exit status {amplify.returncode}"
 
 
 def wait_for(url, process, seconds):
