@@ -8,6 +8,8 @@ use std::path::{self, Path, PathBuf};
 use fs_err as fs;
 use thiserror::Error;
 
+use crate::text::similar;
+
 /// Where gym-anything's benchmark keeps its environments, below the workspace.
 const ENVIRONMENTS: &str = "benchmarks/cua_world/environments";
 
@@ -33,6 +35,8 @@ pub enum EnvironmentError {
         name: String,
         /// The folders that it may mean.
         looked_for: Vec<PathBuf>,
+        /// The name of an environment that is spelled alike.
+        similar: Option<String>,
     },
     /// The folder holds no spec of an environment.
     #[error("{} is not an environment: it has none of {}", .0.display(), ENV_SPECS.join(", "))]
@@ -54,7 +58,8 @@ impl EnvironmentError {
     /// What to do next, where the message does not say it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound { .. } => {
+            Self::NotFound { similar: Some(similar), .. } => Some(format!("did you mean {similar}?")),
+            Self::NotFound { similar: None, .. } => {
                 Some(format!("give --env-dir a path, or --workspace the folder that holds {ENVIRONMENTS}"))
             }
             Self::NoWorkspace(_)
@@ -109,8 +114,20 @@ impl Workspace {
                 Err(error) => without_spec = without_spec.or(Some(error)),
             }
         }
-        let not_found = EnvironmentError::NotFound { name: env_dir.to_owned(), looked_for: candidates };
+        let not_found = EnvironmentError::NotFound {
+            name: env_dir.to_owned(),
+            looked_for: candidates,
+            similar: similar(env_dir, self.environment_names()),
+        };
         Err(without_spec.unwrap_or(not_found))
+    }
+
+    /// The names of the environments that can be given by name.
+    fn environment_names(&self) -> Vec<String> {
+        let folders = [self.root.join(ENVIRONMENTS), self.root.clone()];
+        let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
+        let roots = entries.filter_map(Result::ok).map(|entry| entry.path());
+        roots.filter_map(|root| Environment::open(&root).ok()).map(|environment| environment.name).collect()
     }
 
     /// `path` as records name it: relative to the workspace if it is below it, absolute otherwise. The same

@@ -8,6 +8,7 @@
 pub mod environment;
 pub mod exit;
 pub mod fingerprint;
+pub mod help;
 pub mod interrupt;
 pub mod jsonl;
 pub mod ordered;

@@ -58,27 +58,27 @@ fn hint(error: &anyhow::Error) -> Option<String> {
 pub struct StageArgs {
     /// The folder in which environments are looked up; paths in records are relative to it [default: the
     /// nearest ancestor that holds benchmarks/cua_world, else the working directory]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, long, value_name = "DIR")]
     pub workspace: Option<PathBuf>,
 
     /// The folder for manifests, the journal and logs [default: task_generation_runs/ENV in the workspace]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
 
     /// Read records from FILE [default: standard input; on a terminal, the run directory's manifest]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, short, long, value_name = "FILE")]
     pub input: Option<PathBuf>,
 
     /// Write records to FILE [default: standard output]
-    #[arg(short, long, value_name = "FILE")]
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
 
     /// Print only warnings and errors
-    #[arg(short, long)]
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, short, long)]
     pub quiet: bool,
 
     /// Print more details
-    #[arg(short, long, conflicts_with = "quiet")]
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, short, long, conflicts_with = "quiet")]
     pub verbose: bool,
 }
 

@@ -3,6 +3,16 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+/// The candidate that is spelled most like `name`, if any is: what a user may have meant.
+pub fn similar(name: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
+    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)));
+    best.filter(|(score, _)| *score > SIMILAR).map(|(_, candidate)| candidate)
+}
+
+/// How similar a name must be to be suggested, from 0 to 1.
+const SIMILAR: f64 = 0.85;
+
 /// `text` with everything that could move a cursor, change a colour or reorder what a person reads written
 /// out as an escape such as `\n` or `\u{1b}`: control characters, and the Unicode characters that are
 /// invisible or change direction. What comes back is always a single line.

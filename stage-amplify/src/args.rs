@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use common::environment::Environment;
+use common::help;
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use model_client::{CallSettings, Timeouts};
@@ -21,105 +22,106 @@ use crate::settings::{Pass, Settings};
 /// for again: run the same command again to resume after an interruption.
 #[derive(Debug, Parser)]
 #[command(name = "stage-amplify", version, max_term_width = 110)]
+#[command(after_help = help::SHORT_END, after_long_help = help::end(EXAMPLES, VARIABLES))]
 pub struct Args {
+    #[command(flatten)]
+    pub(crate) stage: StageArgs,
+
     /// The name of the software
-    #[arg(long, alias = "software-name", value_name = "NAME")]
+    #[arg(help_heading = help::MAKE, long, alias = "software-name", value_name = "NAME")]
     software: String,
 
     /// The environment: a path, or its folder name
-    #[arg(long, alias = "env-folder", value_name = "DIR")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, alias = "env-folder", value_name = "DIR")]
     env_dir: String,
 
     /// The number of tasks to generate
-    #[arg(long, alias = "amplify-count", alias = "max-questions", value_name = "N", default_value_t = 75)]
+    #[arg(help_heading = help::MAKE, long, alias = "amplify-count", alias = "max-questions", value_name = "N", default_value_t = 75)]
     count: usize,
 
     /// The model: gemini-…, claude-…, openai:NAME, or replay:FILE to answer from a journal
-    #[arg(long, alias = "amplifier-model", value_name = "NAME", default_value = "gemini-4-argon")]
+    #[arg(help_heading = help::MODEL, long, alias = "amplifier-model", value_name = "NAME", default_value = "gemini-4-argon")]
     model: String,
 
     /// The maximum number of parallel calls
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(help_heading = help::MODEL, long, value_name = "N", default_value_t = 8)]
     num_workers: usize,
 
     /// The passes to run; each starts from the manifest of the one before it
-    #[arg(long = "pass", value_name = "PASS", value_delimiter = ',', default_value = "all")]
+    #[arg(help_heading = help::MAKE, long = "pass", value_name = "PASS", value_delimiter = ',', default_value = "all")]
     passes: Vec<PassArg>,
 
     /// The maximum number of answers requested for one README or one set of files
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(help_heading = help::LIMITS, long, value_name = "N", default_value_t = 3)]
     max_candidates: u32,
 
     /// The maximum number of repairs of one task, over all runs of the repair pass
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(help_heading = help::LIMITS, long, value_name = "N", default_value_t = 3)]
     rounds: usize,
 
     /// Stop before more than USD US dollars are spent
-    #[arg(long, value_name = "USD")]
+    #[arg(help_heading = help::LIMITS, long, value_name = "USD")]
     max_cost: Option<f64>,
 
     /// Report the number of calls and tokens and their cost, without any call
-    #[arg(long)]
+    #[arg(help_heading = help::LIMITS, long)]
     estimate: bool,
 
     /// Stop starting calls after SECONDS
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(help_heading = help::LIMITS, long, value_name = "SECONDS")]
     deadline_sec: Option<u64>,
 
     /// Retry a call that sends nothing for SECONDS [default: 600; 1200 or 1800 for a high effort]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS")]
     idle_timeout_sec: Option<u64>,
 
     /// Retry a call that takes more than SECONDS in total [default: four times the idle timeout]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS")]
     call_timeout_sec: Option<u64>,
 
     /// Wait up to SECONDS for the first call of a pass to warm the prompt cache; 0 disables
-    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS", default_value_t = 30)]
     warm_up_sec: u64,
 
     /// A file with facts and prices of models; it overrides the built-in ones
-    #[arg(long, value_name = "JSON")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "JSON")]
     prices: Option<PathBuf>,
 
     /// A folder of environments whose seeds also serve as examples [default: the folder of --env-dir]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "DIR")]
     examples_root: Option<PathBuf>,
 
     /// Selects one of several equally good examples
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "N", default_value_t = 0)]
     seed: u64,
 
     /// Tables of occupations: `selected_products.csv`, `master_dataset.csv`, or the folder that contains them
-    #[arg(long, value_name = "CSV", value_delimiter = ',')]
+    #[arg(help_heading = help::MAKE, long, value_name = "CSV", value_delimiter = ',')]
     occupations: Vec<PathBuf>,
 
     /// The wanted distribution of tasks over categories
-    #[arg(long, alias = "osworld-profile-path", value_name = "JSON")]
+    #[arg(help_heading = help::MAKE, long, alias = "osworld-profile-path", value_name = "JSON")]
     profile: Option<PathBuf>,
 
     /// Only tasks, and if possible only examples, with these labels: easy, medium, hard, `very_hard`
-    #[arg(long, value_name = "LABEL", value_delimiter = ',')]
+    #[arg(help_heading = help::MAKE, long, value_name = "LABEL", value_delimiter = ',')]
     difficulty: Vec<String>,
 
     /// A folder of prompt templates that replace the built-in ones of the same name
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "DIR")]
     prompts: Option<PathBuf>,
 
     /// Reject a task that shares at least this part of its wording with another, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.9)]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SHARE", default_value_t = 0.9)]
     duplicate_threshold: f64,
 
     /// Plan again and render prompts again, instead of using those of the run directory
-    #[arg(long)]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long)]
     fresh: bool,
 
     /// Write the prompts to the run directory and report the sizes of their sections, without any call
-    #[arg(long)]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long)]
     dry_run: bool,
-
-    #[command(flatten)]
-    pub(crate) stage: StageArgs,
 }
 
 /// A value of `--pass`.
@@ -140,6 +142,17 @@ enum PassArg {
     /// Repair the tasks whose bad verdicts and probes are in the input; only by itself
     Repair,
 }
+
+/// The examples in `--help`.
+const EXAMPLES: &str =
+    "  stage-amplify --software Moodle --env-dir moodle_env --count 16 --estimate < seeds.jsonl
+  stage-amplify --software Moodle --env-dir moodle_env --count 16 --max-cost 5 < seeds.jsonl > files.jsonl";
+
+/// The environment variables in `--help`.
+const VARIABLES: &str = "  GEMINI_API_KEY, ANTHROPIC_API_KEY, OPENAI_API_KEY     the key of the provider
+  GEMINI_BASE_URL, ANTHROPIC_BASE_URL, OPENAI_BASE_URL  another server with the same interface
+  HTTPS_PROXY, ALL_PROXY, NO_PROXY                      proxies
+  SSL_CERT_FILE                                         the certificates to trust";
 
 impl Args {
     /// Checks the arguments, and finds the environment and the run directory.

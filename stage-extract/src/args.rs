@@ -6,6 +6,7 @@ use std::path::{self, PathBuf};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use common::environment::Environment;
+use common::help;
 use common::stage::StageArgs;
 
 use crate::settings::{Destination, Settings};
@@ -16,36 +17,41 @@ use crate::settings::{Destination, Settings};
 /// valid task is rejected; its `task` record states the reason.
 #[derive(Parser, Debug)]
 #[command(name = "stage-extract", version)]
+#[command(after_help = help::SHORT_END, after_long_help = help::end(EXAMPLES, ""))]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) stage: StageArgs,
+
     /// The environment that the tasks belong to: a folder, or a name in the workspace [default: the one that each
     /// record names]
-    #[arg(long, value_name = "ENV", alias = "env_dir")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV", alias = "env_dir")]
     pub(crate) env_dir: Option<String>,
 
     /// Put task folders into DIR instead of the environment's tasks folder
-    #[arg(long, value_name = "DIR", aliases = ["tasks_dir", "output-dir", "output_dir"])]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR", aliases = ["tasks_dir", "output-dir", "output_dir"])]
     pub(crate) tasks_dir: Option<PathBuf>,
 
     /// Replace existing folders, each as a whole
-    #[arg(long)]
+    #[arg(help_heading = help::MAKE, long)]
     pub(crate) overwrite: bool,
 
     /// Report what would be done, without writing anything
-    #[arg(long, alias = "dry_run")]
+    #[arg(help_heading = help::MAKE, long, alias = "dry_run")]
     pub(crate) dry_run: bool,
 
     /// Unpack the first N answers only
-    #[arg(long, value_name = "N", alias = "max_tasks")]
+    #[arg(help_heading = help::LIMITS, long, value_name = "N", alias = "max_tasks")]
     pub(crate) max_tasks: Option<usize>,
 
     /// Move the tasks that `verdict` and `probe` records report as bad out of their environment and its list of
     /// seeds, into the run directory
-    #[arg(long, conflicts_with_all = ["overwrite", "max_tasks"])]
+    #[arg(help_heading = help::MAKE, long, conflicts_with_all = ["overwrite", "max_tasks"])]
     pub(crate) quarantine: bool,
-
-    #[command(flatten)]
-    pub(crate) stage: StageArgs,
 }
+
+/// The examples in `--help`.
+const EXAMPLES: &str = "  stage-extract --env-dir moodle_env --dry-run < files.jsonl
+  stage-extract --env-dir moodle_env < files.jsonl > tasks.jsonl";
 
 impl Args {
     /// Resolves the arguments.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use common::help;
 use common::stage::StageArgs;
 
 /// Run verifiers in a sandbox against states whose verdict is known
@@ -13,48 +14,53 @@ use common::stage::StageArgs;
 /// those of their task, and no access to each other.
 #[derive(Debug, Parser)]
 #[command(name = "stage-probe", version)]
+#[command(after_help = help::SHORT_END, after_long_help = help::end(EXAMPLES, ""))]
 pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) stage: StageArgs,
+
     /// Task folders, environments, or folders of environments [default: the tasks named by task and verdict
     /// records on standard input]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
     /// Probe only this task of the environment given by PATH
-    #[arg(long, value_name = "NAME", requires = "paths")]
+    #[arg(help_heading = help::CHECK, long, value_name = "NAME", requires = "paths")]
     pub(crate) task: Option<String>,
 
     /// The Python interpreter that runs verifiers: a path, or a name to look up
-    #[arg(long, value_name = "PYTHON", default_value = "python3")]
+    #[arg(help_heading = help::CHECK, long, value_name = "PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,
 
     /// Let verifiers read PATH and import from it, besides the interpreter's own packages
-    #[arg(long, value_name = "PATH")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "PATH")]
     pub(crate) python_path: Vec<PathBuf>,
 
     /// Run a verifier N times in each state
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
+    #[arg(help_heading = help::CHECK, long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=10))]
     pub(crate) repeat: u32,
 
     /// Try at most N mutants of a golden state
-    #[arg(long, value_name = "N", default_value_t = 40)]
+    #[arg(help_heading = help::CHECK, long, value_name = "N", default_value_t = 40)]
     pub(crate) mutants: usize,
 
     /// Stop a run after SECONDS of processor time, or after four times as long on the clock
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(help_heading = help::LIMITS, long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) timeout: u64,
 
     /// Run N verifiers at the same time [default: one per processor]
-    #[arg(long, value_name = "N")]
+    #[arg(help_heading = help::LIMITS, long, value_name = "N")]
     pub(crate) jobs: Option<usize>,
 
     /// Run code that tries to break out of the sandbox, print what is denied on this machine, and exit
-    #[arg(long, conflicts_with_all = ["paths", "unsafe_"])]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, conflicts_with_all = ["paths", "unsafe_"])]
     pub(crate) self_test: bool,
 
     /// Run verifiers even if this machine cannot confine them, with the protection that it offers
-    #[arg(long = "unsafe")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long = "unsafe")]
     pub(crate) unsafe_: bool,
-
-    #[command(flatten)]
-    pub(crate) stage: StageArgs,
 }
+
+/// The examples in `--help`.
+const EXAMPLES: &str = "  stage-probe benchmarks/cua_world/environments/moodle_env --task create_course
+  stage-probe < verdicts.jsonl > probes.jsonl";

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, ValueEnum};
 use common::environment::Environment;
+use common::help;
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use common::ui::Ui;
@@ -27,84 +28,85 @@ const DEFAULT_SEEDS: usize = 5;
 /// Each seed is written to standard output as a record as soon as it is valid. Files that the agent writes outside
 /// of its tasks, and what it fails to do, are reported as failures.
 #[derive(Clone, Debug, Parser)]
-#[command(version, max_term_width = 100, after_help = EXIT_STATUS)]
+#[command(version, max_term_width = 100)]
+#[command(after_help = help::SHORT_END, after_long_help = help::end(EXAMPLES, VARIABLES))]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) stage: StageArgs,
 
     /// The environment: a path, or a name below benchmarks/cua_world/environments or the workspace
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR")]
     pub(crate) env_dir: String,
 
     /// The name of the environment's software, for the agent [default: the environment's name]
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = help::MAKE, long, value_name = "NAME")]
     pub(crate) software: Option<String>,
 
     /// Where the seeds come from
-    #[arg(long, value_enum, default_value_t = AgentKind::Claude)]
+    #[arg(help_heading = help::MAKE, long, value_enum, default_value_t = AgentKind::Claude)]
     pub(crate) agent: AgentKind,
 
     /// The number of seeds [default: 5 from an agent, all tasks with --agent existing]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(help_heading = help::MAKE, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) seed_count: Option<u32>,
 
     /// The model that Claude Code uses
-    #[arg(long, value_name = "MODEL", default_value = "sonnet")]
+    #[arg(help_heading = help::MODEL, long, value_name = "MODEL", default_value = "sonnet")]
     pub(crate) proposer_model: String,
 
     /// The Claude Code program [default: $CLAUDE_BIN, else claude in PATH]
-    #[arg(long, value_name = "PROGRAM")]
+    #[arg(help_heading = help::MODEL, long, value_name = "PROGRAM")]
     pub(crate) claude_bin: Option<PathBuf>,
 
     /// With --agent command: the shell command that starts the agent. {prompt_file} is replaced by a file with
     /// the prompt, {session_id} by the session, {env_dir} and {workspace} by the folders, each quoted
-    #[arg(long, value_name = "COMMAND")]
+    #[arg(help_heading = help::MODEL, long, value_name = "COMMAND")]
     pub(crate) agent_cmd: Option<String>,
 
     /// The agent's session [default: a new one; with --start-phase, the one of the last run]
-    #[arg(long, value_name = "UUID")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "UUID")]
     pub(crate) session_id: Option<uuid::Uuid>,
 
     /// Resume from this phase: 1 reads the notes, 2 writes the tasks, 3 reviews them
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) start_phase: u8,
 
     /// The number of completed phases: gym-anything's form of --start-phase
-    #[arg(long, value_name = "N", hide = true, conflicts_with = "start_phase",
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "N", hide = true, conflicts_with = "start_phase",
           value_parser = clap::value_parser!(u8).range(0..=2))]
     pub(crate) propose_start_idx: Option<u8>,
 
     /// Stop a phase after SECONDS
-    #[arg(long, value_name = "SECONDS", default_value_t = 7200)]
+    #[arg(help_heading = help::LIMITS, long, value_name = "SECONDS", default_value_t = 7200)]
     pub(crate) timeout_sec: u64,
 
     /// The platform pages of the notes that the agent reads: linux, web, windows, android, macos; separate
     /// several with commas [default: from the environment's spec]
-    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    #[arg(help_heading = help::MAKE, long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) platform: Vec<String>,
 
     /// The type of tasks: enterprise, consumer
-    #[arg(long, value_name = "NAME", default_value = "enterprise")]
+    #[arg(help_heading = help::MAKE, long, value_name = "NAME", default_value = "enterprise")]
     pub(crate) task_type: String,
 
     /// The folder with the task-creation notes [default: built in]
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "DIR")]
     pub(crate) notes: Option<PathBuf>,
 
     /// A folder with prompts, which replace the built-in ones of the same name
-    #[arg(long, value_name = "DIR")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "DIR")]
     pub(crate) prompts: Option<PathBuf>,
 
     /// Rework this task instead of writing new ones
-    #[arg(long, value_name = "TASK", requires = "feedback")]
+    #[arg(help_heading = help::MAKE, long, value_name = "TASK", requires = "feedback")]
     pub(crate) edit_task: Option<String>,
 
     /// With --edit-task: the file with an expert's feedback on the task
-    #[arg(long, value_name = "FILE", requires = "edit_task")]
+    #[arg(help_heading = help::MAKE, long, value_name = "FILE", requires = "edit_task")]
     pub(crate) feedback: Option<PathBuf>,
 
     /// Undo what the agent writes outside of its tasks. Needs space for a copy of the environment
-    #[arg(long)]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long)]
     pub(crate) strict_writes: bool,
 }
 
@@ -119,9 +121,12 @@ pub(crate) enum AgentKind {
     Existing,
 }
 
-const EXIT_STATUS: &str = "\
-Exit status: 0 all done; 1 fewer valid seeds than requested, or something failed; 2 cannot start; \
-130 interrupted.";
+/// The examples in `--help`.
+const EXAMPLES: &str = "  stage-propose --software Moodle --env-dir moodle_env --seed-count 3 > seeds.jsonl
+  stage-propose --env-dir moodle_env --agent existing > seeds.jsonl";
+
+/// The environment variables in `--help`.
+const VARIABLES: &str = "  CLAUDE_BIN  the Claude Code program, unless --claude-bin is given";
 
 impl Args {
     /// Finds and reads everything that the arguments name, and notes the arguments in `run.json`.

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 use common::environment::Workspace;
+use common::help;
 use common::stage::StageArgs;
 use common::ui::Ui;
 
@@ -19,66 +20,67 @@ use crate::targets::{self, Target};
 /// records from standard input and check each task as its record arrives.
 #[derive(Parser, Debug)]
 #[command(version)]
+#[command(after_help = help::SHORT_END, after_long_help = help::end(EXAMPLES, VARIABLES))]
 pub struct Args {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment would replace the command's own")]
+    pub stage: StageArgs,
+
     /// An environment (a folder, or a name in the workspace), a task folder, or a folder of environments
     pub paths: Vec<PathBuf>,
 
     /// Check only the task with this name
-    #[arg(long, value_name = "NAME")]
+    #[arg(help_heading = help::CHECK, long, value_name = "NAME")]
     pub task: Option<String>,
 
     /// Write the verdicts to the run directory of this environment, too
-    #[arg(long, value_name = "ENV")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV")]
     pub env_dir: Option<String>,
 
     /// The output format
-    #[arg(long, value_enum, default_value_t = FormatArg::Jsonl)]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_enum, default_value_t = FormatArg::Jsonl)]
     pub format: FormatArg,
 
     /// Write only the bad verdicts. The run directory keeps all of them, so --env-dir and --run-dir are refused
-    #[arg(long, conflicts_with_all = ["env_dir", "run_dir"])]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, conflicts_with_all = ["env_dir", "run_dir"])]
     pub only_bad: bool,
 
     /// Compare with the verdicts of an earlier run (format jsonl): which findings are new, which are fixed
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
 
     /// The Python that runs the verifiers; it is asked which modules are installed. `none` skips the question
-    #[arg(long, value_name = "PYTHON", default_value = Python::DEFAULT)]
+    #[arg(help_heading = help::CHECK, long, value_name = "PYTHON", default_value = Python::DEFAULT)]
     pub python: String,
 
     /// Stop after N bad verdicts, at the end of the environment
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(help_heading = help::LIMITS, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub max_failures: Option<u64>,
 
     /// Count warnings as errors
-    #[arg(long)]
+    #[arg(help_heading = help::CHECK, long)]
     pub strict: bool,
 
     /// List the lints and exit
-    #[arg(long)]
+    #[arg(help_heading = help::CHECK, long)]
     pub lints: bool,
 
     /// Skip these lints; `all` skips every lint
-    #[arg(long, value_name = "LINT", value_delimiter = ',')]
+    #[arg(help_heading = help::CHECK, long, value_name = "LINT", value_delimiter = ',')]
     pub skip_lint: Vec<String>,
 
     /// Write the status of every task to FILE, in gym-anything's format
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "FILE")]
     pub write_status_manifest: Option<PathBuf>,
 
     /// Write the names of the valid tasks to FILE, in gym-anything's format. Unless a whole folder of environments
     /// is checked, what FILE says about other environments and tasks is kept
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "FILE")]
     pub write_verified_split: Option<PathBuf>,
 
     /// Write the missing hook scripts to FILE, in gym-anything's format
-    #[arg(long, value_name = "FILE")]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "FILE")]
     pub write_missing_hook_manifest: Option<PathBuf>,
-
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "a doc comment would replace the command's own")]
-    pub stage: StageArgs,
 }
 
 /// The values of `--format`.
@@ -95,6 +97,14 @@ pub enum FormatArg {
     /// One row per finding, for spreadsheets
     Csv,
 }
+
+/// The examples in `--help`.
+const EXAMPLES: &str = "  stage-verify-spec --format text benchmarks/cua_world/environments/moodle_env
+  stage-verify-spec --baseline before.jsonl --only-bad benchmarks/cua_world/environments > bad.jsonl
+  stage-verify-spec < tasks.jsonl > verdicts.jsonl";
+
+/// The environment variables in `--help`.
+const VARIABLES: &str = "  XDG_CACHE_HOME  the folder of the cache of installed modules [default: ~/.cache]";
 
 impl Args {
     /// Resolves paths and names. Unknown names in `--skip-lint` are warnings.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use common::environment::{ENV_SPECS, TASK_SPECS, Workspace};
+use common::text::{similar, with_hint};
 use task_spec::verify::task_specs;
 
 /// Something to check that was named on the command line.
@@ -74,12 +75,21 @@ pub(crate) fn ensure_task_exists(targets: &[Target], task: &str) -> Result<()> {
         if let Target::Environment(root) = target {
             ensure!(
                 !task_specs(root, Some(task)).is_empty(),
-                "there is no task {task} in {}",
-                root.display()
+                "{}",
+                with_hint(
+                    format_args!("there is no task {task} in {}", root.display()),
+                    similar(task, task_names(root)).map(|name| format!("did you mean {name}?")).as_deref()
+                )
             );
         }
     }
     Ok(())
+}
+
+fn task_names(environment: &Path) -> Vec<String> {
+    let specs = task_specs(environment, None);
+    let names = specs.iter().filter_map(|spec| spec.folder.folder().file_name());
+    names.map(|name| name.to_string_lossy().into_owned()).collect()
 }
 
 fn contains_any(folder: &Path, names: &[&str]) -> bool {

@@ -52,6 +52,21 @@ fn errors_at_startup_exit_with_2() {
 }
 
 #[test]
+fn a_misspelled_name_gets_a_suggestion() {
+    let world = World::new();
+    world.add_env("moodle_env");
+    world.add_valid_task("merge_two_cohorts");
+    let check = |args: &[&str], expected: &str| {
+        let output = world.run(args);
+        assert_eq!(output.status, Some(2), "{args:?}");
+        assert!(output.stderr.contains(expected), "{args:?}: {}", output.stderr);
+    };
+    check(&["modle_env"], "did you mean moodle_env?");
+    check(&["--env-dir", "mooodle_env"], "did you mean moodle_env?");
+    check(&[ENV_DIR, "--task", "merge_to_cohort"], "did you mean merge_two_cohorts?");
+}
+
+#[test]
 fn a_named_python_must_exist() {
     let world = World::new();
     let output = Ran::of(&mut world.command(&["--python", "no-such-python", ENV_DIR]), "");
