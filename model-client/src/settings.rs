@@ -50,7 +50,8 @@ pub struct Timeouts {
     /// For the start of a response, and for each piece of it. `None`: by the effort that the model is asked for,
     /// as it may think silently.
     pub silence: Option<Duration>,
-    /// For the end of the response, from the start of the call. `None`: four times the silence.
+    /// For the end of the response, from the start of the call. `None`: four times the
+    /// silence, or more where the effort is high.
     pub total: Option<Duration>,
 }
 

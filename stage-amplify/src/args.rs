@@ -75,7 +75,7 @@ pub struct Args {
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS")]
     idle_timeout_sec: Option<u64>,
 
-    /// Retry a call that takes more than SECONDS in total [default: four times the idle timeout]
+    /// Retry a call that takes more than SECONDS in total [default: 2400; 4800 or 7200 for a high effort]
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS")]
     call_timeout_sec: Option<u64>,
 

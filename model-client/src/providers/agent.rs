@@ -28,8 +28,11 @@ pub(super) struct Limits {
 impl Limits {
     /// The limits by the settings, or else by what the model is asked for.
     pub(super) fn new(timeouts: Timeouts, facts: &ModelFacts) -> Self {
-        let silence = timeouts.silence.unwrap_or_else(|| facts.silence_limit());
-        Self { connect: timeouts.connect, silence, total: timeouts.total.unwrap_or(silence * 4) }
+        let usual = facts.silence_limit();
+        let silence = timeouts.silence.unwrap_or(usual);
+        // A short silence must not cut a long answer.
+        let total = timeouts.total.unwrap_or(silence.max(usual) * 4);
+        Self { connect: timeouts.connect, silence, total }
     }
 }
 
