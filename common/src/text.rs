@@ -3,6 +3,18 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 
+/// A number and what is counted, for messages: `1 call`, `2 calls`.
+///
+/// ```
+/// use common::text::count;
+///
+/// assert_eq!([count(0, "call"), count(1, "call"), count(2, "call")], ["0 calls", "1 call", "2 calls"]);
+/// ```
+pub fn count(number: u64, noun: &str) -> String {
+    let end = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{end}")
+}
+
 /// The candidate that is spelled most like `name`, if any is: what a user may have meant.
 pub fn similar(name: &str, candidates: impl IntoIterator<Item = String>) -> Option<String> {
     let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate));

@@ -3,7 +3,7 @@
 //! Its tasks settle accounts, each with a distinct description. The last lines of a prompt tell which answer is
 //! wanted.
 
-#![expect(clippy::unwrap_used, reason = "an unknown prompt fails the test")]
+#![expect(clippy::unwrap_used, reason = "an unknown prompt fails a test that asks for its purpose")]
 
 use serde_json::{Value, json};
 
@@ -93,15 +93,20 @@ pub enum Call {
 
 /// Reads the purpose of a request from its last lines.
 pub fn call(asked: &Asked) -> Call {
-    let own = asked.prompt.rsplit_once("\n# Now\n").unwrap().1;
+    purpose(&asked.prompt).unwrap()
+}
+
+/// The purpose of a prompt, if it is one of those that this author answers.
+fn purpose(prompt: &str) -> Option<Call> {
+    let (_, own) = prompt.rsplit_once("\n# Now\n")?;
     if let Some(count) = between(own, "\nWrite ", " new row") {
-        return Call::Plan(count.parse().unwrap());
+        return count.parse().ok().map(Call::Plan);
     }
     if let Some(task) = between(own, "Write the files of `", "`") {
-        return Call::Files(task.to_owned());
+        return Some(Call::Files(task.to_owned()));
     }
-    let row: Value = serde_json::from_str(own.lines().last().unwrap()).unwrap();
-    Call::Readme(row["task"].as_str().unwrap().to_owned())
+    let row: Value = serde_json::from_str(own.lines().last()?).ok()?;
+    Some(Call::Readme(row["task"].as_str()?.to_owned()))
 }
 
 /// The part of `text` between `left` and the next `right`.
@@ -115,9 +120,15 @@ pub fn number(task: &str) -> usize {
     task.rsplit('_').next().unwrap().parse().unwrap()
 }
 
-/// A good answer to a call. Rows continue the numbering of those in the prompt.
+/// A good answer to a call. Rows continue the numbering of those in the prompt. Other prompts, such as those of the
+/// fixtures pass, get an answer that says so.
 pub fn good(asked: &Asked) -> Reply {
-    Reply::new(match call(asked) {
+    let Some(call) = purpose(&asked.prompt) else {
+        return Reply::new(
+            "This author writes plans, READMEs and files of tasks; it cannot answer this prompt.",
+        );
+    };
+    Reply::new(match call {
         Call::Plan(count) => {
             let planned = (1..=1000).find(|&n| !asked.prompt.contains(&format!("\"{}\"", task(n)))).unwrap();
             let rows: Vec<Value> = (planned..planned + count).map(row).collect();
@@ -131,4 +142,16 @@ pub fn good(asked: &Asked) -> Reply {
 /// The environment's id in the prompt for files.
 fn env_id(prompt: &str) -> &str {
     between(prompt, "`env_id` is `", "`").unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::purpose;
+
+    #[test]
+    fn prompts_of_other_passes_have_no_purpose_and_do_not_panic() {
+        for prompt in ["", "Write fixtures.", "# x\n# Now\n", "\n# Now\nWrite `fixtures.json` of `a`.\n"] {
+            assert_eq!(purpose(prompt), None, "{prompt}");
+        }
+    }
 }

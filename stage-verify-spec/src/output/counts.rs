@@ -1,6 +1,7 @@
 //! How many verdicts and issues there were.
 
 use common::record::Severity;
+use common::text::count;
 use common::ui::Ui;
 
 use crate::check::CheckedSpec;
@@ -31,11 +32,15 @@ impl Counts {
     pub(super) fn show(self, ui: &Ui) {
         let Self { verdicts, bad, errors, warnings, unchecked } = self;
         ui.info(format_args!(
-            "{verdicts} verdicts, {bad} of them bad ({errors} errors, {warnings} warnings)"
+            "{}, {bad} of them bad ({}, {})",
+            count(verdicts, "verdict"),
+            count(errors, "error"),
+            count(warnings, "warning")
         ));
         if unchecked > 0 {
             ui.info(format_args!(
-                "{unchecked} task records passed on unchecked: their tasks were not written"
+                "{} passed on unchecked: their tasks were not written",
+                count(unchecked, "task record")
             ));
         }
     }

@@ -52,6 +52,16 @@ fn errors_at_startup_exit_with_2() {
 }
 
 #[test]
+fn one_of_a_kind_is_counted_in_the_singular() {
+    let world = World::new();
+    world.task_with("a", &json!({ "init": 5 }));
+    let output = world.feed(&[], &task_record("a", "rejected"));
+    assert!(output.stderr.contains("1 task record passed on unchecked"), "{}", output.stderr);
+    let output = world.run(&[ENV_DIR]);
+    assert!(output.stderr.contains("2 verdicts, 1 of them bad (1 error, 0 warnings)"), "{}", output.stderr);
+}
+
+#[test]
 fn a_misspelled_name_gets_a_suggestion() {
     let world = World::new();
     world.add_env("moodle_env");
