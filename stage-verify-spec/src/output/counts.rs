@@ -39,7 +39,7 @@ impl Counts {
         ));
         if unchecked > 0 {
             ui.info(format_args!(
-                "{} passed on unchecked: their tasks were not written",
+                "{} passed on unchecked, because nothing was written",
                 count(unchecked, "task record")
             ));
         }

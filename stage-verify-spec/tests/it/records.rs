@@ -30,7 +30,7 @@ fn tasks_are_checked_and_other_records_pass_through() {
     );
     let lines: Vec<_> = output.stdout.lines().collect();
     assert_eq!((lines[0], lines[3]), (failure, other));
-    assert!(output.stderr.contains("1 task records passed on unchecked"), "{}", output.stderr);
+    assert!(output.stderr.contains("1 task record passed on unchecked"), "{}", output.stderr);
     assert!(lines[1].contains(&format!("\"dir\":\"{ENV_DIR}\",\"path\":")), "{}", lines[1]);
     let folder = format!("{ENV_DIR}/tasks/b");
     let paths = format!("\"dir\":\"{folder}\",\"path\":\"{folder}/task.json\"");
