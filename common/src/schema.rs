@@ -19,6 +19,10 @@ pub fn all() -> Vec<(&'static str, Schema)> {
     ]
 }
 
+/// The version of the records, in the `$id` of their schemas. It changes when a field is removed or gets another
+/// meaning; new fields that may be left out do not change it.
+pub const VERSION: u32 = 1;
+
 /// The text of a schema file.
 pub fn render(schema: &Schema) -> String {
     // Keys and values of a schema are plain JSON: nothing in it can fail to be written.
@@ -28,6 +32,7 @@ pub fn render(schema: &Schema) -> String {
 /// The schema of `T` as a record: with the `record` field, which the enum around it writes.
 fn of<T: JsonSchema>(kind: &str) -> Schema {
     let mut schema = schema_for!(T);
+    schema.insert("$id".to_owned(), json!(format!("urn:propose-amplify:record:{kind}:{VERSION}")));
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.shift_insert(0, "record".to_owned(), json!({ "const": kind }));
     }
@@ -35,4 +40,17 @@ fn of<T: JsonSchema>(kind: &str) -> Schema {
         required.insert(0, json!("record"));
     }
     schema
+}
+
+#[cfg(test)]
+mod tests {
+    use super::all;
+
+    #[test]
+    fn every_schema_has_an_id_with_a_version() {
+        for (kind, schema) in all() {
+            let id = format!("urn:propose-amplify:record:{kind}:1");
+            assert_eq!(schema.get("$id").and_then(|id| id.as_str()), Some(id.as_str()));
+        }
+    }
 }
