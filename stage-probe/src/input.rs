@@ -9,6 +9,7 @@ use common::environment::{Environment, Workspace, task_spec};
 use common::jsonl::{Line, RawLine};
 use common::record::{Kind, Record, SpecKind, Verdict};
 use common::run_dir::RunDir;
+use common::text::{similar, with_hint};
 use common::ui::Ui;
 use fs_err as fs;
 
@@ -56,13 +57,26 @@ pub(crate) fn items(
         folders.extend(task_folders(path, workspace)?);
     }
     if let Some(name) = &settings.task {
-        folders.retain(|folder| folder.file_name().is_some_and(|folder| folder == name.as_str()));
+        folders = only_task(folders, name)?;
     }
     if folders.is_empty() {
         bail!("no task found in the given paths; pass task folders, or folders of environments");
     }
     let total = u64::try_from(folders.len()).ok();
     Ok((Box::new(folders.into_iter().map(|dir| Ok(Item::Probe(Target { dir, env: None })))), total))
+}
+
+/// The folders of the tasks with this name.
+fn only_task(folders: Vec<PathBuf>, name: &str) -> Result<Vec<PathBuf>> {
+    let (wanted, others): (Vec<_>, Vec<_>) =
+        folders.into_iter().partition(|folder| folder.file_name().is_some_and(|folder| folder == name));
+    if wanted.is_empty() {
+        let others = others.iter().filter_map(|folder| folder.file_name());
+        let similar = similar(name, others.map(|other| other.to_string_lossy().into_owned()));
+        let hint = similar.map(|similar| format!("did you mean {similar}?"));
+        bail!(with_hint(format_args!("there is no task {name} in the given paths"), hint.as_deref()));
+    }
+    Ok(wanted)
 }
 
 /// The task folders of a path: itself, an environment's, or those of all environments in it.

@@ -153,3 +153,12 @@ fn the_manifest_is_in_the_run_directory() {
     let manifest = fs_err::read_to_string(world.path("run/probes.jsonl")).unwrap();
     assert_eq!(serde_json::from_str::<Value>(&manifest).unwrap(), ended.records()[0]);
 }
+
+#[test]
+fn a_misspelled_task_gets_a_suggestion() {
+    let world = World::new();
+    world.task("merge_two_cohorts", "def verify(traj, env_info, task_info): pass\n");
+    let ran = world.probe(&["--task", "merge_to_cohort"]);
+    assert_eq!(ran.status, Some(2));
+    assert!(ran.stderr.contains("did you mean merge_two_cohorts?"), "{}", ran.stderr);
+}
