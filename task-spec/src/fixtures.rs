@@ -97,9 +97,4 @@ impl Fixtures {
             })
         })
     }
-
-    /// Whether no state is in it.
-    pub fn is_empty(&self) -> bool {
-        self.states().next().is_none()
-    }
 }
