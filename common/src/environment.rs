@@ -38,6 +38,9 @@ pub enum EnvironmentError {
         /// The name of an environment that is spelled alike.
         similar: Option<String>,
     },
+    /// A record gives something else than the name of a folder.
+    #[error("a record names the environment {0:?}, which is not the name of a folder")]
+    NotAName(String),
     /// The folder holds no spec of an environment.
     #[error("{} is not an environment: it has none of {}", .0.display(), ENV_SPECS.join(", "))]
     NoSpec(PathBuf),
@@ -64,6 +67,7 @@ impl EnvironmentError {
             }
             Self::NoWorkspace(_)
             | Self::WorkingDir(_)
+            | Self::NotAName(_)
             | Self::NoSpec(_)
             | Self::Unreachable { .. }
             | Self::NoName(_) => None,
@@ -105,8 +109,24 @@ impl Workspace {
     /// The environment that `env_dir` means: a path, a name in gym-anything's benchmark, or a name below
     /// the workspace.
     pub fn environment(&self, env_dir: &str) -> Result<Environment, EnvironmentError> {
-        let candidates =
-            vec![PathBuf::from(env_dir), self.root.join(ENVIRONMENTS).join(env_dir), self.root.join(env_dir)];
+        let [in_benchmark, in_workspace] = self.named(env_dir);
+        self.first_of(env_dir, vec![PathBuf::from(env_dir), in_benchmark, in_workspace])
+    }
+
+    /// The environment that a record names: the name of a folder in gym-anything's benchmark, or of one in the
+    /// workspace. Only a command line may give a path.
+    pub fn environment_of_record(&self, env: &str) -> Result<Environment, EnvironmentError> {
+        if !is_folder_name(env) {
+            return Err(EnvironmentError::NotAName(env.to_owned()));
+        }
+        self.first_of(env, self.named(env).into())
+    }
+
+    fn named(&self, env: &str) -> [PathBuf; 2] {
+        [self.root.join(ENVIRONMENTS).join(env), self.root.join(env)]
+    }
+
+    fn first_of(&self, env_dir: &str, candidates: Vec<PathBuf>) -> Result<Environment, EnvironmentError> {
         let mut without_spec = None;
         for candidate in candidates.iter().filter(|candidate| candidate.is_dir()) {
             match Environment::open(candidate) {
@@ -146,6 +166,14 @@ impl Workspace {
     pub fn run_dir(&self, env: &str) -> PathBuf {
         self.root.join("task_generation_runs").join(env)
     }
+}
+
+/// Whether `name` is one part of a path and not hidden. Generated tasks have a [`TaskName`]; environments and
+/// other tasks may have any name.
+pub fn is_folder_name(name: &str) -> bool {
+    !name.starts_with('.')
+        && !name.contains(['\0', '\\'])
+        && Path::new(name).file_name() == Some(name.as_ref())
 }
 
 /// A gym-anything environment: a folder with a spec, and with tasks below `tasks/`.
@@ -258,6 +286,18 @@ impl fmt::Display for TaskName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_record_names_an_environment_and_gives_no_path() {
+        let (dir, env) = environment();
+        let workspace = Workspace { root: dir.path().to_owned() };
+        assert_eq!(workspace.environment_of_record("demo_env").unwrap().root, env.root);
+        let path = env.root.to_string_lossy();
+        for outside in [&*path, "../demo_env", "./demo_env", "a/../demo_env", "..", "."] {
+            let refused = workspace.environment_of_record(outside).unwrap_err();
+            assert!(matches!(refused, EnvironmentError::NotAName(_)), "{outside}: {refused}");
+        }
+    }
 
     fn environment() -> (tempfile::TempDir, Environment) {
         let dir = tempfile::tempdir().unwrap();

@@ -112,7 +112,7 @@ impl Folders {
     }
 
     fn of_environment(&self, env: &str) -> Result<PathBuf> {
-        let folder = self.workspace.environment(env)?.tasks_dir();
+        let folder = self.workspace.environment_of_record(env)?.tasks_dir();
         let is_open = self.opened().contains_key(&folder);
         if !is_open {
             self.open(&folder)?;

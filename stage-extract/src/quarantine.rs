@@ -1,9 +1,10 @@
 //! Moves bad tasks out of their environment.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow, bail};
+use common::environment::is_folder_name;
 use common::jsonl::Line;
 use common::publish::move_dir;
 use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
@@ -72,13 +73,6 @@ fn problem(issue: Issue) -> Option<Problem> {
     (issue.severity == Severity::Error).then(|| Problem::new(issue.code, issue.message))
 }
 
-/// Whether `name` is one part of a path and not hidden. Unlike generated tasks, other tasks may have any name.
-fn is_folder_name(name: &str) -> bool {
-    !name.starts_with('.')
-        && !name.contains(['\0', '\\'])
-        && Path::new(name).file_name() == Some(name.as_ref())
-}
-
 /// The folder of a task, and the folder it is moved to.
 struct Quarantine {
     tasks: PathBuf,
@@ -89,10 +83,10 @@ impl Quarantine {
     fn of(bad: &Bad, settings: &Settings) -> Result<Self> {
         let tasks = match &settings.destination {
             Destination::Folder(tasks) => tasks.clone(),
-            Destination::NamedByRecord => settings.workspace.environment(&bad.env)?.tasks_dir(),
+            Destination::NamedByRecord => settings.workspace.environment_of_record(&bad.env)?.tasks_dir(),
         };
         let run_dir = settings.run_dir.clone().unwrap_or_else(|| settings.workspace.run_dir(&bad.env));
-        if settings.run_dir.is_none() && bad.env.is_empty() {
+        if settings.run_dir.is_none() && !is_folder_name(&bad.env) {
             bail!("the record of {} does not name an environment; pass --env-dir", bad.task);
         }
         Ok(Self { tasks, folder: run_dir.join(QUARANTINE) })

@@ -6,7 +6,7 @@ use fs_err as fs;
 use serde_json::json;
 use testkit::{ENV, ENV_DIR, files_below};
 
-use crate::world::{World, answer, record, records, statuses};
+use crate::world::{World, answer, lines, record, records, statuses};
 
 #[test]
 fn nothing_is_written_outside_the_task_folder() {
@@ -37,6 +37,18 @@ fn a_hostile_task_name_is_sanitised() {
     assert_eq!(ran.status, Some(0));
     let nameless = world.extract(&[], &[record(1, "..", "no files")]);
     assert_eq!((nameless.status, nameless.record()["dir"].as_str()), (Some(1), Some("")));
+}
+
+#[test]
+fn an_environment_outside_the_workspace_is_not_reached_by_a_record() {
+    let world = World::new();
+    let outside = tempfile::tempdir().unwrap();
+    fs::write(outside.path().join("env.json"), "{}").unwrap();
+    let mut all = records(&["one"]);
+    all[0]["env"] = outside.path().to_string_lossy().into();
+    let ran = world.run(&[], &lines(&all));
+    assert_ne!(ran.status, Some(0), "{}", ran.stderr);
+    assert!(!outside.path().join("tasks").exists());
 }
 
 #[test]
