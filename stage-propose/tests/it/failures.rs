@@ -3,11 +3,13 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use fs_err as fs;
 use rustix::process::{Pid, Signal, kill_process};
+use signal_hook::consts::SIGHUP;
 use testkit::Ran;
 
 use crate::world::{SESSION, World, check_run, failures};
@@ -275,6 +277,9 @@ fn ctrl_c_ends_the_agent_and_shows_how_to_resume() {
 
 #[test]
 fn a_closed_terminal_ends_the_agent() {
+    // A program that nohup started ignores the signal, and so do its children. A handler is not inherited: with one
+    // here, the stage starts with the default.
+    signal_hook::flag::register(SIGHUP, Arc::default()).unwrap();
     interrupt(Signal::HUP);
 }
 
