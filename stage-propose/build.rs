@@ -8,7 +8,10 @@ use fs_err as fs;
 use walkdir::WalkDir;
 
 fn main() -> io::Result<()> {
-    let notes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../notes");
+    // Asked at run time: checkouts that share a target folder also share the compiled build script.
+    let package =
+        env::var_os("CARGO_MANIFEST_DIR").ok_or_else(|| io::Error::other("cargo sets CARGO_MANIFEST_DIR"))?;
+    let notes = Path::new(&package).join("../notes");
     println!("cargo::rerun-if-changed={}", notes.display());
     let mut pages = Vec::new();
     for entry in WalkDir::new(&notes) {

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first one asks a stage to finish what it has begun, the second to stop at once.
+//! Ctrl-C: the first asks a stage to finish what it has started, the second to stop at once.
 
 use std::convert::Infallible;
 use std::io;
@@ -13,16 +13,16 @@ use signal_hook::low_level;
 
 type Listener = Box<dyn Fn(Urgency) + Send>;
 
-/// How hard somebody wants the stage to stop.
+/// How urgently the stage was asked to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Urgency {
-    /// Begin nothing new; what has been begun is finished and kept.
+    /// Start nothing new; finish and keep what was started.
     Drain,
     /// Drop everything.
     Stop,
 }
 
-/// Tells whoever listens that the stage was interrupted. Clones are one and the same.
+/// Notifies listeners that the stage was interrupted. Clones share their state.
 #[derive(Clone, Default)]
 pub struct Interrupt(Arc<Inner>);
 
@@ -33,13 +33,13 @@ struct Inner {
 }
 
 impl Interrupt {
-    /// One that nothing raises but [`Interrupt::raise`].
+    /// An interrupt that only [`Interrupt::raise`] raises.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// One that SIGINT, SIGTERM and SIGHUP raise, the last only if it is not ignored, as nohup(1) wants it. A
-    /// third signal ends the process as if nobody had caught it.
+    /// An interrupt that SIGINT, SIGTERM and SIGHUP raise; SIGHUP only if it is not ignored, so that nohup(1) works.
+    /// A third signal ends the process with the default action of the signal.
     pub fn on_signals() -> io::Result<Self> {
         let interrupt = Self::default();
         let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -50,7 +50,7 @@ impl Interrupt {
         thread::Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in &mut signals {
                 if raised.urgency() == Some(Urgency::Stop) {
-                    // It returns for signals that are ignored by default alone, and these are not.
+                    // It only returns for signals whose default action is to be ignored. These end the process.
                     drop(low_level::emulate_default_handler(signal));
                 }
                 raised.raise();
@@ -59,7 +59,7 @@ impl Interrupt {
         Ok(interrupt)
     }
 
-    /// Interrupts, or insists.
+    /// Interrupts, or makes an earlier interrupt more urgent.
     pub fn raise(&self) {
         let listeners = self.0.listeners.lock().unwrap_or_else(PoisonError::into_inner);
         self.0.raised.fetch_add(1, Ordering::SeqCst);
@@ -68,7 +68,7 @@ impl Interrupt {
         }
     }
 
-    /// Whether it was raised, and how often.
+    /// How urgent the interrupt is; `None` if it was not raised.
     pub fn urgency(&self) -> Option<Urgency> {
         match self.0.raised.load(Ordering::SeqCst) {
             0 => None,
@@ -86,7 +86,7 @@ impl Interrupt {
         listeners.push(Box::new(listener));
     }
 
-    /// A channel that is closed once it was raised to this urgency, for whoever waits for other things as well.
+    /// A channel that is closed once it was raised to this urgency, for use in a `select!`.
     pub fn closed_at(&self, urgency: Urgency) -> Receiver<Infallible> {
         let (open, closed) = bounded(0);
         let open = Mutex::new(Some(open));

@@ -29,7 +29,7 @@ pub enum Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawLine(Vec<u8>);
 
-/// A line that is no valid record.
+/// A line that is not a valid record.
 #[derive(Clone, Debug, Error)]
 #[error("{source_name}:{line}: no valid record: {why}")]
 pub struct BadLine {
@@ -41,7 +41,7 @@ pub struct BadLine {
 /// Why a line could not be read.
 #[derive(Debug, Error)]
 pub enum ReadError {
-    /// The line is no valid record. The next one may be.
+    /// The line is not a valid record. The next one may be.
     #[error(transparent)]
     Bad(BadLine),
     /// Nothing more can be read.
@@ -176,7 +176,7 @@ impl ManifestFile {
         Ok(Self { path: path.to_owned(), partial, out })
     }
 
-    /// Adds `record`, and sees to it that whoever reads along sees it now.
+    /// Appends `record` and flushes it, so that a process that follows the file sees it now.
     pub fn record(&mut self, record: &Record) -> io::Result<()> {
         write_record(&mut self.out, record)?;
         self.out.flush()

@@ -185,17 +185,18 @@ pub struct Files {
     /// The environment's folder name.
     #[serde(default)]
     pub env: String,
-    /// The task's bare name. A stage of somebody else's may leave it out: it is then taken from the task's
-    /// id, or its title.
+    /// The task's bare name. A custom stage may leave it out: it is then taken from the task's id, or from its
+    /// title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<String>,
     /// The number of its row in the plan.
     #[serde(default)]
     pub index: usize,
-    /// Name and content of each file. Where it is empty, the files are taken from `answer`.
+    /// Name and content of each file, as they were validated. These are what stage-extract publishes. Only where
+    /// it is empty, as in the record of a custom stage, are the files parsed from `answer`.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
-    /// The model's whole text.
+    /// The model's whole text, kept as provenance.
     #[serde(default)]
     pub answer: String,
     /// What is wrong with the answer.
@@ -209,7 +210,7 @@ pub struct Files {
     pub usage: Usage,
 }
 
-/// What became of a task folder. Written by stage-extract.
+/// The result of publishing a task folder. Written by stage-extract.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Task {
     /// The environment's folder name.
@@ -227,7 +228,7 @@ pub struct Task {
     /// The files of the folder, sorted by name.
     #[serde(default)]
     pub files: Vec<TaskFile>,
-    /// What was wrong with the answer, mended or not.
+    /// What was wrong with the answer, repaired or not.
     #[serde(default)]
     pub problems: Vec<Problem>,
 }
@@ -442,7 +443,7 @@ pub struct Failure {
     pub attempts: u32,
 }
 
-/// Tokens of one call, in one shape for every vendor. The fields do not overlap: their sum is what was
+/// Tokens of one call, in the same shape for every provider. The fields do not overlap: their sum is what was
 /// processed, and each has one price.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
@@ -491,7 +492,7 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Why an answer ended. Any but [`StopReason::End`] makes an answer doubtful, which is for the caller to judge.
+/// Why an answer ended. Callers decide what to do with an answer that did not end with [`StopReason::End`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
@@ -502,8 +503,8 @@ pub enum StopReason {
     MaxTokens,
     /// The model would not answer.
     Refused,
-    /// The vendor kept the answer back.
+    /// The provider withheld the answer.
     Filtered,
-    /// Something else, that the vendor did not explain.
+    /// Another reason, which the provider did not explain.
     Other,
 }

@@ -85,7 +85,8 @@ impl<'a> Unpacker<'a> {
         }
         let validation = validate(&record, planned.as_ref());
         let is_valid = validation.is_valid() && !task.problems.iter().any(answer::rejects);
-        // Its problems may be among those of the record already.
+        // stage-amplify has recorded the problems of its own answers; a custom stage may have recorded none. Validating
+        // again finds the former a second time.
         let new: Vec<Problem> =
             validation.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
         task.problems.extend(new);

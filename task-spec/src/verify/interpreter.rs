@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
+use etcetera::base_strategy::{BaseStrategy, Xdg};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
@@ -386,10 +387,7 @@ fn is_script(path: &Path) -> bool {
 }
 
 fn cache_folder() -> Option<PathBuf> {
-    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let caches = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
-    let caches = caches.or_else(|| variable("HOME").map(|home| home.join(".cache")))?;
-    Some(caches.join("propose-amplify"))
+    Some(Xdg::new().ok()?.cache_dir().join("propose-amplify"))
 }
 
 impl Cached {

@@ -118,8 +118,12 @@ fn check_imports(
         match interpreter.has(name)? {
             Some(true) => {}
             _ if is_local(name, roots) => {}
-            Some(false) => drop(missing.insert(name.clone())),
-            None => drop(unknown.insert(name.clone())),
+            Some(false) => {
+                missing.insert(name.clone());
+            }
+            None => {
+                unknown.insert(name.clone());
+            }
         }
     }
     if !missing.is_empty() {

@@ -42,7 +42,7 @@ struct Case {
     without_python: Option<Vec<String>>,
     /// Whether the original ends with a traceback.
     #[serde(default)]
-    #[expect(dead_code, reason = "for whoever compares the cases with the original")]
+    #[expect(dead_code, reason = "documents what the original does, for readers of the cases")]
     traceback: bool,
 }
 
