@@ -21,6 +21,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::trial::{Episode, EpisodeVerdict, HookRun, Solution, Trial, WrongSolution};
+
+mod trial;
+
 /// Any record that a stage of this workspace writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "record", rename_all = "snake_case")]
@@ -33,12 +37,16 @@ pub enum Record {
     Spec(Spec),
     /// A task's files, as the model gave them.
     Files(Files),
+    /// A script that solves a task, and scripts that do not.
+    Solution(Solution),
     /// What became of a task folder.
     Task(Task),
     /// What a check of a spec found.
     Verdict(Verdict),
     /// What running a verifier found.
     Probe(Probe),
+    /// What running a task in the real software found.
+    Trial(Box<Trial>),
     /// Something that was asked for and not done.
     Failure(Failure),
 }
@@ -54,12 +62,16 @@ pub enum Kind {
     Spec,
     /// [`Files`].
     Files,
+    /// [`Solution`].
+    Solution,
     /// [`Task`].
     Task,
     /// [`Verdict`].
     Verdict,
     /// [`Probe`].
     Probe,
+    /// [`Trial`].
+    Trial,
     /// [`Failure`].
     Failure,
 }
@@ -72,9 +84,11 @@ impl Kind {
             "plan" => Self::Plan,
             "spec" => Self::Spec,
             "files" => Self::Files,
+            "solution" => Self::Solution,
             "task" => Self::Task,
             "verdict" => Self::Verdict,
             "probe" => Self::Probe,
+            "trial" => Self::Trial,
             "failure" => Self::Failure,
             _ => return None,
         })
@@ -90,9 +104,11 @@ impl Record {
             Kind::Plan => Self::Plan(serde_json::from_str(json)?),
             Kind::Spec => Self::Spec(serde_json::from_str(json)?),
             Kind::Files => Self::Files(serde_json::from_str(json)?),
+            Kind::Solution => Self::Solution(serde_json::from_str(json)?),
             Kind::Task => Self::Task(serde_json::from_str(json)?),
             Kind::Verdict => Self::Verdict(serde_json::from_str(json)?),
             Kind::Probe => Self::Probe(serde_json::from_str(json)?),
+            Kind::Trial => Self::Trial(Box::new(serde_json::from_str(json)?)),
             Kind::Failure => Self::Failure(serde_json::from_str(json)?),
         })
     }

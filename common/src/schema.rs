@@ -3,7 +3,7 @@
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
-use crate::record::{Failure, Files, Plan, Probe, Seed, Spec, Task, Verdict};
+use crate::record::{Failure, Files, Plan, Probe, Seed, Solution, Spec, Task, Trial, Verdict};
 
 /// Name of each record kind, and the schema of its records. They stand in `schemas/`, a file a kind.
 pub fn all() -> Vec<(&'static str, Schema)> {
@@ -12,9 +12,11 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("plan", of::<Plan>("plan")),
         ("spec", of::<Spec>("spec")),
         ("files", of::<Files>("files")),
+        ("solution", of::<Solution>("solution")),
         ("task", of::<Task>("task")),
         ("verdict", of::<Verdict>("verdict")),
         ("probe", of::<Probe>("probe")),
+        ("trial", of::<Trial>("trial")),
         ("failure", of::<Failure>("failure")),
     ]
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::record::{
-    Failure, Files, Issue, Mutation, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed,
-    Severity, Spec, SpecKind, Task, TaskFile, TaskStatus, Usage, Verdict,
+    Episode, EpisodeVerdict, Failure, Files, HookRun, Issue, Mutation, Origin, Outcome, Plan, Probe,
+    ProbeState, Problem, Record, Seed, Severity, Solution, Spec, SpecKind, Task, TaskFile, TaskStatus, Trial,
+    Usage, Verdict, WrongSolution,
 };
 use common::schema;
 use task_spec::fixtures::Fixtures;
@@ -91,6 +92,15 @@ fn one_of_each() -> Vec<Record> {
             usage,
             ..Files::default()
         }),
+        Record::Solution(Solution {
+            env: env.clone(),
+            task: task.clone(),
+            index: 1,
+            script: "exit 0\n".into(),
+            wrong: vec![WrongSolution { name: "other_note".into(), script: "exit 0\n".into() }],
+            usage,
+            ..Solution::default()
+        }),
         Record::Task(Task {
             env: env.clone(),
             task: task.clone(),
@@ -124,8 +134,9 @@ fn one_of_each() -> Vec<Record> {
                 detail: "all good".into(),
             }],
             mutation: Some(Mutation { mutants: 2, caught: 1, missed: vec!["members dropped".into()] }),
-            issues: vec![issue],
+            issues: vec![issue.clone()],
         }),
+        trial(&env, &task, issue),
         Record::Failure(Failure {
             env,
             task: Some(task),
@@ -134,4 +145,29 @@ fn one_of_each() -> Vec<Record> {
             ..Failure::default()
         }),
     ]
+}
+
+fn trial(env: &str, task: &str, issue: Issue) -> Record {
+    Record::Trial(Box::new(Trial {
+        env: env.to_owned(),
+        task: task.to_owned(),
+        engine: "docker".into(),
+        episodes: vec![Episode {
+            name: "untouched".into(),
+            setup: Some(HookRun {
+                exit: Some(1),
+                seconds: 0.5,
+                log: "no display".into(),
+                ..HookRun::default()
+            }),
+            verdict: Some(EpisodeVerdict {
+                outcome: Outcome::Fail,
+                score: Some(0.0),
+                detail: "no note".into(),
+            }),
+            ..Episode::default()
+        }],
+        issues: vec![issue],
+        ..Trial::default()
+    }))
 }
