@@ -103,7 +103,7 @@ impl Ordered {
         let stopped = AtomicBool::new(false);
         let (finish, finished) = unbounded();
         let dispatcher = Dispatcher {
-            arriving: read(items, window).map_err(OrderedError::Threads)?,
+            arriving: read_ahead(items, window).map_err(OrderedError::Threads)?,
             finished,
             end: self.end.clone(),
             stopped: &stopped,
@@ -123,11 +123,12 @@ impl Ordered {
     }
 }
 
-/// Reads items ahead on a thread of their own. It is not joined: it may be waiting for an item that never comes.
-fn read<T: Send + 'static>(
-    items: impl Iterator<Item = io::Result<T>> + Send + 'static,
+/// Reads up to this number of items ahead, on a thread of their own. The thread is not joined: it may be waiting
+/// for an item that never comes.
+pub fn read_ahead<T: Send + 'static>(
+    items: impl Iterator<Item = T> + Send + 'static,
     ahead: usize,
-) -> io::Result<Receiver<io::Result<T>>> {
+) -> io::Result<Receiver<T>> {
     let (arrive, arriving) = bounded(ahead);
     thread::Builder::new().name("reader".to_owned()).spawn(move || {
         for item in items {

@@ -1,36 +1,83 @@
 //! Input: records of the stage before, or of an earlier pass, from the run directory.
 
 use std::collections::BTreeSet;
-use std::io::BufReader;
+use std::convert::Infallible;
+use std::io::{self, BufReader};
 use std::iter;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow};
 use common::environment::TaskName;
+use common::interrupt::Urgency;
 use common::jsonl::{Line, ReadError, Reader};
+use common::ordered::read_ahead;
 use common::record::{Failure, Kind, Plan, Record};
 use common::ui::Ui;
+use crossbeam_channel::{Receiver, select_biased};
 use fs_err as fs;
+use model_client::AskError;
 use task_spec::seeds;
 
+use crate::ask::Halt;
+use crate::session::Session;
 use crate::settings::Settings;
 use crate::writer::Writer;
+
+/// How many lines are read ahead of their use.
+const AHEAD: usize = 64;
+
+/// The lines of the input. They are read on a thread of their own, so that an interrupt ends the wait for the next
+/// one, although the input is open.
+struct Lines {
+    arriving: Receiver<io::Result<Line>>,
+    interrupted: Receiver<Infallible>,
+    has_ended: bool,
+}
+
+impl Lines {
+    /// Opens the input for records of these kinds. On a terminal, the manifest at this path is read.
+    fn open(session: &Session<'_>, manifest: &Path, kinds: &[Kind]) -> Result<Self> {
+        let input = session.settings.stage.input(session.ui, Some(manifest), kinds)?;
+        Ok(Self {
+            arriving: read_ahead(input, AHEAD).context("cannot start a thread")?,
+            interrupted: session.interrupt.closed_at(Urgency::Drain),
+            has_ended: false,
+        })
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<Line, Halt>;
+
+    /// The next line. An interrupt, or an input that cannot be read, is the last item.
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.has_ended {
+            return None;
+        }
+        let next = select_biased! {
+            recv(self.interrupted) -> _ => Some(Err(Halt::Client(AskError::Interrupted))),
+            recv(self.arriving) -> line => {
+                line.ok().map(|line| Ok(line.context("cannot read the input")?))
+            }
+        };
+        self.has_ended = !matches!(next, Some(Ok(_)));
+        next
+    }
+}
 
 /// All records of these kinds that come in. Other records are passed on at once. On a terminal, the manifest of
 /// this name is read.
 pub(crate) fn records(
-    settings: &Settings,
-    ui: &Ui,
+    session: &Session<'_>,
     writer: &mut Writer,
     name: &str,
     kinds: &[Kind],
-) -> Result<Vec<Record>> {
-    let path = settings.run_dir.manifest(name);
+) -> Result<Vec<Record>, Halt> {
     let mut records = Vec::new();
-    for line in settings.stage.input(ui, Some(&path), kinds)? {
-        match line.context("cannot read the input")? {
+    for line in Lines::open(session, &session.settings.run_dir.manifest(name), kinds)? {
+        match line? {
             Line::Record(record) => records.push(record),
             Line::Other(raw) => writer.raw(&raw)?,
         }
@@ -39,41 +86,34 @@ pub(crate) fn records(
 }
 
 /// Records of this kind one by one, as they come in, and the lines that pass through. If the input has no such
-/// record, the manifest of this name is read after it.
+/// record, the manifest of this name is read after it. An interrupt, or an input that cannot be read, is the last
+/// item.
 pub(crate) fn as_they_come(
-    settings: &Settings,
-    ui: &Ui,
+    session: &Session<'_>,
     name: &str,
     kind: Kind,
-) -> Result<impl Iterator<Item = Line> + Send + 'static> {
-    let path = settings.run_dir.manifest(name);
-    let input = settings.stage.input(ui, Some(&path), &[Kind::Seed, kind])?;
-    let came = Arc::new(AtomicBool::new(false));
-    let ui = ui.clone();
-    let lines = input.map_while({
-        let (came, ui) = (came.clone(), ui.clone());
-        move |line| match line {
-            Ok(line) => {
-                let of_kind = matches!(&line, Line::Record(record) if !matches!(record, Record::Seed(_)));
-                came.fetch_or(of_kind, Ordering::Relaxed);
-                Some(line)
-            }
-            Err(error) => {
-                ui.error(format_args!("cannot read the input: {error}"));
-                None
-            }
+) -> Result<impl Iterator<Item = Result<Line, Halt>> + Send + 'static> {
+    let path = session.settings.run_dir.manifest(name);
+    let lines = Lines::open(session, &path, &[Kind::Seed, kind])?;
+    let is_complete = Arc::new(AtomicBool::new(false));
+    let lines = lines.inspect({
+        let is_complete = is_complete.clone();
+        move |line| {
+            let is_skipped = matches!(line, Ok(Line::Other(_) | Line::Record(Record::Seed(_))));
+            is_complete.fetch_or(!is_skipped, Ordering::Relaxed);
         }
     });
+    let ui = session.ui.clone();
     let stored = iter::once_with(move || {
-        if came.load(Ordering::Relaxed) {
+        if is_complete.load(Ordering::Relaxed) {
             return Vec::new();
         }
-        manifest(&path, kind, &ui).unwrap_or_else(|error| {
-            ui.error(format_args!("{error:#}"));
-            Vec::new()
-        })
+        match manifest(&path, kind, &ui) {
+            Ok(records) => records.into_iter().map(|record| Ok(Line::Record(record))).collect(),
+            Err(error) => vec![Err(error.into())],
+        }
     });
-    Ok(lines.chain(stored.flatten().map(Line::Record)))
+    Ok(lines.chain(stored.flatten()))
 }
 
 /// What the plan pass starts from.
@@ -88,9 +128,10 @@ pub(crate) struct PlanInput {
 }
 
 /// The seeds and the rows of a plan that come in; if none come in, those of the run directory.
-pub(crate) fn plan_input(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result<PlanInput> {
+pub(crate) fn plan_input(session: &Session<'_>, writer: &mut Writer) -> Result<PlanInput, Halt> {
+    let (settings, ui) = (session.settings, session.ui);
     let (mut seeds, mut rows) = (Vec::new(), Vec::new());
-    for record in records(settings, ui, writer, "seeds", &[Kind::Seed, Kind::Plan])? {
+    for record in records(session, writer, "seeds", &[Kind::Seed, Kind::Plan])? {
         match record {
             Record::Seed(seed) => seeds.push(seed.task),
             Record::Plan(row) => rows.push(row),
@@ -108,13 +149,15 @@ pub(crate) fn plan_input(settings: &Settings, ui: &Ui, writer: &mut Writer) -> R
 }
 
 /// The names of the usable tasks that come in; if none come in, those of the run directory.
-pub(crate) fn usable(settings: &Settings, ui: &Ui, writer: &mut Writer) -> Result<Vec<String>> {
-    let mut files = records(settings, ui, writer, "files", &[Kind::Files])?;
-    let path = settings.run_dir.manifest("files");
+pub(crate) fn usable(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
+    let mut files = records(session, writer, "files", &[Kind::Files])?;
+    let path = session.settings.run_dir.manifest("files");
     if files.is_empty() {
-        files = manifest(&path, Kind::Files, ui)?;
+        files = manifest(&path, Kind::Files, session.ui)?;
     }
-    ensure!(!files.is_empty(), "{} has no files records: add --pass files", path.display());
+    if files.is_empty() {
+        return Err(anyhow!("{} has no files records: add --pass files", path.display()).into());
+    }
     Ok(files
         .into_iter()
         .filter_map(|record| match record {

@@ -29,10 +29,12 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
         return Ok(ExitStatus::Done);
     }
     settings.run_dir.note("amplify", &settings.summary())?;
-    let client = client(settings, ui)?;
+    let interrupt = interrupt(ui)?;
+    let client = client(settings, &interrupt, ui)?;
     let session = Session {
         settings,
         ui,
+        interrupt: &interrupt,
         asker: Asker { client: &client, templates: &templates, max_candidates: settings.max_candidates },
         prefixes: KeptPrefixes::new(settings.run_dir.root().join("prompts"), settings.fresh, ui),
     };
@@ -50,11 +52,8 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     Ok(status)
 }
 
-fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
-    let journal = Journal::open(&settings.run_dir.journal()).context("cannot open the journal")?;
-    for damage in journal.damage() {
-        ui.warn(damage);
-    }
+/// Listens for signals, and tells the user what each of them does.
+fn interrupt(ui: &Ui) -> Result<Interrupt> {
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
     interrupt.listen({
         let ui = ui.clone();
@@ -65,11 +64,19 @@ fn client(settings: &Settings, ui: &Ui) -> Result<Client> {
             Urgency::Stop => ui.warn("aborting in-flight calls"),
         }
     });
+    Ok(interrupt)
+}
+
+fn client(settings: &Settings, interrupt: &Interrupt, ui: &Ui) -> Result<Client> {
+    let journal = Journal::open(&settings.run_dir.journal()).context("cannot open the journal")?;
+    for damage in journal.damage() {
+        ui.warn(damage);
+    }
     let table = settings.prices.as_deref().map_or_else(ModelTable::built_in, ModelTable::with)?;
     let model =
         model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())
             .map_err(|error| anyhow!(with_hint(&error, error.hint())))?;
-    Ok(Client::new(model, journal, settings.calls.clone(), &interrupt))
+    Ok(Client::new(model, journal, settings.calls.clone(), interrupt))
 }
 
 fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
@@ -104,7 +111,7 @@ fn usable_tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String
     if settings.does(Pass::Files) {
         return expand::specs(session, writer);
     }
-    Ok(incoming::usable(settings, session.ui, writer)?)
+    incoming::usable(session, writer)
 }
 
 /// The exit status of a run that stopped early; an error if it cannot go on.

@@ -1,5 +1,6 @@
 //! What every pass works with.
 
+use common::interrupt::Interrupt;
 use common::ui::Ui;
 
 use crate::ask::Asker;
@@ -10,6 +11,7 @@ use crate::settings::Settings;
 pub(crate) struct Session<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) ui: &'a Ui,
+    pub(crate) interrupt: &'a Interrupt,
     pub(crate) asker: Asker<'a>,
     pub(crate) prefixes: KeptPrefixes,
 }

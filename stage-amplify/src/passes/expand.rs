@@ -60,6 +60,7 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
         items,
         |item| match item {
             SpecItem::Raw(line) => SpecResult::Raw(line),
+            SpecItem::Halt(halt) => SpecResult::Files(Err(Unanswered::Halt(halt))),
             SpecItem::Spec { spec, prefix } => {
                 let files = files::write(asker, &prefix, &spec);
                 progress.done();
@@ -233,6 +234,8 @@ enum SpecItem {
     Spec { spec: Box<Spec>, prefix: Prefix },
     /// A line that passes through.
     Raw(RawLine),
+    /// No further line comes.
+    Halt(Halt),
 }
 
 enum SpecResult {
@@ -249,11 +252,12 @@ fn spec_items(session: &Session<'_>) -> Result<impl Iterator<Item = SpecItem> + 
     }
     let env = session.settings.environment.name.clone();
     let ui = session.ui.clone();
-    let lines = incoming::as_they_come(session.settings, session.ui, "specs", Kind::Spec)?;
+    let lines = incoming::as_they_come(session, "specs", Kind::Spec)?;
     Ok(lines.filter_map(move |line| match line {
-        Line::Other(line) => Some(SpecItem::Raw(line)),
-        Line::Record(Record::Spec(spec)) => spec_item(Spec { env: env.clone(), ..spec }, &prefixes, &ui),
-        Line::Record(_) => None,
+        Err(halt) => Some(SpecItem::Halt(halt)),
+        Ok(Line::Other(line)) => Some(SpecItem::Raw(line)),
+        Ok(Line::Record(Record::Spec(spec))) => spec_item(Spec { env: env.clone(), ..spec }, &prefixes, &ui),
+        Ok(Line::Record(_)) => None,
     }))
 }
 

@@ -33,9 +33,9 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
 }
 
 /// The tasks that come in; if none comes in, those in the files manifest of the run directory.
-fn tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<Files>> {
+fn tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<Files>, Halt> {
     let (settings, ui) = (session.settings, session.ui);
-    let mut records = incoming::records(settings, ui, writer, "files", &[Kind::Files, Kind::Task])?;
+    let mut records = incoming::records(session, writer, "files", &[Kind::Files, Kind::Task])?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
     }

@@ -33,7 +33,7 @@ pub(crate) struct Planned {
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<Planned, Halt> {
     let (settings, ui) = (session.settings, session.ui);
     let plans = settings.does(Pass::Plan);
-    let PlanInput { seeds, mut rows, rows_came } = incoming::plan_input(settings, ui, writer)?;
+    let PlanInput { seeds, mut rows, rows_came } = incoming::plan_input(session, writer)?;
     if settings.fresh && plans {
         session.prefixes.forget()?;
         rows.clear();

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
+use signal_hook::consts::SIGHUP;
 use testkit::faults::Rates;
 use testkit::{Play, Server, spawn_silently};
 
@@ -158,6 +160,42 @@ fn an_interrupted_run_finishes_calls_in_flight_and_starts_no_other() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert_eq!(world.result("answers.jsonl").lines().count(), 5);
     assert!(!world.run_dir().join("files.jsonl").exists());
+}
+
+/// The stage has read the line that passes through, and waits for the next one.
+#[test]
+fn a_signal_ends_the_stage_although_standard_input_is_open() {
+    // A program that nohup started ignores the signal, and so do its children. A handler is not inherited: with one
+    // here, the stage starts with the default.
+    signal_hook::flag::register(SIGHUP, Arc::default()).unwrap();
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "1"]).status, Some(0));
+    let asked = server.log().len();
+    let finished = world.result("files.jsonl");
+    for pass in ["plan", "files", "fixtures", "repair", "snapshot"] {
+        for signal in [Signal::INT, Signal::TERM, Signal::HUP] {
+            let mut child = world
+                .command_at(&server, &["--pass", pass, "--count", "1"])
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut stdin = child.stdin.take().unwrap();
+            writeln!(stdin, r#"{{"record":"mine"}}"#).unwrap();
+            assert!(
+                BufReader::new(child.stdout.take().unwrap())
+                    .lines()
+                    .next()
+                    .unwrap()
+                    .unwrap()
+                    .contains("mine")
+            );
+            kill_process(Pid::from_child(&child), signal).unwrap();
+            assert_eq!(child.wait().unwrap().code(), Some(130), "{pass} {signal:?}");
+        }
+    }
+    assert_eq!((server.log().len(), world.result("files.jsonl")), (asked, finished));
 }
 
 #[test]
