@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod jsonl;
 pub mod ordered;
 pub mod publish;
+pub mod read;
 pub mod record;
 pub mod run_dir;
 pub mod schema;

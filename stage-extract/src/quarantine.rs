@@ -96,7 +96,8 @@ impl Quarantine {
     /// between can be repeated.
     fn take(&self, bad: Bad, settings: &Settings) -> Result<Task> {
         let dir = self.tasks.join(&bad.task);
-        let files = files_in(&dir).with_context(|| format!("cannot read the task {}", bad.task))?;
+        let (files, unreadable) =
+            files_in(&self.tasks, &bad.task).with_context(|| format!("cannot read the task {}", bad.task))?;
         let (dir, status) = if settings.dry_run {
             (dir, TaskStatus::Planned)
         } else {
@@ -107,6 +108,7 @@ impl Quarantine {
             (moved, TaskStatus::Quarantined)
         };
         let dir = settings.workspace.relative(&dir);
-        Ok(Task { env: bad.env, task: bad.task, index: None, dir, status, files, problems: bad.problems })
+        let problems = [bad.problems, unreadable].concat();
+        Ok(Task { env: bad.env, task: bad.task, index: None, dir, status, files, problems })
     }
 }

@@ -6,7 +6,7 @@ use common::record::{Record, Task, TaskStatus};
 use common::stage::Output;
 use common::ui::{Progress, Ui};
 
-use crate::unpack::Done;
+use crate::unpack::{Done, UNREADABLE};
 
 /// The output of the stage, with counts for its last message.
 pub(crate) struct Results {
@@ -55,7 +55,9 @@ impl Results {
                 reasons.map(|problem| format!("{} ({})", problem.message, problem.code)).collect();
             self.ui.warn(format_args!("rejected {name}: {}", reasons.join("; ")));
         } else if !task.problems.is_empty() {
-            self.fixed += u64::from(task.status != TaskStatus::Quarantined);
+            let is_fixed = task.status != TaskStatus::Quarantined
+                && task.problems.iter().any(|problem| problem.code != UNREADABLE);
+            self.fixed += u64::from(is_fixed);
             for problem in &task.problems {
                 self.ui.debug(format_args!("{name}: {} ({})", problem.message, problem.code));
             }

@@ -9,14 +9,22 @@ use common::environment::Workspace;
 use common::fingerprint::sha256_hex;
 use common::jsonl::RawLine;
 use common::publish::{self, Built, NewFile, Published};
+use common::read::{FileError, read_beneath};
 use common::record::{Problem, Task, TaskFile, TaskStatus};
-use fs_err as fs;
+use common::text::escape;
 use task_spec::files::{self, Entry};
 
 use crate::jobs::{Folders, Job, Unpack, validate};
 use crate::settings::Settings;
 
+/// The longest file of an existing folder that is described, in bytes. The longest of a task of the published
+/// benchmark has 4 MB.
+const MAX_BYTES: usize = 64 << 20;
+
 const HINT: &str = "earlier tasks are complete; run the same command again to resume";
+
+/// The code of the problem that a file of an existing folder cannot be read.
+pub(crate) const UNREADABLE: &str = "unreadable_file";
 
 /// The result of a job.
 pub(crate) enum Done {
@@ -81,7 +89,7 @@ impl<'a> Unpacker<'a> {
         if let (Some(name), Ok(folder)) = (&planned, &folder)
             && self.keeps(&folder.join(name.as_str()))
         {
-            return self.kept(task, &folder.join(name.as_str())).map(|task| Unpacked::Done(Done::Task(task)));
+            return self.kept(task, folder).map(|task| Unpacked::Done(Done::Task(task)));
         }
         let validation = validate(&record, planned.as_ref());
         let is_valid = validation.is_valid() && !task.problems.iter().any(answer::rejects);
@@ -187,7 +195,8 @@ impl<'a> Unpacker<'a> {
             None if !self.keeps(&draft.dir) => draft.task.status,
             None | Some(Published::Kept) => {
                 draft.task.problems.truncate(draft.given);
-                return self.kept(draft.task, &draft.dir);
+                let folder = draft.dir.parent().unwrap_or(&draft.dir);
+                return self.kept(draft.task, folder);
             }
         };
         Ok(draft.task)
@@ -198,26 +207,35 @@ impl<'a> Unpacker<'a> {
         !self.overwrite && dir.symlink_metadata().is_ok()
     }
 
-    fn kept(&self, mut task: Task, dir: &Path) -> Result<Task> {
-        task.dir = self.workspace.relative(dir);
+    /// The record of a task in `folder` that is kept.
+    fn kept(&self, mut task: Task, folder: &Path) -> Result<Task> {
+        task.dir = self.workspace.relative(&folder.join(&task.task));
         task.status = TaskStatus::Kept;
-        task.files = files_in(dir).with_context(|| format!("cannot read the task {}", task.task))?;
+        let (files, problems) =
+            files_in(folder, &task.task).with_context(|| format!("cannot read the task {}", task.task))?;
+        task.files = files;
+        task.problems.extend(problems);
         Ok(task)
     }
 }
 
-/// The files of an existing folder. Links are not followed.
-pub(crate) fn files_in(dir: &Path) -> Result<Vec<TaskFile>> {
-    let mut files = Vec::new();
-    for entry in files::walk(dir, usize::MAX, |_| true) {
+/// The files of the existing task `task` in `folder`, and a problem for each that cannot be read. Links are not
+/// followed.
+pub(crate) fn files_in(folder: &Path, task: &str) -> Result<(Vec<TaskFile>, Vec<Problem>)> {
+    let (mut files, mut problems) = (Vec::new(), Vec::new());
+    for entry in files::walk(&folder.join(task), usize::MAX, |_| true) {
         let Entry { path, kind, .. } = entry?;
-        if kind.is_file() {
-            let name = path.strip_prefix(dir)?.to_string_lossy();
-            files.push(describe(&name, &fs::read(&path)?));
+        let below = path.strip_prefix(folder)?;
+        let name = below.strip_prefix(task)?.to_string_lossy();
+        let read =
+            if kind.is_symlink() { Err(FileError::Link) } else { read_beneath(folder, below, MAX_BYTES) };
+        match read {
+            Ok(content) => files.push(describe(&name, &content)),
+            Err(why) => problems.push(Problem::new(UNREADABLE, format!("{}: {why}", escape(&name)))),
         }
     }
     files.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(files)
+    Ok((files, problems))
 }
 
 fn describe(name: &str, content: &[u8]) -> TaskFile {

@@ -2,11 +2,12 @@
 
 use std::path::{self, Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+use common::read::{FileError, read_beneath};
 use fs_err as fs;
 use sandbox::Program;
 use serde_json::json;
-use task_spec::files::{FileError, read_regular, walk};
+use task_spec::files::walk;
 use task_spec::fixtures::{self, Fixtures};
 use task_spec::spec::{self, NamedVerifier, VerifierRef};
 use task_spec::value::Value;
@@ -56,6 +57,16 @@ impl TaskFolder {
     fn env_root(&self) -> &Path {
         self.dir.parent().and_then(Path::parent).unwrap_or(&self.dir)
     }
+
+    /// The folder below that of its environment.
+    fn below(&self) -> &Path {
+        self.dir.strip_prefix(self.env_root()).unwrap_or(&self.dir)
+    }
+
+    /// Reads a file of the task. No link is followed: it may lead out of the environment.
+    fn read(&self, name: &str) -> Result<Vec<u8>, FileError> {
+        read_beneath(self.env_root(), &self.below().join(name), MAX_BYTES)
+    }
 }
 
 fn name_of(path: &Path) -> Option<String> {
@@ -64,7 +75,7 @@ fn name_of(path: &Path) -> Option<String> {
 
 /// Loads the task in `folder`. None if the task is not verified by a program.
 pub(crate) fn load(folder: &TaskFolder) -> Result<Option<ProbeTask>> {
-    let spec = spec::read_task(&folder.dir)?;
+    let spec = spec::read_task(folder.env_root(), folder.below())?;
     let named = NamedVerifier::of(&spec);
     if named == NamedVerifier::OtherMode {
         return Ok(None);
@@ -73,7 +84,7 @@ pub(crate) fn load(folder: &TaskFolder) -> Result<Option<ProbeTask>> {
     let Some(VerifierRef::File { file, function }) = VerifierRef::parse(reference) else {
         bail!("the verifier {reference} is not in the task folder");
     };
-    ensure!(folder.dir.join(file).is_file(), "the verifier {file} is missing");
+    ensure_readable(folder, file)?;
     let whole = spec.to_json();
     let metadata = whole.get("metadata").filter(|value| value.is_object()).cloned().unwrap_or(json!({}));
     let program = Program {
@@ -87,8 +98,8 @@ pub(crate) fn load(folder: &TaskFolder) -> Result<Option<ProbeTask>> {
     };
     Ok(Some(ProbeTask {
         program,
-        export_script: read_if_present(&folder.dir.join("export_result.sh"))?,
-        fixtures: read_fixtures(&folder.dir)?,
+        export_script: read_if_present(folder, "export_result.sh")?,
+        fixtures: read_fixtures(folder)?,
     }))
 }
 
@@ -96,17 +107,24 @@ fn text(spec: &Value, key: &str) -> String {
     spec.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-/// Reads a regular file. Links are not followed: they may lead out of the environment.
-fn read_if_present(path: &Path) -> Result<Option<String>> {
-    if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
-        return Ok(None);
+fn ensure_readable(folder: &TaskFolder, verifier: &str) -> Result<()> {
+    match folder.read(verifier) {
+        Ok(_) => Ok(()),
+        Err(why) if why.is_not_found() => bail!("the verifier {verifier} is missing"),
+        Err(why) => bail!("cannot read the verifier {verifier}: {why}"),
     }
-    let bytes = read_regular(path, MAX_BYTES).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-fn read_fixtures(dir: &Path) -> Result<Fixtures> {
-    let Some(text) = read_if_present(&dir.join(fixtures::FILE_NAME))? else { return Ok(Fixtures::default()) };
+fn read_if_present(folder: &TaskFolder, name: &str) -> Result<Option<String>> {
+    match folder.read(name) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(why) if why.is_not_found() => Ok(None),
+        Err(why) => Err(why).with_context(|| format!("cannot read {name}")),
+    }
+}
+
+fn read_fixtures(folder: &TaskFolder) -> Result<Fixtures> {
+    let Some(text) = read_if_present(folder, fixtures::FILE_NAME)? else { return Ok(Fixtures::default()) };
     serde_json::from_str(&text)
         .with_context(|| format!("{} does not have the expected fields", fixtures::FILE_NAME))
 }
@@ -155,7 +173,7 @@ impl Gathered<'_> {
     fn add_file(&mut self, path: &Path) -> Result<()> {
         let Ok(name) = path.strip_prefix(self.root) else { return Ok(()) };
         let Some(name) = name.to_str() else { return Ok(()) };
-        let content = match read_regular(path, self.left) {
+        let content = match read_beneath(self.root, Path::new(name), self.left) {
             Err(FileError::TooLong(_)) => {
                 bail!("the files of the task are larger than {} MiB", MAX_BYTES >> 20)
             }

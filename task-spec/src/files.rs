@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::FileType;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_err::os::unix::fs::OpenOptionsExt;
-use fs_err::{File, OpenOptions};
-use rustix::fs::OFlags;
+use common::read::{FileError, read_beneath};
 use walkdir::WalkDir;
 
 /// The largest file of a task that is generated or sent to a model, in bytes. The largest of the published
@@ -133,84 +131,30 @@ pub enum FolderError {
     NotText(PathBuf),
 }
 
-/// Reads every file of a task folder, by its name below the folder. All have to be text, none may be a link,
-/// and there are limits to their number and size: what is read here may replace the whole folder.
-pub fn read_folder(folder: &Path) -> Result<BTreeMap<String, String>, FolderError> {
+/// Reads every file of the task folder `folder`, a path below `root`, by its name below the folder. All have to
+/// be text, none may be a link or be reached through one, and there are limits to their number and size: what is
+/// read here may replace the whole folder.
+pub fn read_folder(root: &Path, folder: &Path) -> Result<BTreeMap<String, String>, FolderError> {
+    let path = root.join(folder);
     let mut files = BTreeMap::new();
-    for entry in walk(folder, usize::MAX, |name| name != "__pycache__") {
-        let Entry { path, name, kind } =
-            entry.map_err(|problem| FolderError::List { folder: folder.to_owned(), problem })?;
+    for entry in walk(&path, usize::MAX, |name| name != "__pycache__") {
+        let Entry { path: file, name, kind } =
+            entry.map_err(|problem| FolderError::List { folder: path.clone(), problem })?;
         if kind.is_symlink() {
-            return Err(FolderError::Link(path));
+            return Err(FolderError::Link(file));
         }
         if files.len() == MAX_FILES {
-            return Err(FolderError::TooManyFiles(folder.to_owned()));
+            return Err(FolderError::TooManyFiles(path.clone()));
         }
-        let Some(name) = name else { return Err(FolderError::Name(path)) };
-        let bytes = match read_regular(&path, MAX_FILE_BYTES) {
+        let Some(name) = name else { return Err(FolderError::Name(file)) };
+        let bytes = match read_beneath(root, &folder.join(&name), MAX_FILE_BYTES) {
             Ok(bytes) => bytes,
-            Err(problem) => return Err(FolderError::Read { path, problem }),
+            Err(problem) => return Err(FolderError::Read { path: file, problem }),
         };
-        let Ok(text) = String::from_utf8(bytes) else { return Err(FolderError::NotText(path)) };
+        let Ok(text) = String::from_utf8(bytes) else { return Err(FolderError::NotText(file)) };
         files.insert(name, text);
     }
     Ok(files)
-}
-
-/// Why a file is not read. It does not name the file, so that messages are the same on every machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FileError {
-    /// The path leads to a directory.
-    #[error("it is a directory")]
-    Directory,
-    /// The path leads to a pipe, a socket or a device.
-    #[error("it is not a regular file")]
-    Irregular,
-    /// The file has more than this many bytes.
-    #[error("it is longer than the {0} bytes that are read")]
-    TooLong(usize),
-    /// The system refused.
-    #[error("{0}")]
-    Io(io::ErrorKind),
-}
-
-impl From<io::Error> for FileError {
-    fn from(error: io::Error) -> Self {
-        Self::Io(error.kind())
-    }
-}
-
-/// Reads a regular file of at most `max` bytes. Anything else is an error, since what a task folder holds is
-/// not trusted: reading a pipe, for example, could wait forever.
-pub fn read_regular(path: &Path, max: usize) -> Result<Vec<u8>, FileError> {
-    let file = open(path)?;
-    let metadata = file.metadata()?;
-    if metadata.is_dir() {
-        return Err(FileError::Directory);
-    }
-    if !metadata.is_file() {
-        return Err(FileError::Irregular);
-    }
-    let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
-    if length > max {
-        return Err(FileError::TooLong(max));
-    }
-    let mut bytes = Vec::with_capacity(length + 1);
-    file.take(max as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > max { Err(FileError::TooLong(max)) } else { Ok(bytes) }
-}
-
-/// Reads the first bytes of a file.
-pub(crate) fn read_start(path: &Path, length: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    open(path)?.take(length).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// Opens a file for reading, without waiting for the other end of a pipe.
-fn open(path: &Path) -> io::Result<File> {
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or_default();
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 #[cfg(test)]
@@ -248,13 +192,13 @@ mod tests {
     #[test]
     fn a_folder_is_read_whole() {
         let dir = folder(&[("task.json", b"{}"), ("data/a.csv", b"a"), ("x/__pycache__/v.pyc", b"\xff")]);
-        let files = read_folder(dir.path()).unwrap();
+        let files = read_folder(dir.path(), Path::new("")).unwrap();
         assert_eq!(files.keys().collect::<Vec<_>>(), ["data/a.csv", "task.json"]);
     }
 
     #[test]
     fn a_folder_that_cannot_be_replaced_is_not_read() {
-        let error = |dir: &tempfile::TempDir| read_folder(dir.path()).unwrap_err();
+        let error = |dir: &tempfile::TempDir| read_folder(dir.path(), Path::new("")).unwrap_err();
         let dir = folder(&[("task.json", b"\xff")]);
         assert!(matches!(error(&dir), FolderError::NotText(_)));
         let dir = folder(&[("task.json", &vec![b' '; MAX_FILE_BYTES + 1])]);
@@ -265,5 +209,12 @@ mod tests {
         let names: Vec<String> = (0..=MAX_FILES).map(|number| number.to_string()).collect();
         let files: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
         assert!(matches!(error(&folder(&files)), FolderError::TooManyFiles(_)));
+    }
+    #[test]
+    fn d1_a_folder_behind_a_link_is_not_read() {
+        let dir = folder(&[("elsewhere/task/task.json", b"{}"), ("env/env.json", b"{}")]);
+        symlink("../elsewhere", dir.path().join("env/tasks")).unwrap();
+        let error = read_folder(&dir.path().join("env"), Path::new("tasks/task")).unwrap_err();
+        assert!(matches!(error, FolderError::Read { problem: FileError::Link, .. }), "{error}");
     }
 }

@@ -4,8 +4,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use common::environment::{Environment, task_spec};
+use common::environment::{Environment, is_folder_name, task_spec};
 use common::publish::{PublishError, write_json};
+use common::read::{FileError, read_beneath};
 use fs_err as fs;
 
 /// The list below `tasks/` that new seeds are added to.
@@ -13,6 +14,9 @@ const NEW_SEEDS: &str = "seed_tasks.json";
 
 /// The lists of seeds below `tasks/`, in the order in which they are read.
 const LISTS: [&str; 2] = ["seed_tasks2.json", NEW_SEEDS];
+
+/// The longest list that is read, in bytes. Ten thousand names of the maximum length have 0.9 MB.
+const MAX_BYTES: usize = 4 << 20;
 
 /// How many of the oldest tasks serve as seeds if no list names any.
 const OLDEST_SEEDS: usize = 5;
@@ -26,6 +30,14 @@ pub enum SeedsError {
     /// A list cannot be replaced.
     #[error(transparent)]
     Publish(#[from] PublishError),
+    /// A list cannot be read.
+    #[error("cannot read {}: {why}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: FileError,
+    },
     /// The file is not a list of names.
     #[error("{} is not a JSON array of task names: {why}", path.display())]
     NotAList {
@@ -42,7 +54,7 @@ impl SeedsError {
         match self {
             Self::Io(_) => None,
             Self::Publish(error) => error.hint(),
-            Self::NotAList { .. } => Some("fix it or move it away"),
+            Self::Unreadable { .. } | Self::NotAList { .. } => Some("fix it or move it away"),
         }
     }
 }
@@ -52,8 +64,9 @@ impl SeedsError {
 pub fn names(environment: &Environment) -> Result<Vec<String>, SeedsError> {
     let mut names: Vec<String> = Vec::new();
     for list in LISTS {
-        for name in read(&environment.tasks_dir().join(list))?.unwrap_or_default() {
-            if !names.contains(&name) && task_spec(&environment.task_dir(&name)).is_some() {
+        for name in read(&environment.root, &Path::new("tasks").join(list))?.unwrap_or_default() {
+            let is_new = !names.contains(&name);
+            if is_new && is_folder_name(&name) && task_spec(&environment.task_dir(&name)).is_some() {
                 names.push(name);
             }
         }
@@ -70,7 +83,7 @@ pub fn list_path(environment: &Environment) -> PathBuf {
 /// A file that is not a list of names is left as it is, and is an error.
 pub fn add(environment: &Environment, new: &[String]) -> Result<usize, SeedsError> {
     let path = list_path(environment);
-    let mut names = read(&path)?.unwrap_or_default();
+    let mut names = read(&environment.root, &Path::new("tasks").join(NEW_SEEDS))?.unwrap_or_default();
     let before = names.len();
     for name in new {
         if !names.contains(name) {
@@ -88,27 +101,27 @@ pub fn add(environment: &Environment, new: &[String]) -> Result<usize, SeedsErro
 /// Takes a task out of the lists in the folder `tasks` that name it.
 pub fn remove(tasks: &Path, task: &str) -> Result<(), SeedsError> {
     for list in LISTS {
-        let path = tasks.join(list);
-        let Some(mut names) = read(&path)? else { continue };
+        let Some(mut names) = read(tasks, Path::new(list))? else { continue };
         let before = names.len();
         names.retain(|name| name != task);
         if names.len() < before {
-            write(&path, &names)?;
+            write(&tasks.join(list), &names)?;
         }
     }
     Ok(())
 }
 
-/// The names in a list; `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<Vec<String>>, SeedsError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
+/// The names in the list `name` below `root`; `None` if there is no such file.
+fn read(root: &Path, name: &Path) -> Result<Option<Vec<String>>, SeedsError> {
+    let path = root.join(name);
+    let bytes = match read_beneath(root, name, MAX_BYTES) {
+        Ok(bytes) => bytes,
+        Err(why) if why.is_not_found() => return Ok(None),
+        Err(why) => return Err(SeedsError::Unreadable { path, why }),
     };
-    match serde_json::from_str(&text) {
+    match serde_json::from_slice(&bytes) {
         Ok(names) => Ok(Some(names)),
-        Err(why) => Err(SeedsError::NotAList { path: path.to_owned(), why }),
+        Err(why) => Err(SeedsError::NotAList { path, why }),
     }
 }
 
@@ -167,7 +180,7 @@ mod tests {
         fs::write(list_path(&env), r#"["z", "a"]"#).unwrap();
         let new = ["b".to_owned(), "a".to_owned()];
         assert_eq!((add(&env, &new).unwrap(), add(&env, &new).unwrap()), (1, 0));
-        assert_eq!(read(&list_path(&env)).unwrap().unwrap(), ["z", "a", "b"]);
+        assert_eq!(read(&env.tasks_dir(), Path::new(NEW_SEEDS)).unwrap().unwrap(), ["z", "a", "b"]);
         remove(&env.tasks_dir(), "a").unwrap();
         assert_eq!(fs::read_to_string(list_path(&env)).unwrap(), "[\n  \"z\",\n  \"b\"\n]\n");
     }
@@ -192,5 +205,24 @@ mod tests {
             assert_eq!(names(&env).unwrap_err().hint(), Some("fix it or move it away"));
             assert_eq!(fs::read_to_string(list_path(&env)).unwrap(), other);
         }
+    }
+
+    #[test]
+    fn d1_a_seed_is_the_name_of_a_task_and_no_path() {
+        let (_dir, env) = environment(&["a"]);
+        fs::write(list_path(&env), r#"["../tasks/a", "a", "."]"#).unwrap();
+        assert_eq!(names(&env).unwrap(), ["a"]);
+    }
+
+    #[test]
+    fn d2_a_list_that_is_a_pipe_or_a_link_is_refused() {
+        let (dir, env) = environment(&["a"]);
+        let list = list_path(&env);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &list, rustix::fs::Mode::RWXU).unwrap();
+        assert!(names(&env).unwrap_err().to_string().ends_with("it is not a regular file"));
+        fs::remove_file(&list).unwrap();
+        fs::write(dir.path().join("list.json"), r#"["a"]"#).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("list.json"), &list).unwrap();
+        assert!(names(&env).unwrap_err().to_string().contains("it is a symbolic link"));
     }
 }

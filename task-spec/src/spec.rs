@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use common::environment::{TASK_SPECS, task_spec};
+use common::read::{FileError, read_beneath, read_regular};
 
-use crate::files::{FileError, read_regular};
 use crate::pyjson::{self, JsonError};
 use crate::value::Value;
 use crate::yaml::{self, YamlError};
 
 /// The longest spec that is read, in bytes. The longest of the published benchmark has 77 KB.
-const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 16 << 20;
 
 /// Why a spec is not read.
 #[derive(Debug, thiserror::Error)]
@@ -62,23 +62,33 @@ impl SpecProblem {
     }
 }
 
-/// Reads the spec of the task in a folder: the first of [`TASK_SPECS`] that is there.
-pub fn read_task(folder: &Path) -> Result<Value, SpecError> {
-    let missing = || SpecError { path: folder.to_owned(), problem: SpecProblem::Missing };
-    read(&task_spec(folder).ok_or_else(missing)?)
+/// Reads the spec of the task in `folder`, a path below `root`: the first of [`TASK_SPECS`] that is there. Links
+/// below `root` are not followed.
+pub fn read_task(root: &Path, folder: &Path) -> Result<Value, SpecError> {
+    let at: PathBuf = root.join(folder).components().collect();
+    let missing = || SpecError { path: at.clone(), problem: SpecProblem::Missing };
+    let path = task_spec(&at).ok_or_else(missing)?;
+    let below = path.strip_prefix(root).unwrap_or(&path);
+    parse_file(&path, read_beneath(root, below, MAX_BYTES))
 }
 
-/// Reads the spec of an environment or of a task, as JSON or as YAML by its extension.
+/// Reads the spec of an environment or of a task, as JSON or as YAML by its extension. Links are followed, as
+/// gym-anything does.
 ///
 /// As for gym-anything, YAML has to hold an object; JSON may hold any value.
 pub fn read(path: &Path) -> Result<Value, SpecError> {
-    parse(path).map_err(|problem| SpecError { path: path.to_owned(), problem })
+    parse_file(path, read_regular(path, MAX_BYTES))
 }
 
-fn parse(path: &Path) -> Result<Value, SpecProblem> {
-    let bytes = read_regular(path, MAX_BYTES)?;
-    let text = str::from_utf8(&bytes).map_err(|error| not_utf8(&bytes, error.valid_up_to()))?;
-    if path.extension().is_some_and(|extension| extension == "json") {
+fn parse_file(path: &Path, bytes: Result<Vec<u8>, FileError>) -> Result<Value, SpecError> {
+    let value = bytes.map_err(SpecProblem::from).and_then(|bytes| parse(path, &bytes));
+    value.map_err(|problem| SpecError { path: path.to_owned(), problem })
+}
+
+/// The spec in the content of a file with this name.
+pub fn parse(name: &Path, content: &[u8]) -> Result<Value, SpecProblem> {
+    let text = str::from_utf8(content).map_err(|error| not_utf8(content, error.valid_up_to()))?;
+    if name.extension().is_some_and(|extension| extension == "json") {
         return Ok(pyjson::parse(text)?);
     }
     match yaml::parse(text)? {
@@ -200,7 +210,9 @@ mod tests {
     #[test]
     fn the_first_spec_in_order_of_precedence_is_read() {
         let dir = tempfile::tempdir().unwrap();
-        let id = || read_task(dir.path()).unwrap().get("id").and_then(Value::as_str).map(str::to_owned);
+        let id = || {
+            read_task(dir.path(), Path::new("")).unwrap().get("id").and_then(Value::as_str).map(str::to_owned)
+        };
         fs::write(dir.path().join("task.json"), r#"{"id": "json"}"#).unwrap();
         assert_eq!(id().as_deref(), Some("json"));
         fs::write(dir.path().join("task.yml"), "id: yml\n").unwrap();
@@ -232,7 +244,7 @@ mod tests {
         assert_eq!(read(&path).unwrap_err().problem.line(), Some(3));
         let empty = dir.path().join("empty");
         fs::create_dir(&empty).unwrap();
-        let missing = read_task(&empty).unwrap_err();
+        let missing = read_task(&empty, Path::new("")).unwrap_err();
         let expect = format!("{} holds none of task.yaml, task.yml, task.json", empty.display());
         assert_eq!(missing.to_string(), expect);
     }

@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use anyhow::Result;
-use common::environment::Environment;
+use common::read::FileError;
 use serde::Serialize;
 use task_spec::files::walk;
-use task_spec::spec;
 use task_spec::value::Value;
 
 use super::excerpt::Excerpt;
+use super::source::Source;
 
 /// The maximum shown of one file, in bytes.
 const FILE_BYTES: usize = 20_000;
@@ -52,14 +52,14 @@ pub(crate) struct EnvironmentFiles {
 
 impl EnvironmentFiles {
     /// Reads the environment.
-    pub(crate) fn read(environment: &Environment) -> Result<Self> {
-        let mut names = file_names(&environment.root)?;
+    pub(crate) fn read(source: &Source<'_>) -> Result<Self> {
+        let mut names = file_names(source)?;
         names.sort_by_cached_key(|name| (rank(name), name.clone()));
         let mut files = Vec::new();
         let mut omitted = Vec::new();
         let mut room = ALL_BYTES;
         for name in names {
-            match excerpt(&environment.root, &name, room) {
+            match excerpt(source, &name, room) {
                 Some(file) => {
                     room -= file.text.len().min(room);
                     files.push(file);
@@ -72,7 +72,7 @@ impl EnvironmentFiles {
             omitted.truncate(NAMED);
             omitted.push(format!("and {more} more"));
         }
-        Ok(Self { name: environment.name.clone(), id: spec_id(environment), files, omitted })
+        Ok(Self { name: source.environment().name.clone(), id: spec_id(source), files, omitted })
     }
 
     /// Whether PowerShell runs the hooks of its tasks.
@@ -82,22 +82,27 @@ impl EnvironmentFiles {
 }
 
 /// The environment's id, which tasks refer to; a guess in the benchmark's style where the spec has none.
-fn spec_id(environment: &Environment) -> String {
-    let spec = spec::read(&environment.spec).unwrap_or(Value::Null);
-    match spec.get("id").and_then(Value::as_str) {
+fn spec_id(source: &Source<'_>) -> String {
+    match source.spec().get("id").and_then(Value::as_str) {
         Some(id) => id.to_owned(),
-        None => format!("{}@0.1", environment.name),
+        None => format!("{}@0.1", source.environment().name),
     }
 }
 
-/// The names of the files below `root`, with `/` between their parts.
-fn file_names(root: &Path) -> Result<Vec<String>> {
+/// The names of the files in the environment's folder, with `/` between their parts.
+fn file_names(source: &Source<'_>) -> Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in walk(root, DEPTH, is_entered) {
+    for entry in walk(&source.environment().root, DEPTH, is_entered) {
         let entry = entry?;
         let Some(name) = entry.name else { continue };
-        if entry.kind.is_file() && !name.starts_with('.') && !name.contains("/.") {
+        if name.starts_with('.') || name.contains("/.") || !is_entered(&name) {
+            continue;
+        }
+        if entry.kind.is_file() {
             names.push(name);
+        } else {
+            let why = if entry.kind.is_symlink() { FileError::Link } else { FileError::Irregular };
+            source.refuse(&name, why);
         }
     }
     Ok(names)
@@ -122,7 +127,7 @@ fn rank(name: &str) -> u8 {
     }
 }
 
-fn excerpt(root: &Path, name: &str, left: usize) -> Option<Excerpt> {
+fn excerpt(source: &Source<'_>, name: &str, left: usize) -> Option<Excerpt> {
     let extension = Path::new(name).extension()?.to_str()?.to_lowercase();
     let most = if SHOWN.contains(&extension.as_str()) {
         // Files in other folders are data, whatever their extension.
@@ -135,11 +140,12 @@ fn excerpt(root: &Path, name: &str, left: usize) -> Option<Excerpt> {
     if left < DATA_BYTES {
         return None;
     }
-    Excerpt::read(name, &root.join(name), most.min(left))
+    Excerpt::read(source, name, name, most.min(left))
 }
 
 #[cfg(test)]
 mod tests {
+    use common::environment::Environment;
     use fs_err as fs;
 
     use super::*;
@@ -166,7 +172,7 @@ mod tests {
             ("tasks/t/task.json", "{}".to_owned()),
             ("scripts/odd.sh", "nul \0 inside".to_owned()),
         ]);
-        let context = EnvironmentFiles::read(&environment).unwrap();
+        let context = EnvironmentFiles::read(&Source::of(&environment)).unwrap();
         let shown: Vec<(&str, bool)> =
             context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
         assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", true)]);
@@ -178,7 +184,7 @@ mod tests {
     fn the_id_is_read_from_yaml_too() {
         let (root, _) = environment(&[("env.yaml", "name: x\nid: 'demo@0.4' # quoted\n".to_owned())]);
         let environment = Environment::open(root.path()).unwrap();
-        assert_eq!(EnvironmentFiles::read(&environment).unwrap().id, "demo@0.4");
+        assert_eq!(EnvironmentFiles::read(&Source::of(&environment)).unwrap().id, "demo@0.4");
     }
 
     #[test]

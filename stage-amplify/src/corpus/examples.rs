@@ -8,16 +8,17 @@ use std::iter;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use common::environment::{Environment, task_spec};
+use common::environment::Environment;
 use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
+use task_spec::files::MAX_FILE_BYTES;
 use task_spec::seeds;
-use task_spec::spec;
 use task_spec::value::Value;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use super::excerpt::Excerpt;
+use super::source::{Refused, Source};
 use crate::difficulty;
 use crate::words::words;
 
@@ -96,6 +97,9 @@ pub(crate) struct Example {
     #[serde(skip)]
     difficulty: Option<String>,
     files: Vec<Excerpt>,
+    /// Its files that are not shown.
+    #[serde(skip)]
+    pub(super) refused: Refused,
 }
 
 /// How examples are picked.
@@ -204,7 +208,7 @@ fn neighbours(environment: &Environment, root: &Path) -> Result<Vec<Environment>
 
 /// The words in an environment's name, tags and description.
 fn topic(environment: &Environment) -> BTreeSet<String> {
-    let spec = spec::read(&environment.spec).unwrap_or(Value::Null);
+    let spec = Source::of(environment).spec();
     let tags = spec.get("tags").and_then(Value::as_list).unwrap_or_default();
     let tags = tags.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
     let description = text(&spec, "description");
@@ -217,20 +221,20 @@ fn topic(environment: &Environment) -> BTreeSet<String> {
 impl Example {
     /// The task `task` of an environment, if its spec can be read.
     fn read(environment: &Environment, task: &str) -> Option<Self> {
-        let dir = environment.task_dir(task);
-        let spec_path = task_spec(&dir)?;
-        let spec = spec::read(&spec_path).ok()?;
-        let spec_name = spec_path.file_name()?.to_str()?;
+        let source = Source::of(environment);
+        let (spec_path, spec) = source.task_spec(task)?;
+        let spec_name = Path::new(&spec_path).file_name()?.to_str()?;
+        let excerpt =
+            |name: &str, max_bytes| Excerpt::read(&source, &format!("tasks/{task}/{name}"), name, max_bytes);
         let names = iter::once(spec_name).chain(HOOKS).chain([VERIFIER]);
-        let files: Vec<Excerpt> =
-            names.filter_map(|name| Excerpt::read(name, &dir.join(name), FILE_BYTES)).collect();
-        let readme = Excerpt::read("README.md", &dir.join("README.md"), README_BYTES);
+        let files: Vec<Excerpt> = names.filter_map(|name| excerpt(name, FILE_BYTES)).collect();
+        let readme = excerpt("README.md", README_BYTES);
         let has_readme = readme.is_some();
         let readme = readme.map_or_else(|| readme_from_spec(task, &spec), |readme| readme.text);
-        let kinds = evidence(&dir);
+        let kinds = evidence(&source, task);
         let difficulty = spec.get("difficulty").and_then(Value::as_str).map(difficulty::normalize);
-        let (env, task) = (environment.name.clone(), task.to_owned());
-        Some(Self { env, task, kinds, readme, has_readme, difficulty, files })
+        let (env, task, refused) = (environment.name.clone(), task.to_owned(), source.into_refused());
+        Some(Self { env, task, kinds, readme, has_readme, difficulty, files, refused })
     }
 
     fn has_difficulty(&self, labels: &[String]) -> bool {
@@ -259,11 +263,11 @@ fn text<'a>(spec: &'a Value, key: &str) -> &'a str {
     spec.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
-/// The kinds of evidence that the task in `dir` uses.
-fn evidence(dir: &Path) -> Vec<Evidence> {
+/// The kinds of evidence that a task uses.
+fn evidence(source: &Source<'_>, task: &str) -> Vec<Evidence> {
     let mut text = String::new();
     for name in ["export_result.sh", "export_result.ps1", VERIFIER] {
-        let bytes = fs::read(dir.join(name)).unwrap_or_default();
+        let bytes = source.read(&format!("tasks/{task}/{name}"), MAX_FILE_BYTES).unwrap_or_default();
         text += &String::from_utf8_lossy(&bytes).to_lowercase();
     }
     MARKERS

@@ -1,11 +1,12 @@
 //! Files as prompts show them: text, up to a maximum length.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use fs_err as fs;
+use common::read::Start;
 use serde::Serialize;
 use task_spec::files::{CORE_FILES, Role};
+
+use super::source::Source;
 
 /// A file in a prompt.
 #[derive(Clone, Debug, Serialize)]
@@ -23,36 +24,47 @@ pub(crate) struct Excerpt {
 impl Excerpt {
     /// The beginning of `text`: whole lines, as many as fit into `max_bytes`.
     pub(crate) fn of(name: &str, text: &str, max_bytes: usize) -> Self {
-        let shown = beginning(text, max_bytes);
+        Self::of_start(name, &text[..text.floor_char_boundary(max_bytes)], text.len())
+    }
+
+    /// The file `path` of an environment, if it is text, under this name.
+    pub(crate) fn read(source: &Source<'_>, path: &str, name: &str, max_bytes: usize) -> Option<Self> {
+        let start = source.start(path, max_bytes)?;
+        let text = text_of(&start)?;
+        (!text.contains('\0'))
+            .then(|| Self::of_start(name, text, usize::try_from(start.length).unwrap_or(usize::MAX)))
+    }
+
+    /// The whole lines of `start`, the beginning of a text of `bytes` bytes.
+    fn of_start(name: &str, start: &str, bytes: usize) -> Self {
+        let shown = match start.rfind('\n') {
+            Some(end) if start.len() < bytes => &start[..=end],
+            _ => start,
+        };
         let tidy = shown.replace("\r\n", "\n");
         Self {
             name: name.to_owned(),
             text: tidy.trim_end().to_owned(),
-            cut: text.len() - shown.len(),
-            bytes: text.len(),
+            cut: bytes.saturating_sub(shown.len()),
+            bytes,
         }
     }
+}
 
-    /// The file at `path`, if it is text.
-    pub(crate) fn read(name: &str, path: &Path, max_bytes: usize) -> Option<Self> {
-        let text = String::from_utf8(fs::read(path).ok()?).ok()?;
-        (!text.contains('\0')).then(|| Self::of(name, &text, max_bytes))
-    }
+/// The beginning of a file as text; `None` if it is not UTF-8. A character that was cut off is left out.
+fn text_of(start: &Start) -> Option<&str> {
+    let error = match str::from_utf8(&start.bytes) {
+        Ok(text) => return Some(text),
+        Err(error) => error,
+    };
+    let is_cut = error.error_len().is_none() && start.length > start.bytes.len() as u64;
+    str::from_utf8(start.bytes.get(..error.valid_up_to()).filter(|_| is_cut)?).ok()
 }
 
 /// The core files of a task, whole and in their order, except those with a role in `hidden`.
 pub(crate) fn excerpts(files: &BTreeMap<String, String>, hidden: &[Role]) -> Vec<Excerpt> {
     let shown = CORE_FILES.iter().filter(|file| !hidden.contains(&file.role));
     shown.filter_map(|file| Some(Excerpt::of(file.name, files.get(file.name)?, usize::MAX))).collect()
-}
-
-/// At most `max_bytes` of `text`, up to the end of a line if there is one.
-fn beginning(text: &str, max_bytes: usize) -> &str {
-    if text.len() <= max_bytes {
-        return text;
-    }
-    let shown = &text[..text.floor_char_boundary(max_bytes)];
-    shown.rfind('\n').map_or(shown, |end| &shown[..=end])
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use common::environment::Environment;
 use common::text::shorten;
 use serde::Serialize;
-use task_spec::spec;
 use task_spec::value::Value;
+
+use super::source::Source;
 
 /// A task that exists.
 #[derive(Clone, Debug, Serialize)]
@@ -19,16 +19,16 @@ pub(crate) struct ExistingTask {
 }
 
 /// The tasks of an environment, except those named in `planned`.
-pub(super) fn tasks(environment: &Environment, planned: &BTreeSet<&str>) -> Result<Vec<ExistingTask>> {
-    let names = environment.task_names()?;
+pub(super) fn tasks(source: &Source<'_>, planned: &BTreeSet<&str>) -> Result<Vec<ExistingTask>> {
+    let names = source.environment().task_names()?;
     let others = names.iter().filter(|name| !planned.contains(name.as_str()));
-    Ok(others.map(|name| ExistingTask::read(environment, name)).collect())
+    Ok(others.map(|name| ExistingTask::read(source, name)).collect())
 }
 
 impl ExistingTask {
     /// The task `name` of an environment. A task whose spec cannot be read still occupies its name.
-    fn read(environment: &Environment, name: &str) -> Self {
-        let spec = spec::read_task(&environment.task_dir(name)).unwrap_or(Value::Null);
+    fn read(source: &Source<'_>, name: &str) -> Self {
+        let spec = source.task_spec(name).map_or(Value::Null, |(_, spec)| spec);
         let description = spec.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
         Self { name: name.to_owned(), description }
     }
@@ -43,6 +43,7 @@ impl ExistingTask {
 
 #[cfg(test)]
 mod tests {
+    use common::environment::Environment;
     use fs_err as fs;
 
     use super::*;
@@ -63,7 +64,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let environment = Environment::open(dir.path()).unwrap();
-        let tasks = tasks(&environment, &BTreeSet::from(["planned"])).unwrap();
+        let tasks = tasks(&Source::of(&environment), &BTreeSet::from(["planned"])).unwrap();
         let tasks: Vec<_> =
             tasks.iter().map(|task| (task.name.as_str(), task.description.as_str())).collect();
         assert_eq!(tasks, [("both", "in YAML"), ("broken", "")]);

@@ -15,6 +15,7 @@ mod excerpt;
 mod existing;
 mod occupations;
 mod profile;
+mod source;
 
 pub(crate) use self::environment::EnvironmentFiles;
 pub(crate) use self::examples::Example;
@@ -24,6 +25,7 @@ pub(crate) use self::occupations::Occupations;
 pub(crate) use self::profile::{Profile, Quota};
 
 use self::examples::Wanted;
+use self::source::Source;
 
 /// Everything that prompts are rendered from, apart from the plan.
 pub(crate) struct Corpus {
@@ -45,19 +47,27 @@ impl Corpus {
     pub(crate) fn gather(settings: &Settings, seeds: &[String], rows: &[Plan], ui: &Ui) -> Result<Self> {
         let planned: BTreeSet<&str> = rows.iter().map(|row| row.task.as_str()).collect();
         let environment = &settings.environment;
-        let existing = existing::tasks(environment, &planned)?;
+        let source = Source::of(environment);
+        let existing = existing::tasks(&source, &planned)?;
         let mut seeds: Vec<String> =
             seeds.iter().filter(|seed| !planned.contains(seed.as_str())).cloned().collect();
         if seeds.is_empty() {
             seeds = existing.iter().map(|task| task.name.clone()).collect();
         }
+        let files = EnvironmentFiles::read(&source)?;
         let wanted = Wanted { difficulties: &settings.difficulties, seed: settings.seed };
+        let examples = examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?;
+        let mut refused = source.into_refused();
+        for example in &examples {
+            refused.add(&example.refused);
+        }
+        refused.report(ui);
         let profile = settings.profile.as_deref().map(|path| Profile::read(path, &environment.name));
         Ok(Self {
             software: settings.software.clone(),
-            environment: EnvironmentFiles::read(environment)?,
+            environment: files,
             existing,
-            examples: examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?,
+            examples,
             occupations: occupations::look_up(&settings.software, &settings.occupations, ui)?,
             profile: profile.transpose()?,
             difficulties: settings.offered_difficulties(),

@@ -1,6 +1,8 @@
 //! The fixtures pass: test states with a known verdict, written without sight of the verifier.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
 use common::record::{Files, Kind, Record, Task, Usage};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
@@ -56,17 +58,26 @@ fn read_task(session: &Session<'_>, writer: &mut Writer, task: Task) -> Result<O
         return Ok(None);
     }
     let index = task.index.unwrap_or_default();
-    match read_folder(&session.settings.workspace.resolve(&task.dir)) {
+    match read_files(session, &task) {
         Ok(files) => {
             Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
         }
         Err(error) => {
             let env = &session.settings.environment.name;
-            let failure = unreadable(env, &task.task, index, &error.to_string());
+            let failure = unreadable(env, &task.task, index, &format!("{error:#}"));
             writer.record(&Record::Failure(*failure))?;
             Ok(None)
         }
     }
+}
+
+fn read_files(session: &Session<'_>, task: &Task) -> Result<BTreeMap<String, String>> {
+    let (workspace, environment) = (&session.settings.workspace, &session.settings.environment);
+    let dir = workspace.resolve(&task.dir);
+    let below = dir.strip_prefix(&environment.root);
+    let below =
+        below.with_context(|| format!("{} is not in the environment {}", dir.display(), environment.name))?;
+    Ok(read_folder(&environment.root, below)?)
 }
 
 /// The task with fixtures among its files. If that fails, the task as it is, and the failure.

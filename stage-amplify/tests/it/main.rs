@@ -4,6 +4,7 @@
 
 mod asking;
 mod ending;
+mod hostile;
 mod prompts;
 mod replay;
 mod tasks;

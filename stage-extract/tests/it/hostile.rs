@@ -73,6 +73,33 @@ fn links_are_not_followed() {
 }
 
 #[test]
+fn d2_a_kept_task_with_a_pipe_a_sparse_file_and_a_link_is_described() {
+    let world = World::new();
+    let task = world.task_dir("one");
+    world.write_task_file("one", "task.json", "{}");
+    rustix::fs::mkfifoat(rustix::fs::CWD, task.join("pipe"), rustix::fs::Mode::RWXU).unwrap();
+    fs::File::create(task.join("sparse")).unwrap().set_len(1 << 40).unwrap();
+    symlink("/etc/passwd", task.join("link")).unwrap();
+    let ran = world.extract(&[], &records(&["one"]));
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    let record = ran.record();
+    let names = |list: &str, key: &str| -> Vec<String> {
+        let items = record[list].as_array().unwrap();
+        items.iter().map(|item| item[key].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("files", "name"), ["task.json"]);
+    assert_eq!(names("problems", "code"), ["unreadable_file"; 3]);
+    assert_eq!(
+        names("problems", "message"),
+        [
+            "link: it is a symbolic link, or below one",
+            "pipe: it is not a regular file",
+            "sparse: it is longer than the 67108864 bytes that are read"
+        ]
+    );
+}
+
+#[test]
 fn printed_text_has_no_terminal_escapes() {
     let world = World::new();
     let text = "```\u{1b}[2J\u{202e}x.txt\nx\n```\n```task.json\n{\"id\": \"\u{1b}[31m\u{202e}\", \"description\": 1}\n```\n";

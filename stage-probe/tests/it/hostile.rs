@@ -433,5 +433,36 @@ fn d2_pipes_links_and_huge_files_are_not_read() {
     let ran = world.probe(&["--repeat", "1"]);
     let records = ran.records();
     let found: Vec<_> = records.iter().map(codes).collect();
-    assert_eq!(found, [["no_fixtures"], ["unreadable_task"], ["no_fixtures"]], "{}", ran.stderr);
+    assert_eq!(found, [["unreadable_task"]; 3], "{}", ran.stderr);
+    let messages: Vec<_> = records.iter().map(|record| record["issues"][0]["message"].as_str()).collect();
+    let expected = [
+        "cannot read export_result.sh: it is not a regular file",
+        "the files of the task are larger than 32 MiB",
+        "cannot read export_result.sh: it is a symbolic link, or below one",
+    ];
+    assert_eq!(messages, expected.map(Some));
+}
+
+#[test]
+fn d1_a_task_that_is_a_link_is_not_read() {
+    let world = World::new();
+    let outside = world.path("outside/tasks/one");
+    fs_err::create_dir_all(&outside).unwrap();
+    world.task("two", "def verify(a, b, c):\n    return {'passed': False, 'score': 0}\n");
+    for name in ["task.json", "verifier.py"] {
+        fs_err::copy(world.task_dir("two").join(name), outside.join(name)).unwrap();
+    }
+    std::os::unix::fs::symlink(&outside, world.task_dir("one")).unwrap();
+    fs_err::remove_file(world.task_dir("two").join("verifier.py")).unwrap();
+    std::os::unix::fs::symlink(outside.join("verifier.py"), world.task_dir("two").join("verifier.py"))
+        .unwrap();
+    let ran = world.probe(&["--repeat", "1"]);
+    let records = ran.records();
+    let messages: Vec<_> =
+        records.iter().map(|record| record["issues"][0]["message"].as_str().unwrap()).collect();
+    assert!(
+        messages[0].ends_with("task.json cannot be read: it is a symbolic link, or below one"),
+        "{messages:?}"
+    );
+    assert_eq!(messages[1], "cannot read the verifier verifier.py: it is a symbolic link, or below one");
 }

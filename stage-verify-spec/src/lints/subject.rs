@@ -3,7 +3,7 @@
 use std::cell::OnceCell;
 use std::path::Path;
 
-use task_spec::files::read_regular;
+use common::read::read_regular;
 use task_spec::pyjson::{self, JsonError};
 use task_spec::python::Module;
 use task_spec::python::ast::{Stmt, StmtFunctionDef};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use task_spec::files::read_regular;
+use common::read::read_regular;
 use task_spec::python::ast::statement_visitor::{self, StatementVisitor};
 use task_spec::python::ast::visitor::{Visitor, walk_stmt};
 use task_spec::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};

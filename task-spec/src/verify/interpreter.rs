@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::python::{self, Version};
 use common::fingerprint::sha256_hex;
+use common::read::start_of_regular;
 
 /// What the Python runs, and how it is talked to: a line of JSON with what it is, then a line for each line.
 const SCRIPT: &str = include_str!("ask.py");
@@ -383,7 +384,7 @@ impl Identity {
 }
 
 fn is_script(path: &Path) -> bool {
-    crate::files::read_start(path, 2).is_ok_and(|start| start == b"#!")
+    start_of_regular(path, 2).is_ok_and(|start| start.bytes == b"#!")
 }
 
 fn cache_folder() -> Option<PathBuf> {

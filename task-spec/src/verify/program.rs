@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::Path;
 
+use common::read::{FileError, read_regular};
+
 use super::interpreter::{AskError, Interpreter, Located};
 use super::paths::{exists, pure};
-use crate::files::{FileError, read_regular};
 use crate::python::ast::{Expr, Stmt, StmtImportFrom};
 use crate::python::{self, MAX_BYTES, Module};
 use crate::spec::VerifierRef;

@@ -1,6 +1,7 @@
 //! One faulty task, and its repair.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use common::environment::TaskName;
 use common::fingerprint::sha256_hex;
@@ -41,7 +42,7 @@ impl FaultyTask {
         let Some(task) = TaskName::new(name) else {
             return Err(unreadable(&env, name, index, "its name has characters other than a-z, 0-9 and _"));
         };
-        match read_folder(&environment.task_dir(name)) {
+        match read_folder(&environment.root, &Path::new("tasks").join(name)) {
             Ok(files) => Ok(Self { env, task, index, files, findings }),
             Err(error) => Err(unreadable(&env, name, index, &error.to_string())),
         }
