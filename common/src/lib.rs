@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod help;
 pub mod interrupt;
 pub mod jsonl;
+mod lock;
 pub mod ordered;
 pub mod publish;
 pub mod read;

@@ -1,7 +1,7 @@
 //! The run directory: the manifests, the journal and the logs of one run. All of it is plain text to read, edit
 //! and resume from.
 
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::lock::{LockError, is_unsupported};
 use crate::publish::{PublishError, write_json};
 
 /// Why a run directory cannot be used.
@@ -26,6 +27,8 @@ pub enum RunDirError {
         holder: String,
         /// The run directory.
         root: PathBuf,
+        /// The file that stands for the lock, on a file system without locks. It stays if the process is killed.
+        file: Option<PathBuf>,
     },
     /// A file in it cannot be read or written.
     #[error(transparent)]
@@ -37,25 +40,25 @@ pub enum RunDirError {
 
 impl RunDirError {
     /// What to do next, where the message does not say it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Create(_) => Some("--run-dir selects another one"),
-            Self::Busy { .. } => Some("wait for it to end, or use another --run-dir"),
+            Self::Create(_) => Some("--run-dir selects another one".to_owned()),
+            Self::Busy { file: None, .. } => Some("wait for it to end, or use another --run-dir".to_owned()),
+            Self::Busy { file: Some(file), .. } => Some(format!(
+                "wait for it to end, or use another --run-dir; if it has ended, remove {}",
+                file.display()
+            )),
             Self::Io(_) | Self::Publish(_) => None,
         }
     }
 }
 
+pub use crate::lock::Lock;
+
 /// A run directory that exists.
 #[derive(Clone, Debug)]
 pub struct RunDir {
     root: PathBuf,
-}
-
-/// The exclusive use of a run directory by one stage. It ends when this is dropped, or with the process.
-#[derive(Debug)]
-pub struct Lock {
-    file: fs::File,
 }
 
 impl RunDir {
@@ -73,15 +76,12 @@ impl RunDir {
     /// Locks the directory for the stage with this short name. Different stages use it at the same time; a second
     /// process of the same stage is refused.
     pub fn lock(&self, stage: &str) -> Result<Lock, RunDirError> {
-        let path = self.root.join(format!(".{stage}.lock"));
-        let file = fs::OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path)?;
-        if file.try_lock().is_err() {
-            let holder = fs::read_to_string(&path).unwrap_or_default().trim().to_owned();
-            return Err(RunDirError::Busy { stage: stage.to_owned(), holder, root: self.root.clone() });
-        }
-        let mut lock = Lock { file };
-        lock.write_holder()?;
-        Ok(lock)
+        Lock::take(&self.root, stage).map_err(|error| match error {
+            LockError::Taken { holder, file } => {
+                RunDirError::Busy { stage: stage.to_owned(), holder, root: self.root.clone(), file }
+            }
+            LockError::Io(error) => RunDirError::Io(error),
+        })
     }
 
     /// The path of the manifest `name`: `seeds`, `plan`, `specs`, `files`, `tasks`, `verdicts`, `probes`.
@@ -105,9 +105,13 @@ impl RunDir {
     /// stages stay.
     pub fn note(&self, stage: &str, asked: &impl Serialize) -> Result<(), RunDirError> {
         let path = self.root.join("run.json");
-        // Stages of one pipe start at the same time: they take turns.
+        // Stages of one pipe start at the same time: they take turns. On a file system without locks, the entry of
+        // one of them may be lost.
         let turn = fs::File::create(self.root.join(".run.lock"))?;
-        turn.lock()?;
+        match turn.lock() {
+            Err(error) if !is_unsupported(&error) => return Err(error.into()),
+            _ => {}
+        }
         let mut noted: Map<String, Value> = fs::read_to_string(&path)
             .ok()
             .and_then(|text| serde_json::from_str(&text).ok())
@@ -118,17 +122,10 @@ impl RunDir {
     }
 }
 
-impl Lock {
-    fn write_holder(&mut self) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.seek(SeekFrom::Start(0))?;
-        writeln!(self.file, "{}", std::process::id())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::lock::tests::without_locks;
 
     #[test]
     fn a_second_process_of_a_stage_is_refused() {
@@ -154,5 +151,21 @@ mod tests {
             serde_json::from_str(&fs::read_to_string(dir.path().join("run.json")).unwrap()).unwrap();
         assert_eq!(noted["amplify"]["asked"]["count"], 4);
         assert_eq!(noted["extract"]["asked"]["overwrite"], true);
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_no_other_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        without_locks(libc::ENOLCK, || {
+            let _lock = run.lock("amplify").unwrap();
+            run.note("amplify", &json!({})).unwrap();
+            let refused = run.lock("amplify").unwrap_err();
+            assert!(
+                refused.to_string().contains(&format!("(process {} on ", std::process::id())),
+                "{refused}"
+            );
+            assert!(refused.hint().unwrap().contains(".amplify.holder"));
+        });
     }
 }

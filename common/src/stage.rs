@@ -44,7 +44,7 @@ fn hint(error: &anyhow::Error) -> Option<String> {
             return error.hint();
         }
         if let Some(error) = cause.downcast_ref::<RunDirError>() {
-            return error.hint().map(str::to_owned);
+            return error.hint();
         }
         if let Some(error) = cause.downcast_ref::<PublishError>() {
             return error.hint().map(str::to_owned);
