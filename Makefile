@@ -10,8 +10,12 @@ endif
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
+# A pipe fails if any of its commands does.
+SHELL       := bash
+.SHELLFLAGS := -o pipefail -c
 
 # What to work on ---------------------------------------------------------------------------------------
+# What is not given (SOFTWARE, MODEL, COUNT) is what the run directory's run.json says, or the stage's default.
 
 SOFTWARE      ?=
 ENV_DIR       ?=
@@ -19,9 +23,9 @@ WORKSPACE     ?= .
 RUN_DIR       ?= $(WORKSPACE)/task_generation_runs/$(notdir $(patsubst %/,%,$(ENV_DIR)))
 AGENT         ?= claude
 SEED_COUNT    ?= 5
-MODEL         ?= gemini-4-argon
-COUNT         ?= 75
-NUM_WORKERS   ?= 8
+MODEL         ?=
+COUNT         ?=
+NUM_WORKERS   ?=
 # Further arguments, one variable per stage.
 PROPOSE_ARGS  ?=
 AMPLIFY_ARGS  ?=
@@ -31,95 +35,127 @@ PROBE_ARGS    ?=
 # How often a task is repaired at most.
 ROUNDS        ?= 3
 
-BIN  := target/release
-HERE := --workspace $(WORKSPACE) --run-dir $(RUN_DIR)
+# A misspelled variable would silently be ignored: all that are given must be described at the end of this file.
+VARIABLES := $(shell sed -n 's/^## //p' Makefile | grep -oE '\b[A-Z]+(_[A-Z]+)*\b' | sort -u)
+given     := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
+list       = printf '%s\n' $(VARIABLES)
+similar    = $(shell name='$(1)'; $(list) | grep -ixF "$$name" || $(list) | grep -im 1 "^$${name:0:3}")
+unknown    = $(error unknown variable $(1)$(if $(similar),; did you mean $(similar)?,; `make help` lists them))
+$(foreach name,$(filter-out $(VARIABLES) MAKE%,$(given)),$(call unknown,$(name)))
 
 # The stages ---------------------------------------------------------------------------------------------
 # Any command that reads records on standard input and writes records on standard output can replace a
 # stage: `make run EXTRACT=./mine`. It finds SOFTWARE, ENV_DIR, WORKSPACE and RUN_DIR in its environment.
 
-PROPOSE     = $(BIN)/stage-propose $(HERE) --software "$(SOFTWARE)" --env-dir $(ENV_DIR) --agent $(AGENT) \
-              --seed-count $(SEED_COUNT) $(PROPOSE_ARGS)
-AMPLIFY     = $(BIN)/stage-amplify $(HERE) --software "$(SOFTWARE)" --env-dir $(ENV_DIR) --model $(MODEL) \
-              --count $(COUNT) --num-workers $(NUM_WORKERS) $(AMPLIFY_ARGS)
+HERE  = --workspace $(WORKSPACE) --run-dir $(RUN_DIR)
+WHAT  = $(if $(SOFTWARE),--software "$(SOFTWARE)") --env-dir $(ENV_DIR)
+
+PROPOSE     = $(BIN)/stage-propose $(HERE) $(WHAT) --agent $(AGENT) --seed-count $(SEED_COUNT) $(PROPOSE_ARGS)
+AMPLIFY     = $(BIN)/stage-amplify $(HERE) $(WHAT) $(if $(MODEL),--model $(MODEL)) $(if $(COUNT),--count $(COUNT)) \
+              $(if $(NUM_WORKERS),--num-workers $(NUM_WORKERS)) $(AMPLIFY_ARGS)
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
-# Repaired tasks have their own manifest, so that `tasks.jsonl` still names all tasks of the run.
-REPLACE     = $(BIN)/stage-extract --workspace $(WORKSPACE) --run-dir $(RUN_DIR)/repaired --env-dir $(ENV_DIR) --overwrite
-# Verifiers need Python: without it, the verdicts are passed on unchanged.
-PROBE       = $(if $(shell command -v python3),$(BIN)/stage-probe $(HERE) $(PROBE_ARGS),cat)
+PROBE       = $(BIN)/stage-probe $(HERE) $(PROBE_ARGS)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
+
+# The stage $(1) between its filters: PRE_EXTRACT='jq …' is put before EXTRACT, POST_EXTRACT after it.
+piped = { $(if $(PRE_$(1)),$(PRE_$(1)) | )$($(1))$(if $(POST_$(1)), | $(POST_$(1))); }
 
 # Paths become make targets, which cannot be quoted.
 one_word = $(if $(filter-out 0 1,$(words $($(1)))),$(error $(1) is "$($(1))": make cannot handle a path \
            with spaces; use a path without spaces, or run the stages yourself))
 $(foreach name,ENV_DIR WORKSPACE RUN_DIR,$(call one_word,$(name)))
 
-.PHONY: run propose amplify extract verify-spec probe check-run
-run: check-run $(RUN_DIR)/probes.jsonl
-	@$(report)
-propose: check-run $(RUN_DIR)/seeds.jsonl
-amplify: check-run $(RUN_DIR)/files.jsonl
-extract: check-run $(RUN_DIR)/tasks.jsonl
-verify-spec: check-run $(RUN_DIR)/verdicts.jsonl
-probe: check-run $(RUN_DIR)/probes.jsonl
+# The chain ----------------------------------------------------------------------------------------------
 
-check-run:
-	@[ -n "$(ENV_DIR)" ] && [ -n "$(SOFTWARE)" ] || \
-	  { echo 'make: SOFTWARE and ENV_DIR are required, for example: make run SOFTWARE="Moodle" ENV_DIR=moodle_env' >&2; exit 2; }
-
-# Runs the stage $(1) with the manifest $(2), or an empty input, and writes the target. After exit status 1
-# (some records failed) and 3 (a limit was reached) the manifest is kept and the chain continues.
+# Runs the stage $(1) with the manifest $(2) and writes the target. The manifest is kept, and the chain continues,
+# after exit status 1 (some records failed) and 3 (a limit was reached). But the stage is only complete after the
+# statuses $(3): otherwise its .command file goes, so that the next `make` runs it again. 141 is a command whose
+# reader, such as `head`, wanted no more.
 define stage
-$(info $(1) <$(or $(2),/dev/null) >$@)
-@mkdir -p $(@D); $(1) <$(or $(2),/dev/null) >$@.out; status=$$?; \
-  case $$status in 0|1|3) mv $@.out $@ ;; *) rm -f $@.out; exit $$status ;; esac
+$(info $(call piped,$(1)) <$(2) >$@)
+@mkdir -p $(@D); $(call piped,$(1)) <$(2) >$@.out; status=$$?; \
+  case $$status in $(3)|141) ;; *) rm -f $(filter %.command,$^) ;; esac; \
+  case $$status in 0|1|3|141) mv $@.out $@ ;; *) rm -f $@.out; $(remove_empty); exit $$status ;; esac
 endef
+# Whether a manifest has records of the kind $(1).
+has = python3 -c 'import json, sys; sys.exit(all(json.loads(line)["record"] != "$(1)" for line in sys.stdin))'
+remove_empty = rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs 2>/dev/null
 
-# Repairs the tasks that the last checks found bad, replaces them, and checks them again.
-.PHONY: repair
-repair: check-run $(RUN_DIR)/probes.jsonl
-	@for round in $$(seq $(ROUNDS)); do \
-	  $(AMPLIFY) --pass repair --rounds $(ROUNDS) <$(RUN_DIR)/probes.jsonl >$(RUN_DIR)/repairs.jsonl.out; \
-	  [ $$? -le 1 ] && mv $(RUN_DIR)/repairs.jsonl.out $(RUN_DIR)/repairs.jsonl || exit; \
-	  grep -q '"record":"files"' $(RUN_DIR)/repairs.jsonl || break; \
-	  $(REPLACE) <$(RUN_DIR)/repairs.jsonl >/dev/null || exit; \
-	  rm -f $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/probes.jsonl; \
-	  $(MAKE) --no-print-directory probe || exit; \
-	done
-	@$(report)
+CHAIN  := propose amplify extract verify-spec probe
+NESTED  = $(MAKE) --no-print-directory BUILD=:
 
-# Moves the bad tasks into the run directory and removes them from the list of seeds.
-.PHONY: quarantine
-quarantine: check-run $(RUN_DIR)/probes.jsonl
-	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(RUN_DIR)/probes.jsonl >/dev/null
+.PHONY: run $(CHAIN) check-env check-run
+run: check-run programs
+	@$(NESTED) $(RUN_DIR)/probes.jsonl; $(call complete,$(CHAIN))
+	@echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
+propose:     check-run $(RUN_DIR)/seeds.jsonl;    @$(call complete,propose)
+amplify:     check-run $(RUN_DIR)/files.jsonl;    @$(call complete,propose amplify)
+extract:     check-run $(RUN_DIR)/tasks.jsonl;    @$(call complete,propose amplify extract)
+verify-spec: check-run $(RUN_DIR)/verdicts.jsonl; @$(call complete,propose amplify extract verify-spec)
+probe:       check-run $(RUN_DIR)/probes.jsonl;   @$(call complete,$(CHAIN))
 
-# A manifest is written again when the one before it, or the command that writes it, changes.
+# A manifest is written again when the one before it, or the command that writes it, changes. An agent that wrote
+# only some of the seeds (1) is not started again; without any seed there is nothing to go on with.
 $(RUN_DIR)/seeds.jsonl: $(RUN_DIR)/.propose.command | programs
-	$(call stage,$(PROPOSE))
+	$(call stage,PROPOSE,/dev/null,0|1)
+	@$(call has,seed) <$@ || { rm -f $<; echo 'make: no seed was written; nothing to go on with' >&2; exit 2; }
 $(RUN_DIR)/files.jsonl: $(RUN_DIR)/seeds.jsonl $(RUN_DIR)/.amplify.command | programs
-	$(call stage,$(AMPLIFY),$<)
+	$(call stage,AMPLIFY,$<,0)
 $(RUN_DIR)/tasks.jsonl: $(RUN_DIR)/files.jsonl $(RUN_DIR)/.extract.command | programs
-	$(call stage,$(EXTRACT),$<)
+	$(call stage,EXTRACT,$<,0)
 $(RUN_DIR)/verdicts.jsonl: $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/.verify-spec.command | programs
-	$(call stage,$(VERIFY_SPEC),$<)
+	$(call stage,VERIFY_SPEC,$<,0)
 $(RUN_DIR)/probes.jsonl: $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/.probe.command | programs
-	$(call stage,$(PROBE),$<)
+	$(call stage,PROBE,$<,0)
 
-$(RUN_DIR)/.propose.command: export command = $(PROPOSE)
-$(RUN_DIR)/.amplify.command: export command = $(AMPLIFY)
-$(RUN_DIR)/.extract.command: export command = $(EXTRACT)
-$(RUN_DIR)/.verify-spec.command: export command = $(VERIFY_SPEC)
-$(RUN_DIR)/.probe.command: export command = $(PROBE)
-$(RUN_DIR)/.%.command: always | check-run
+$(RUN_DIR)/.propose.command:     export command = $(call piped,PROPOSE)
+$(RUN_DIR)/.amplify.command:     export command = $(call piped,AMPLIFY)
+$(RUN_DIR)/.extract.command:     export command = $(call piped,EXTRACT)
+$(RUN_DIR)/.verify-spec.command: export command = $(call piped,VERIFY_SPEC)
+$(RUN_DIR)/.probe.command:       export command = $(call piped,PROBE)
+$(RUN_DIR)/.%.command: always | check-env
 	@mkdir -p $(@D); [ "$$(cat $@ 2>/dev/null)" = "$$command" ] || printf '%s\n' "$$command" >$@
 .PHONY: always
 
-define report
-{ cat $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/probes.jsonl | grep -qE '"record":"failure"|"ok":false' && \
-  echo 'make: some tasks failed; see $(RUN_DIR)/verdicts.jsonl and probes.jsonl' >&2 && exit 1; } || \
-  echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
-endef
+check-env:
+	@[ -n "$(ENV_DIR)" ] || { echo 'make: ENV_DIR is required, for example: make $(MAKECMDGOALS) ENV_DIR=moodle_env' >&2; exit 2; }
+check-run: check-env
+	@[ -n "$(SOFTWARE)" ] || [ -e $(RUN_DIR)/run.json ] || \
+	  { echo 'make: SOFTWARE is required, for example: make run SOFTWARE="Moodle" ENV_DIR=moodle_env' >&2; exit 2; }
+
+# Fails if one of the stages $(1) is not complete.
+complete = missing=; for stage in $(1); do [ -e $(RUN_DIR)/.$$stage.command ] || missing+=" $$stage"; done; \
+  [ -z "$$missing" ] || { echo "make: not complete:$$missing; the reasons are above; the same command resumes" >&2; exit 1; }
+
+# Maintenance --------------------------------------------------------------------------------------------
+# It works on the tasks that are there, and never generates others.
+
+.PHONY: check repair quarantine
+check: check-env programs
+	@[ -e $(RUN_DIR)/tasks.jsonl ] || { echo 'make: $(RUN_DIR) has no tasks.jsonl; run `make run` first' >&2; exit 2; }
+	@rm -f $(RUN_DIR)/.verify-spec.command
+	@$(NESTED) --old-file $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/probes.jsonl
+
+# Repairs the tasks that the checks find bad, replaces them, and checks them again. Repaired tasks have their own
+# manifest, so that tasks.jsonl still names all tasks of the run.
+REPLACE = $(BIN)/stage-extract --workspace $(WORKSPACE) --run-dir $(RUN_DIR)/repaired --env-dir $(ENV_DIR) --overwrite
+repair: check
+	@for round in $$(seq $(ROUNDS)); do \
+	  ($(call complete,verify-spec probe)) 2>/dev/null && break; \
+	  { $(AMPLIFY) --pass repair --rounds $(ROUNDS); } <$(RUN_DIR)/probes.jsonl >$(RUN_DIR)/repairs.jsonl.out; \
+	  status=$$?; case $$status in 0|1|3) ;; *) exit $$status ;; esac; \
+	  mv $(RUN_DIR)/repairs.jsonl.out $(RUN_DIR)/repairs.jsonl; \
+	  $(call has,files) <$(RUN_DIR)/repairs.jsonl || break; \
+	  $(REPLACE) <$(RUN_DIR)/repairs.jsonl >/dev/null; [ $$? -le 1 ] || exit; \
+	  $(NESTED) check || exit; \
+	  [ $$status -ne 3 ] || break; \
+	done; $(call complete,verify-spec probe)
+	@echo 'make: no task is bad' >&2
+
+# Moves the bad tasks into the run directory and removes them from the list of seeds.
+quarantine: check
+	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(RUN_DIR)/probes.jsonl >/dev/null
 
 # The demo -----------------------------------------------------------------------------------------------
 
@@ -140,9 +176,13 @@ $(DEMO)/.copied:
 
 # Building and testing -----------------------------------------------------------------------------------
 
-BUILD  = cargo build --release --locked --quiet $(addprefix --package ,$(STAGES))
-PREFIX ?= $(HOME)/.cargo
 STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe
+BUILD   = cargo build --release --locked $(addprefix --package ,$(STAGES))
+# Where cargo builds, which its configuration may change. It is asked at the first use.
+TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps --offline | \
+            sed 's/.*"target_directory":"\([^"]*\)".*/\1/'))$(TARGET)
+BIN     = $(TARGET)/release
+PREFIX ?= $(HOME)/.cargo
 
 .PHONY: programs test test-claude test-providers schemas bench install clean help
 programs:
@@ -155,13 +195,13 @@ test:
 # Needs npm and a network for the installation; the test itself runs without a network.
 test-claude:
 	cargo build --locked --package stage-propose
-	python3 stage-propose/tests/claude/run.py target/debug/stage-propose \
+	python3 stage-propose/tests/claude/run.py $(TARGET)/debug/stage-propose \
 	  examples/demo/benchmarks/cua_world/environments/$(DEMO_ENV)
 
 # Needs PyPI and openssl, and nginx for a part; see the script.
 test-providers:
 	cargo build --workspace --bins --locked
-	python3 model-client/tests/providers/run.py target $(PARTS)
+	python3 model-client/tests/providers/run.py $(TARGET) $(PARTS)
 
 # To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
@@ -170,7 +210,7 @@ bench:
 ifdef CORPUS
 	cargo bench --locked --package stage-verify-spec --bench corpus -- $(abspath $(CORPUS)) $(BENCH_ARGS)
 	cargo build --release --locked --package stage-extract --bins --example round_trip
-	target/release/examples/round_trip $(abspath $(CORPUS))
+	$(TARGET)/release/examples/round_trip $(abspath $(CORPUS))
 	python3 stage-extract/tools/compare.py $(abspath $(CORPUS)) $(if $(EXTRACT_TASKS),--original $(EXTRACT_TASKS))
 else
 	@echo 'make: set CORPUS=path/to/environments to measure a corpus too' >&2
@@ -190,18 +230,24 @@ help:
 
 ## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify and probe tasks
 ## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
-## make repair                                      ask the model to repair tasks that the checks found bad
-## make quarantine                                  move bad tasks out of the environment
+## make check ENV_DIR=moodle_env                    verify and probe the tasks of a run again, as they are now
+## make repair ENV_DIR=moodle_env                   ask the model to repair tasks that the checks find bad
+## make quarantine ENV_DIR=moodle_env               move bad tasks out of the environment
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
-## make bench [CORPUS=path/to/environments]         every benchmark
+## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages
 ## make clean                                       remove build output and the demo
 ##
-## Variables of a run: WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further arguments
-## PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage can be replaced by your own command
-## that reads records on standard input and writes records on standard output:
+## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further
+## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage (PROPOSE AMPLIFY EXTRACT
+## VERIFY_SPEC PROBE) can be replaced by your own command that reads records on standard input and writes records on
+## standard output, and gets filters before and after it:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract
+##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env POST_AMPLIFY="jq -c 'select(.index < 10)'"
+## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE
+##          POST_PROPOSE POST_AMPLIFY POST_EXTRACT POST_VERIFY_SPEC POST_PROBE
+## Other variables: DEMO, the folder of the demo; BIN, the folder of the programs; BUILD, the command that builds them

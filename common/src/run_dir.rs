@@ -112,13 +112,24 @@ impl RunDir {
             Err(error) if !is_unsupported(&error) => return Err(error.into()),
             _ => {}
         }
-        let mut noted: Map<String, Value> = fs::read_to_string(&path)
-            .ok()
-            .and_then(|text| serde_json::from_str(&text).ok())
-            .unwrap_or_default();
+        let mut noted = self.noted();
         noted.insert(stage.to_owned(), json!({ "version": env!("CARGO_PKG_VERSION"), "asked": asked }));
         noted.sort_keys();
         Ok(write_json(&path, &noted)?)
+    }
+
+    /// The settings that [`note`](Self::note) recorded last for the stage with this short name; `null` without any.
+    pub fn asked(&self, stage: &str) -> Value {
+        self.noted()
+            .get_mut(stage)
+            .and_then(|noted| noted.get_mut("asked"))
+            .map(Value::take)
+            .unwrap_or_default()
+    }
+
+    fn noted(&self) -> Map<String, Value> {
+        let text = fs::read_to_string(self.root.join("run.json")).ok();
+        text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
     }
 }
 
@@ -151,6 +162,8 @@ mod tests {
             serde_json::from_str(&fs::read_to_string(dir.path().join("run.json")).unwrap()).unwrap();
         assert_eq!(noted["amplify"]["asked"]["count"], 4);
         assert_eq!(noted["extract"]["asked"]["overwrite"], true);
+        assert_eq!(run.asked("amplify")["count"], 4);
+        assert!(run.asked("propose").is_null());
     }
 
     #[test]

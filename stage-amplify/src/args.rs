@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Parser, ValueEnum};
 use common::environment::Environment;
 use common::help;
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use model_client::{CallSettings, Timeouts};
+use serde::Deserialize;
 
 use crate::difficulty;
 use crate::settings::{Pass, Settings};
@@ -27,21 +28,22 @@ pub struct Args {
     #[command(flatten)]
     pub(crate) stage: StageArgs,
 
-    /// The name of the software
+    /// The name of the software [default: as before in this run directory]
     #[arg(help_heading = help::MAKE, long, alias = "software-name", value_name = "NAME")]
-    software: String,
+    software: Option<String>,
 
     /// The environment: a path, or its folder name
     #[arg(help_heading = help::INPUT_OUTPUT, long, alias = "env-folder", value_name = "DIR")]
     env_dir: String,
 
-    /// The number of tasks to generate
-    #[arg(help_heading = help::MAKE, long, alias = "amplify-count", alias = "max-questions", value_name = "N", default_value_t = 75)]
-    count: usize,
+    /// The number of tasks to generate [default: as before in this run directory, else 75]
+    #[arg(help_heading = help::MAKE, long, alias = "amplify-count", alias = "max-questions", value_name = "N")]
+    count: Option<usize>,
 
-    /// The model: gemini-…, claude-…, openai:NAME, or replay:FILE to answer from a journal
-    #[arg(help_heading = help::MODEL, long, alias = "amplifier-model", value_name = "NAME", default_value = "gemini-4-argon")]
-    model: String,
+    /// The model: gemini-…, claude-…, openai:NAME, or replay:FILE to answer from a journal [default: as before in
+    /// this run directory, else gemini-4-argon]
+    #[arg(help_heading = help::MODEL, long, alias = "amplifier-model", value_name = "NAME")]
+    model: Option<String>,
 
     /// The maximum number of parallel calls
     #[arg(help_heading = help::MODEL, long, value_name = "N", default_value_t = 8)]
@@ -154,6 +156,20 @@ const VARIABLES: &str = "  GEMINI_API_KEY, ANTHROPIC_API_KEY, OPENAI_API_KEY    
   HTTPS_PROXY, ALL_PROXY, NO_PROXY                      proxies
   SSL_CERT_FILE                                         the certificates to trust";
 
+/// The number of tasks, unless it is given.
+const DEFAULT_COUNT: usize = 75;
+/// The model, unless it is given.
+const DEFAULT_MODEL: &str = "gemini-4-argon";
+
+/// What was asked for before in the run directory. A later command need not say it again.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Before {
+    software: Option<String>,
+    count: Option<usize>,
+    model: Option<String>,
+}
+
 impl Args {
     /// Checks the arguments, and finds the environment and the run directory.
     pub(crate) fn into_settings(self) -> Result<Settings> {
@@ -164,12 +180,15 @@ impl Args {
         let workspace = self.stage.workspace()?;
         let environment = workspace.environment(&self.env_dir)?;
         let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
+        let run_dir = RunDir::open(&run_dir)?;
+        let before: Before = serde_json::from_value(run_dir.asked("amplify")).unwrap_or_default();
+        let software = self.software.or(before.software);
         Ok(Settings {
-            software: self.software,
-            run_dir: RunDir::open(&run_dir)?,
+            software: software.context("--software is required in a run directory without an earlier run")?,
+            run_dir,
             workspace,
-            count: self.count,
-            model: self.model,
+            count: self.count.or(before.count).unwrap_or(DEFAULT_COUNT),
+            model: self.model.or(before.model).unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
             passes,
             max_candidates: self.max_candidates,
             rounds: self.rounds,
@@ -191,7 +210,7 @@ impl Args {
     }
 
     fn check_numbers(&self) -> Result<()> {
-        ensure!(self.count > 0, "--count must be at least 1");
+        ensure!(self.count != Some(0), "--count must be at least 1");
         ensure!(self.num_workers > 0, "--num-workers must be at least 1");
         ensure!(self.max_candidates > 0, "--max-candidates must be at least 1");
         ensure!(

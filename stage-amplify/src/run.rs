@@ -28,7 +28,7 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
         estimate::run(settings, &templates, ui)?;
         return Ok(ExitStatus::Done);
     }
-    settings.run_dir.note("amplify", &settings.summary())?;
+    settings.run_dir.note(settings.note_name(), &settings.summary())?;
     let interrupt = interrupt(ui)?;
     let client = client(settings, &interrupt, ui)?;
     let session = Session {

@@ -91,6 +91,17 @@ impl Settings {
         Some(self.run_dir.manifest(name))
     }
 
+    /// The name under which `run.json` records it. What tasks were asked for is not changed by passes over them.
+    pub(crate) fn note_name(&self) -> &'static str {
+        if self.does(Pass::Fixtures) {
+            "fixtures"
+        } else if self.does(Pass::Repair) {
+            "repair"
+        } else {
+            "amplify"
+        }
+    }
+
     /// What `run.json` records of it.
     pub(crate) fn summary(&self) -> impl Serialize {
         serde_json::json!({

@@ -1,24 +1,24 @@
 //! Moves bad tasks out of their environment.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
 use common::environment::is_folder_name;
 use common::jsonl::Line;
-use common::publish::move_dir;
+use common::publish::{move_dir, write_file_atomic};
 use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
 use common::stage::Input;
 use common::text::with_hint;
 use common::ui::Ui;
+use fs_err as fs;
+use serde_json::{Value, json};
 use task_spec::seeds;
 
 use crate::results::Results;
-use crate::settings::{Destination, Settings};
+use crate::settings::{Destination, QUARANTINE, Settings};
 use crate::unpack::{Done, files_in};
-
-/// The folder in the run directory that bad tasks are moved to, and the name of their manifest.
-pub(crate) const QUARANTINE: &str = "quarantine";
 
 /// A bad task, reported by any stage.
 struct Bad {
@@ -27,8 +27,9 @@ struct Bad {
     problems: Vec<Problem>,
 }
 
-/// Moves every task that a `verdict` or `probe` record reports as bad.
-pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: &Ui) -> Result<()> {
+/// Moves every task that a `verdict` or `probe` record reports as bad. Returns the records of the moved tasks.
+pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: &Ui) -> Result<Vec<Task>> {
+    let mut moved = Vec::new();
     // Several stages may report a task; it is moved once.
     let mut done: HashSet<PathBuf> = HashSet::new();
     for line in input {
@@ -52,9 +53,41 @@ pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: 
             ui.warn(format_args!("the task {} is not in {}", bad.task, place.tasks.display()));
             continue;
         }
-        results.add(Done::Task(place.take(bad, settings)?))?;
+        let task = place.take(bad, settings)?;
+        if task.status == TaskStatus::Quarantined {
+            moved.push(task.clone());
+        }
+        results.add(Done::Task(task))?;
     }
-    Ok(())
+    Ok(moved)
+}
+
+/// Updates the manifest of tasks at `path`, if there is one: it says where the `moved` tasks are now, so that later
+/// stages do not look for them. Everything else in it stays as it is.
+pub(crate) fn update_manifest(path: &Path, moved: &[Task]) -> Result<()> {
+    if moved.is_empty() || !path.exists() {
+        return Ok(());
+    }
+    let mut updated = Vec::new();
+    for line in BufReader::new(fs::File::open(path)?).split(b'\n') {
+        let line = line?;
+        match moved_record(&line, moved) {
+            Some(record) => serde_json::to_writer(&mut updated, &record)?,
+            None => updated.extend(line),
+        }
+        updated.push(b'\n');
+    }
+    Ok(write_file_atomic(path, &updated)?)
+}
+
+/// The record in `line` as it is after its task was moved.
+fn moved_record(line: &[u8], moved: &[Task]) -> Option<Value> {
+    let mut record: Value =
+        serde_json::from_slice(line).ok().filter(|record: &Value| record["record"] == "task")?;
+    let task = moved.iter().find(|task| record["env"] == task.env && record["task"] == task.task)?;
+    record["status"] = json!(task.status);
+    record["dir"] = json!(task.dir);
+    Some(record)
 }
 
 /// The task that a record reports as bad, if any.

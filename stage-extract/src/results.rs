@@ -25,7 +25,7 @@ impl Results {
             (TaskStatus::Replaced, "replaced", 0),
             (TaskStatus::Kept, "kept", 0),
             (TaskStatus::Planned, "planned", 0),
-            (TaskStatus::Quarantined, "moved out", 0),
+            (TaskStatus::Quarantined, "quarantined", 0),
             (TaskStatus::Rejected, "rejected", 0),
         ];
         Self { output, counts, fixed: 0, progress: ui.progress(doing, None), ui: ui.clone() }

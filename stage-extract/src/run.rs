@@ -1,6 +1,6 @@
 //! The stage: answers in, task folders and records out.
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use common::exit::ExitStatus;
 use common::ordered::Ordered;
 use common::record::Kind;
@@ -9,9 +9,9 @@ use common::stage::Input;
 
 use crate::STAGE;
 use crate::jobs::{Folders, Jobs};
-use crate::quarantine::{self, QUARANTINE};
+use crate::quarantine;
 use crate::results::Results;
-use crate::settings::Settings;
+use crate::settings::{QUARANTINE, Settings};
 use crate::unpack::{Unpacked, Unpacker};
 
 /// Runs the stage.
@@ -31,8 +31,13 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let output = settings.stage.output(manifest_out.as_deref())?;
     if settings.quarantine {
         let mut results = Results::new(output, "moving", &ui);
-        quarantine::run(input, settings, &mut results, &ui)?;
-        results.finish()
+        let moved = quarantine::run(input, settings, &mut results, &ui)?;
+        let status = results.finish()?;
+        if let Some(run_dir) = &run_dir {
+            quarantine::update_manifest(&run_dir.manifest("tasks"), &moved)
+                .context("cannot update the manifest of tasks")?;
+        }
+        Ok(status)
     } else {
         extract(input, settings, Results::new(output, "unpacking", &ui))
     }

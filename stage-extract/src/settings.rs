@@ -5,6 +5,9 @@ use std::path::PathBuf;
 use common::environment::Workspace;
 use common::stage::StageSettings;
 
+/// The folder in the run directory that bad tasks are moved to, and the name of their manifest.
+pub(crate) const QUARANTINE: &str = "quarantine";
+
 /// What to unpack, and where.
 #[derive(Debug)]
 pub(crate) struct Settings {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use answer::ProblemCode;
 use anyhow::{Context, Result};
-use common::environment::Workspace;
+use common::environment::{TaskName, Workspace};
 use common::fingerprint::sha256_hex;
 use common::jsonl::RawLine;
 use common::publish::{self, Built, NewFile, Published};
@@ -15,7 +15,7 @@ use common::text::escape;
 use task_spec::files::{self, Entry};
 
 use crate::jobs::{Folders, Job, Unpack, validate};
-use crate::settings::Settings;
+use crate::settings::{QUARANTINE, Settings};
 
 /// The longest file of an existing folder that is described, in bytes. The longest of a task of the published
 /// benchmark has 4 MB.
@@ -59,12 +59,15 @@ pub(crate) struct Unpacker<'a> {
     dry_run: bool,
     workspace: &'a Workspace,
     folders: &'a Folders,
+    /// The folder of quarantined tasks, which are not published again.
+    quarantine: Option<PathBuf>,
 }
 
 impl<'a> Unpacker<'a> {
     pub(crate) fn new(settings: &'a Settings, folders: &'a Folders) -> Self {
         let Settings { overwrite, dry_run, workspace, .. } = settings;
-        Self { overwrite: *overwrite, dry_run: *dry_run, workspace, folders }
+        let quarantine = settings.run_dir.as_ref().map(|run_dir| run_dir.join(QUARANTINE));
+        Self { overwrite: *overwrite, dry_run: *dry_run, workspace, folders, quarantine }
     }
 
     /// Does a job up to publishing. Errors are those of the disk, and end the stage.
@@ -89,7 +92,14 @@ impl<'a> Unpacker<'a> {
         if let (Some(name), Ok(folder)) = (&planned, &folder)
             && self.keeps(&folder.join(name.as_str()))
         {
-            return self.kept(task, folder).map(|task| Unpacked::Done(Done::Task(task)));
+            return self
+                .existing(task, folder, TaskStatus::Kept)
+                .map(|task| Unpacked::Done(Done::Task(task)));
+        }
+        if let Some(folder) = planned.as_ref().and_then(|name| self.quarantine_of(name)) {
+            return self
+                .existing(task, folder, TaskStatus::Quarantined)
+                .map(|task| Unpacked::Done(Done::Task(task)));
         }
         let validation = validate(&record, planned.as_ref());
         let is_valid = validation.is_valid() && !task.problems.iter().any(answer::rejects);
@@ -196,7 +206,7 @@ impl<'a> Unpacker<'a> {
             None | Some(Published::Kept) => {
                 draft.task.problems.truncate(draft.given);
                 let folder = draft.dir.parent().unwrap_or(&draft.dir);
-                return self.kept(draft.task, folder);
+                return self.existing(draft.task, folder, TaskStatus::Kept);
             }
         };
         Ok(draft.task)
@@ -207,10 +217,15 @@ impl<'a> Unpacker<'a> {
         !self.overwrite && dir.symlink_metadata().is_ok()
     }
 
-    /// The record of a task in `folder` that is kept.
-    fn kept(&self, mut task: Task, folder: &Path) -> Result<Task> {
+    /// The quarantine, if it holds this task. A task that is written again with `--overwrite` leaves it there.
+    fn quarantine_of(&self, task: &TaskName) -> Option<&Path> {
+        self.quarantine.as_deref().filter(|folder| !self.overwrite && folder.join(task.as_str()).is_dir())
+    }
+
+    /// The record of a task whose folder is in `folder`.
+    fn existing(&self, mut task: Task, folder: &Path, status: TaskStatus) -> Result<Task> {
         task.dir = self.workspace.relative(&folder.join(&task.task));
-        task.status = TaskStatus::Kept;
+        task.status = status;
         let (files, problems) =
             files_in(folder, &task.task).with_context(|| format!("cannot read the task {}", task.task))?;
         task.files = files;

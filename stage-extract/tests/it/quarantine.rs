@@ -38,7 +38,7 @@ fn bad_tasks_are_moved_to_the_run_directory_and_removed_from_the_seeds() {
     let ran = world.extract(&["--quarantine"], &input);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     assert!(
-        ran.stderr.contains("warning: the task gone is not in ") && ran.stderr.ends_with(": 2 moved out\n")
+        ran.stderr.contains("warning: the task gone is not in ") && ran.stderr.ends_with(": 2 quarantined\n")
     );
     assert_eq!(ran.records().len(), 3);
     assert_eq!(ran.records()[0], custom);
@@ -58,6 +58,14 @@ fn bad_tasks_are_moved_to_the_run_directory_and_removed_from_the_seeds() {
     assert_eq!(moved["two/setup_task.sh"], "#!/bin/bash\necho two\n");
     let manifest = world.read(world.run_dir().join("quarantine.jsonl"));
     assert_eq!(manifest, lines(&ran.records()));
+
+    let tasks = world.read(world.run_dir().join("tasks.jsonl"));
+    let statuses: Vec<Value> =
+        tasks.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["status"].clone()).collect();
+    assert_eq!(statuses, ["written", "quarantined", "quarantined"]);
+    let again = world.extract(&[], &records(&["one", "two", "three"]));
+    assert!(again.stderr.ends_with(": 1 kept, 2 quarantined\n"), "{}", again.stderr);
+    assert!(!world.tasks_dir().join("two").exists());
 }
 
 #[test]

@@ -7,22 +7,24 @@ use testkit::{ENV, ENVIRONMENTS, Ran, Server};
 
 use crate::world::{World, author_server, program, repository};
 
-/// Runs `make` with these arguments in a workspace, with the stages that are already built.
+/// The variables of a run.
+const RUN: [&str; 3] = ["SOFTWARE=Books", "AGENT=existing", "COUNT=4"];
+
+/// Runs `make` with these arguments and the variables of the run in a workspace, with the stages that are already
+/// built.
 fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
+    bare_make(world, server, &[&RUN[..], args].concat())
+}
+
+/// Runs `make` without the variables of the run.
+fn bare_make(world: &World, server: &Server, args: &[&str]) -> Ran {
     let bin = program("stage-amplify");
     Ran::of(
         world
             .command("make", server)
             .arg("-C")
             .arg(repository())
-            .args([
-                "BUILD=:",
-                "SOFTWARE=Books",
-                "AGENT=existing",
-                "COUNT=4",
-                "VERIFY_ARGS=--python none",
-                "PROBE=cat",
-            ])
+            .args(["BUILD=:", "VERIFY_ARGS=--python none", "PROBE=cat"])
             .arg(format!("BIN={}", bin.parent().unwrap().display()))
             .arg(format!("ENV_DIR={ENV}"))
             .arg(format!("WORKSPACE={}", world.root().display()))
@@ -133,6 +135,176 @@ fn a_bad_task_is_repaired() {
     let repaired = make(&world, &server, &["repair", demo[0], demo[1], demo[3], &model]);
     assert_eq!(repaired.status, Some(0), "{repaired:?}");
     assert_ne!(fs_err::read_to_string(&verifier).unwrap(), constant);
+}
+
+/// Removes the verifier of a task, so that its verdict is bad.
+fn spoil(world: &World, task: &str) {
+    fs_err::remove_file(world.tasks_dir().join(task).join("verifier.py")).unwrap();
+}
+
+#[test]
+fn maintenance_takes_the_variables_of_the_run_from_it_and_never_generates() {
+    let (world, server) = (World::new(), author_server());
+    assert_eq!(make(&world, &server, &["run"]).status, Some(0));
+    let asked = server.log().len();
+    spoil(&world, &task(2));
+
+    let quarantined = bare_make(&world, &server, &["quarantine"]);
+    assert_eq!(quarantined.status, Some(0), "{quarantined:?}");
+    assert_eq!(server.log().len(), asked, "{quarantined:?}");
+    assert!(!world.tasks_dir().join(task(2)).exists(), "{quarantined:?}");
+    assert!(world.run_dir().join("quarantine").join(task(2)).is_dir());
+
+    spoil(&world, &task(3));
+    let repaired = bare_make(&world, &server, &["repair", "ROUNDS=1"]);
+    assert!(repaired.stderr.contains(&task(3)), "{repaired:?}");
+    let log = server.log();
+    assert!(log.len() > asked, "{repaired:?}");
+    assert!(log[asked..].iter().all(|logged| logged.asked.prompt.contains(&task(3))), "{repaired:?}");
+    let run: serde_json::Value = serde_json::from_str(&world.read(world.run_dir().join("run.json"))).unwrap();
+    assert_eq!(run["amplify"]["asked"]["count"], 4);
+}
+
+#[test]
+fn maintenance_before_a_run_is_an_error() {
+    let (world, server) = (World::new(), author_server());
+    for target in ["quarantine", "repair"] {
+        let ran = bare_make(&world, &server, &[target]);
+        assert_eq!(ran.status, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains("has no tasks.jsonl"), "{ran:?}");
+    }
+    assert_eq!(server.log().len(), 0);
+    assert!(!world.run_dir().exists());
+}
+
+#[test]
+fn a_quarantined_task_is_not_published_again() {
+    let (world, server) = (World::new(), author_server());
+    assert_eq!(make(&world, &server, &["run"]).status, Some(0));
+    spoil(&world, &task(2));
+    assert_eq!(bare_make(&world, &server, &["quarantine"]).status, Some(0));
+    let more = make(&world, &server, &["run", "COUNT=6"]);
+    assert!(world.tasks_dir().join(task(6)).is_dir(), "{more:?}");
+    assert!(!world.tasks_dir().join(task(2)).exists(), "{more:?}");
+    assert_eq!(more.status, Some(0), "{more:?}");
+}
+
+#[test]
+fn a_run_that_a_limit_stopped_is_not_done_and_resumes() {
+    let (world, server) = (World::new(), author_server());
+    let stopped = make(&world, &server, &["run", "AMPLIFY_ARGS=--max-cost 0.000001"]);
+    assert_eq!(stopped.status, Some(2), "{stopped:?}");
+    assert!(!stopped.stderr.contains("all done"), "{stopped:?}");
+    assert!(stopped.stderr.contains("not complete: amplify"), "{stopped:?}");
+    let again = make(&world, &server, &["run", "AMPLIFY_ARGS=--max-cost 0.000001"]);
+    assert!(again.stderr.contains("stage-amplify: "), "it did nothing: {again:?}");
+    let rest = make(&world, &server, &["run"]);
+    assert_eq!(rest.status, Some(0), "{rest:?}");
+    assert!(world.tasks_dir().join(task(4)).is_dir());
+}
+
+#[test]
+fn a_stage_with_bad_lines_or_bad_verdicts_is_not_complete() {
+    let (world, server) = (World::new(), author_server());
+    let bad = make(&world, &server, &["run", "POST_AMPLIFY=sed 2s/^/x/"]);
+    assert_eq!(bad.status, Some(2), "{bad:?}");
+    assert!(bad.stderr.contains("not complete: extract"), "{bad:?}");
+    assert!(!bad.stderr.contains("all done"), "{bad:?}");
+
+    // A Python stage writes a space after a colon.
+    let failure = r#"{"record": "failure", "stage": "mine", "code": "x", "message": "m"}"#;
+    let mine = world.write("failing", &format!("#!/bin/sh\ncat\necho '{failure}'\nexit 1\n"));
+    let custom = make(&world, &server, &["run", &format!("POST_VERIFY_SPEC=sh {}", mine.display())]);
+    assert_eq!(custom.status, Some(2), "{custom:?}");
+    assert!(custom.stderr.contains("not complete: verify-spec"), "{custom:?}");
+}
+
+#[test]
+fn nothing_is_generated_without_seeds_and_the_same_command_tries_again() {
+    let (world, server) = (World::new(), author_server());
+    for _ in 0..2 {
+        let ran = make(
+            &world,
+            &server,
+            &["run", "AGENT=command", "PROPOSE_ARGS=--agent-cmd 'false {prompt_file}'"],
+        );
+        assert_eq!(ran.status, Some(2), "{ran:?}");
+        assert!(
+            ran.stderr.contains("stage-propose: ") && ran.stderr.contains("no seed was written"),
+            "{ran:?}"
+        );
+    }
+    assert_eq!(server.log().len(), 0);
+}
+
+#[test]
+fn a_run_without_python_is_not_done() {
+    let (world, server) = (World::new(), author_server());
+    let probe = "PROBE=$(BIN)/stage-probe $(HERE) --python no-such-python";
+    let ran = make(&world, &server, &["run", probe]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("not complete: probe") && !ran.stderr.contains("all done"), "{ran:?}");
+}
+
+#[test]
+fn a_filter_and_a_stage_are_one_pipe() {
+    let (world, server) = (World::new(), author_server());
+    let first = "head -n 1";
+    let stage = "$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR)";
+    let ran = make(&world, &server, &["extract", &format!("EXTRACT={first} | {stage}")]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(world.tasks_dir().join(task(1)).is_dir() && !world.tasks_dir().join(task(2)).exists(), "{ran:?}");
+
+    let filters = ["PRE_EXTRACT=head -n 3", "POST_EXTRACT=tail -n 1"];
+    let ran = make(&world, &server, &["extract", filters[0], filters[1]]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(world.tasks_dir().join(task(3)).is_dir() && !world.tasks_dir().join(task(4)).exists(), "{ran:?}");
+    let tasks = world.read(world.run_dir().join("tasks.jsonl"));
+    assert!(tasks.lines().count() == 1 && tasks.contains(&task(3)), "{tasks}");
+
+    let failing = make(&world, &server, &["extract", "PRE_EXTRACT=false"]);
+    assert!(failing.stderr.contains("not complete: extract"), "{failing:?}");
+}
+
+#[test]
+fn unknown_variables_are_refused_with_a_suggestion() {
+    let (world, server) = (World::new(), author_server());
+    for (given, meant) in [("count=3", "COUNT"), ("COUTN=3", "COUNT"), ("NUM_WORKER=2", "NUM_WORKERS")] {
+        let ran = make(&world, &server, &["run", given]);
+        assert_eq!(ran.status, Some(2), "{ran:?}");
+        assert!(ran.stderr.contains(&format!("did you mean {meant}?")), "{ran:?}");
+    }
+    let ran = make(&world, &server, &["run", "xyzzy=1"]);
+    assert!(ran.stderr.contains("make help"), "{ran:?}");
+    assert_eq!(server.log().len(), 0);
+}
+
+#[test]
+fn a_misspelled_environment_gets_a_suggestion_and_no_run_directory() {
+    let (world, server) = (World::new(), author_server());
+    let ran = make(&world, &server, &["run", "ENV_DIR=dmeo_env"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("did you mean demo_env?"), "{ran:?}");
+    assert!(!world.path("task_generation_runs").exists());
+}
+
+#[test]
+fn the_programs_are_found_in_the_target_folder_of_cargo() {
+    let (world, server) = (World::new(), author_server());
+    let target = world.path("elsewhere");
+    let ran = Ran::of(
+        world
+            .command("make", &server)
+            .arg("-C")
+            .arg(repository())
+            .args(["-n", "verify-spec", "SOFTWARE=Books", "ENV_DIR=demo_env"])
+            .arg(format!("WORKSPACE={}", world.root().display()))
+            .env("CARGO_HOME", std::env::var_os("CARGO_HOME").unwrap_or_default())
+            .env("RUSTUP_HOME", std::env::var_os("RUSTUP_HOME").unwrap_or_default())
+            .env("CARGO_TARGET_DIR", &target),
+        "",
+    );
+    assert!(ran.stdout.contains(&format!("{}/release/stage-verify-spec ", target.display())), "{ran:?}");
 }
 
 fn copy_tree(from: &Path, to: &Path) {
