@@ -40,7 +40,8 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     };
     let mut writer = Writer::new(settings.stage.output(settings.last_manifest().as_deref())?, ui);
     let result = run_passes(&session, &mut writer);
-    report_totals(&client, writer.usable(), ui);
+    let is_error = matches!(result, Err(Halt::Other(_)));
+    report_totals(&client, writer.usable(), is_error, ui);
     let status = match result {
         Ok(()) => ExitStatus::failed_if(ui.errors() > 0),
         Err(halt) => status_of(halt, ui)?,
@@ -126,9 +127,12 @@ fn status_of(halt: Halt, ui: &Ui) -> Result<ExitStatus> {
     Ok(status)
 }
 
-/// Reports what the run consumed, in all and per usable task.
-fn report_totals(client: &Client, usable: u64, ui: &Ui) {
+/// Reports what the run consumed, in all and per usable task. Nothing is reported if an error came before all calls.
+fn report_totals(client: &Client, usable: u64, is_error: bool, ui: &Ui) {
     let totals = client.totals();
+    if is_error && totals.answers + totals.journalled + totals.lost == 0 {
+        return;
+    }
     let usage = totals.usage;
     ui.info(format_args!(
         "{} answers from the model, {} from the journal; {} input tokens ({} % from a cache), {} output tokens; \

@@ -36,6 +36,14 @@ pub(crate) struct Target {
     pub(crate) env: Option<String>,
 }
 
+impl Target {
+    /// The name of the environment: the one that the record gives, else that of the folder; empty without either.
+    pub(crate) fn env_name(&self) -> String {
+        let folder = || self.dir.parent()?.parent()?.file_name()?.to_str().map(str::to_owned);
+        self.env.clone().or_else(folder).unwrap_or_default()
+    }
+}
+
 /// Items as they arrive.
 type Items = Box<dyn Iterator<Item = io::Result<Item>> + Send>;
 

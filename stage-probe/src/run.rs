@@ -115,7 +115,7 @@ fn probe(target: &Target, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Re
         Ok(folder) => folder,
         Err(error) => {
             let task = target.dir.file_name().map(|name| name.to_string_lossy().into_owned());
-            return failure(String::new(), task, "no_task_folder", &error);
+            return failure(target.env_name(), task, "no_task_folder", &error);
         }
     };
     match prober.probe(&folder, workspace, ui) {

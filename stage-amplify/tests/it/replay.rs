@@ -65,6 +65,7 @@ fn a_pass_without_its_input_says_so() {
         let ran = world.run(&["--count", "2", "--model", &replay(&world, 2), "--pass", pass]);
         assert_eq!(ran.status, Some(2), "{pass}: {ran:?}");
         assert!(ran.stderr.contains(missing), "{pass}: {ran:?}");
+        assert!(!ran.stderr.contains("answers from the model"), "{pass}: {ran:?}");
     }
 }
 

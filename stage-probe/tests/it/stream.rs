@@ -56,6 +56,18 @@ fn tasks_are_probed_and_other_records_pass_through() {
 }
 
 #[test]
+fn the_failure_of_a_missing_task_names_its_environment() {
+    let world = World::new();
+    let mut without_env = task_record("gone", "written");
+    without_env["env"] = json!("");
+    let ended = pipe(&world, &[task_record("lost", "written"), without_env]);
+    for failure in ended.records() {
+        assert_eq!((&failure["record"], &failure["env"]), (&json!("failure"), &json!(ENV)), "{failure}");
+    }
+    assert_eq!(ended.records().len(), 2);
+}
+
+#[test]
 fn a_linked_environment_keeps_its_name() {
     let world = World::new();
     world.task("one", VALID).task("two", VALID);
