@@ -10,6 +10,7 @@ use common::environment::Environment;
 use common::help;
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
+use fs_err as fs;
 use model_client::{CallSettings, Timeouts};
 use serde::Deserialize;
 
@@ -92,6 +93,10 @@ pub struct Args {
     /// A folder of environments whose seeds also serve as examples [default: the folder of --env-dir]
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "DIR")]
     examples_root: Option<PathBuf>,
+
+    /// Send FILE to the model although it looks like a secret; a path, also below the environment's folder
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "FILE")]
+    send: Vec<PathBuf>,
 
     /// Selects one of several equally good examples
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "N", default_value_t = 0)]
@@ -196,6 +201,7 @@ impl Args {
             calls,
             estimate: self.estimate,
             examples_root: self.examples_root.or_else(|| default_examples_root(&environment)),
+            send: chosen_files(&self.send, &environment)?,
             environment,
             seed: self.seed,
             occupations: self.occupations,
@@ -240,6 +246,17 @@ impl Args {
 /// The folder that the environment is in, if it is a folder of environments.
 fn default_examples_root(environment: &Environment) -> Option<PathBuf> {
     environment.root.parent().filter(|root| root.ends_with("environments")).map(Into::into)
+}
+
+/// The canonical paths of files that are given as paths, or by their names in the environment.
+fn chosen_files(names: &[PathBuf], environment: &Environment) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for name in names {
+        let found = [name.clone(), environment.root.join(name)].into_iter().find(|path| path.is_file());
+        let found = found.with_context(|| format!("--send: there is no file {}", name.display()))?;
+        files.push(fs::canonicalize(found)?);
+    }
+    Ok(files)
 }
 
 fn difficulties(labels: &[String]) -> Result<Vec<String>> {

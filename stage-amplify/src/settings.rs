@@ -49,6 +49,8 @@ pub(crate) struct Settings {
     pub(crate) estimate: bool,
     /// A folder of environments whose seeds serve as examples.
     pub(crate) examples_root: Option<PathBuf>,
+    /// Canonical paths of the files that are sent to the model even if they look like secrets.
+    pub(crate) send: Vec<PathBuf>,
     /// Selects one of several equally good examples.
     pub(crate) seed: u64,
     /// Tables of occupations, or folders of them.

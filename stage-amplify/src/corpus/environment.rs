@@ -4,12 +4,13 @@ use std::path::Path;
 
 use anyhow::Result;
 use common::read::FileError;
+use common::text::escape;
 use serde::Serialize;
 use task_spec::files::walk;
 use task_spec::value::Value;
 
 use super::excerpt::Excerpt;
-use super::source::Source;
+use super::source::{Source, Why};
 
 /// The maximum shown of one file, in bytes.
 const FILE_BYTES: usize = 20_000;
@@ -64,7 +65,7 @@ impl EnvironmentFiles {
                     room -= file.text.len().min(room);
                     files.push(file);
                 }
-                None => omitted.push(name),
+                None => omitted.push(escape(&name).into_owned()),
             }
         }
         if omitted.len() > NAMED {
@@ -102,7 +103,7 @@ fn file_names(source: &Source<'_>) -> Result<Vec<String>> {
             names.push(name);
         } else {
             let why = if entry.kind.is_symlink() { FileError::Link } else { FileError::Irregular };
-            source.refuse(&name, why);
+            source.refuse(&name, Why::Unread(why));
         }
     }
     Ok(names)
@@ -172,7 +173,7 @@ mod tests {
             ("tasks/t/task.json", "{}".to_owned()),
             ("scripts/odd.sh", "nul \0 inside".to_owned()),
         ]);
-        let context = EnvironmentFiles::read(&Source::of(&environment)).unwrap();
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
         let shown: Vec<(&str, bool)> =
             context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
         assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", true)]);
@@ -184,7 +185,7 @@ mod tests {
     fn the_id_is_read_from_yaml_too() {
         let (root, _) = environment(&[("env.yaml", "name: x\nid: 'demo@0.4' # quoted\n".to_owned())]);
         let environment = Environment::open(root.path()).unwrap();
-        assert_eq!(EnvironmentFiles::read(&Source::of(&environment)).unwrap().id, "demo@0.4");
+        assert_eq!(EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap().id, "demo@0.4");
     }
 
     #[test]

@@ -5,10 +5,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use common::environment::Environment;
+use common::text::escape;
 use fs_err as fs;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -109,6 +110,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) difficulties: &'a [String],
     /// Selects one of several equally good examples.
     pub(crate) seed: u64,
+    /// Canonical paths of the files that are sent even if they look like secrets.
+    pub(crate) sent: &'a [PathBuf],
 }
 
 /// Picks the examples: of the environment's own `seeds`, then of the environments below `root`.
@@ -118,7 +121,7 @@ pub(crate) fn pick(
     root: Option<&Path>,
     wanted: Wanted<'_>,
 ) -> Result<Vec<Example>> {
-    let own = seeds.iter().filter_map(|seed| Example::read(environment, seed));
+    let own = seeds.iter().filter_map(|seed| Example::read(environment, seed, wanted.sent));
     let mut examples = prefer_difficulty(own.collect(), wanted.difficulties);
     examples.truncate(OWN);
     if let Some(root) = root {
@@ -166,15 +169,15 @@ fn candidates(environment: &Environment, root: &Path, wanted: Wanted<'_>) -> Res
     let examples: Vec<Vec<Example>> = neighbours
         .par_iter()
         .take(DRAWN_FROM * KINDS.len() * 2)
-        .map(|neighbour| seeds_of(neighbour, wanted.difficulties))
+        .map(|neighbour| seeds_of(neighbour, wanted))
         .collect();
     Ok(examples.into_iter().flatten().filter(Example::is_whole).collect())
 }
 
-fn seeds_of(environment: &Environment, difficulties: &[String]) -> Vec<Example> {
+fn seeds_of(environment: &Environment, wanted: Wanted<'_>) -> Vec<Example> {
     let seeds = seeds::names(environment).unwrap_or_default();
-    let examples = seeds.iter().filter_map(|seed| Example::read(environment, seed)).collect();
-    prefer_difficulty(examples, difficulties)
+    let examples = seeds.iter().filter_map(|seed| Example::read(environment, seed, wanted.sent)).collect();
+    prefer_difficulty(examples, wanted.difficulties)
 }
 
 /// The other environments below `root`, the most similar to `environment` first.
@@ -208,7 +211,7 @@ fn neighbours(environment: &Environment, root: &Path) -> Result<Vec<Environment>
 
 /// The words in an environment's name, tags and description.
 fn topic(environment: &Environment) -> BTreeSet<String> {
-    let spec = Source::of(environment).spec();
+    let spec = Source::of(environment, &[]).spec();
     let tags = spec.get("tags").and_then(Value::as_list).unwrap_or_default();
     let tags = tags.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ");
     let description = text(&spec, "description");
@@ -220,8 +223,8 @@ fn topic(environment: &Environment) -> BTreeSet<String> {
 
 impl Example {
     /// The task `task` of an environment, if its spec can be read.
-    fn read(environment: &Environment, task: &str) -> Option<Self> {
-        let source = Source::of(environment);
+    fn read(environment: &Environment, task: &str, sent: &[PathBuf]) -> Option<Self> {
+        let source = Source::of(environment, sent);
         let (spec_path, spec) = source.task_spec(task)?;
         let spec_name = Path::new(&spec_path).file_name()?.to_str()?;
         let excerpt =
@@ -233,7 +236,8 @@ impl Example {
         let readme = readme.map_or_else(|| readme_from_spec(task, &spec), |readme| readme.text);
         let kinds = evidence(&source, task);
         let difficulty = spec.get("difficulty").and_then(Value::as_str).map(difficulty::normalize);
-        let (env, task, refused) = (environment.name.clone(), task.to_owned(), source.into_refused());
+        let (env, task) = (escape(&environment.name).into_owned(), escape(task).into_owned());
+        let refused = source.into_refused();
         Some(Self { env, task, kinds, readme, has_readme, difficulty, files, refused })
     }
 
@@ -250,7 +254,8 @@ impl Example {
 /// A substitute for the README of a task that has none.
 fn readme_from_spec(task: &str, spec: &Value) -> String {
     let (difficulty, description) = (text(spec, "difficulty"), text(spec, "description"));
-    let mut readme = format!("# {task} (difficulty: {difficulty})\n\n## Description\n{description}");
+    let mut readme =
+        format!("# {} (difficulty: {difficulty})\n\n## Description\n{description}", escape(task));
     if let Some(metadata) = spec.get("metadata") {
         readme += "\n\n## What the verifier expects\n";
         let metadata = format!("{:#}", metadata.to_json());
@@ -317,7 +322,7 @@ mod tests {
             ("plain_env", r#""school", "grades""#, "pass"),
         ]);
         let seeds = ["seed_of_own_env".to_owned(), "gone".to_owned()];
-        let wanted = Wanted { difficulties: &[], seed: 0 };
+        let wanted = Wanted { difficulties: &[], seed: 0, sent: &[] };
         let picked = pick(&own, &seeds, Some(root.path()), wanted).unwrap();
         assert_eq!(picked.len(), 5, "{:?}", names(&picked));
         assert_eq!(picked[0].env, "own_env");
@@ -334,7 +339,7 @@ mod tests {
         let task = root.path().join("db_env/tasks/seed_of_db_env");
         fs::write(task.join("task.yaml"), "description: in YAML\ndifficulty: easy\n").unwrap();
         let easy = ["easy".to_owned()];
-        let wanted = Wanted { difficulties: &easy, seed: 0 };
+        let wanted = Wanted { difficulties: &easy, seed: 0, sent: &[] };
         let picked = pick(&own, &[], Some(root.path()), wanted).unwrap();
         assert_eq!(names(&picked), ["db_env"]);
         assert!(picked[0].readme.ends_with("in YAML"), "{}", picked[0].readme);
@@ -349,7 +354,7 @@ mod tests {
             others.iter().map(|(name, tags, verifier)| (name.as_str(), *tags, *verifier)).collect();
         let (root, own) = environments(&others);
         let first = |seed| {
-            let wanted = Wanted { difficulties: &[], seed };
+            let wanted = Wanted { difficulties: &[], seed, sent: &[] };
             pick(&own, &[], Some(root.path()), wanted).unwrap()[0].env.clone()
         };
         let picked: BTreeSet<String> = (0..20).map(first).collect();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use common::read::Start;
+use common::text::escape;
 use serde::Serialize;
 use task_spec::files::{CORE_FILES, Role};
 
@@ -11,7 +12,7 @@ use super::source::Source;
 /// A file in a prompt.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Excerpt {
-    /// Its name, relative to the folder it is shown from.
+    /// Its name, relative to the folder it is shown from, on one line.
     pub(crate) name: String,
     /// Its beginning.
     pub(crate) text: String,
@@ -43,7 +44,7 @@ impl Excerpt {
         };
         let tidy = shown.replace("\r\n", "\n");
         Self {
-            name: name.to_owned(),
+            name: escape(name).into_owned(),
             text: tidy.trim_end().to_owned(),
             cut: bytes.saturating_sub(shown.len()),
             bytes,

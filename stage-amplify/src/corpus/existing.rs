@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use common::text::shorten;
+use common::text::{escape, shorten};
 use serde::Serialize;
 use task_spec::value::Value;
 
@@ -30,7 +30,7 @@ impl ExistingTask {
     fn read(source: &Source<'_>, name: &str) -> Self {
         let spec = source.task_spec(name).map_or(Value::Null, |(_, spec)| spec);
         let description = spec.get("description").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Self { name: name.to_owned(), description }
+        Self { name: escape(name).into_owned(), description }
     }
 
     /// The same task with its description on one line of at most `max_chars` characters.
@@ -64,7 +64,7 @@ mod tests {
             fs::write(path, text).unwrap();
         }
         let environment = Environment::open(dir.path()).unwrap();
-        let tasks = tasks(&Source::of(&environment), &BTreeSet::from(["planned"])).unwrap();
+        let tasks = tasks(&Source::of(&environment, &[]), &BTreeSet::from(["planned"])).unwrap();
         let tasks: Vec<_> =
             tasks.iter().map(|task| (task.name.as_str(), task.description.as_str())).collect();
         assert_eq!(tasks, [("both", "in YAML"), ("broken", "")]);

@@ -15,6 +15,7 @@ mod excerpt;
 mod existing;
 mod occupations;
 mod profile;
+mod secrets;
 mod source;
 
 pub(crate) use self::environment::EnvironmentFiles;
@@ -23,9 +24,9 @@ pub(crate) use self::excerpt::excerpts;
 pub(crate) use self::existing::ExistingTask;
 pub(crate) use self::occupations::Occupations;
 pub(crate) use self::profile::{Profile, Quota};
+pub(crate) use self::source::Source;
 
 use self::examples::Wanted;
-use self::source::Source;
 
 /// Everything that prompts are rendered from, apart from the plan.
 pub(crate) struct Corpus {
@@ -47,7 +48,7 @@ impl Corpus {
     pub(crate) fn gather(settings: &Settings, seeds: &[String], rows: &[Plan], ui: &Ui) -> Result<Self> {
         let planned: BTreeSet<&str> = rows.iter().map(|row| row.task.as_str()).collect();
         let environment = &settings.environment;
-        let source = Source::of(environment);
+        let source = Source::of(environment, &settings.send);
         let existing = existing::tasks(&source, &planned)?;
         let mut seeds: Vec<String> =
             seeds.iter().filter(|seed| !planned.contains(seed.as_str())).cloned().collect();
@@ -55,7 +56,8 @@ impl Corpus {
             seeds = existing.iter().map(|task| task.name.clone()).collect();
         }
         let files = EnvironmentFiles::read(&source)?;
-        let wanted = Wanted { difficulties: &settings.difficulties, seed: settings.seed };
+        let wanted =
+            Wanted { difficulties: &settings.difficulties, seed: settings.seed, sent: &settings.send };
         let examples = examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?;
         let mut refused = source.into_refused();
         for example in &examples {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use common::record::{Files, Kind, Record, Task, Usage};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
@@ -11,7 +11,7 @@ use task_spec::fixtures::{FILE_NAME, Fixtures};
 
 use super::unreadable;
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, excerpts};
+use crate::corpus::{Corpus, Source, excerpts};
 use crate::incoming;
 use crate::pipeline;
 use crate::prompts::fixtures_prefix;
@@ -77,7 +77,12 @@ fn read_files(session: &Session<'_>, task: &Task) -> Result<BTreeMap<String, Str
     let below = dir.strip_prefix(&environment.root);
     let below =
         below.with_context(|| format!("{} is not in the environment {}", dir.display(), environment.name))?;
-    Ok(read_folder(&environment.root, below)?)
+    let files = read_folder(&environment.root, below)?;
+    let source = Source::of(environment, &session.settings.send);
+    source
+        .check_task(&below.to_string_lossy(), &files, &HIDDEN)
+        .map_err(|refused| anyhow!(refused.to_string()))?;
+    Ok(files)
 }
 
 /// The task with fixtures among its files. If that fails, the task as it is, and the failure.

@@ -6,8 +6,10 @@ use std::path::Path;
 
 use fs_err as fs;
 use rustix::fs::{CWD, Mode, mkfifoat};
+use serde_json::{Value, json};
+use testkit::{ENV, ENV_DIR};
 
-use crate::world::{World, good_server};
+use crate::world::{Ran, World, good_server};
 
 /// What a file outside the environment contains.
 const SECRET: &str = "select a-hash-that-must-stay-here";
@@ -74,28 +76,29 @@ fn d1_neither_repair_nor_fixtures_read_a_linked_task() {
     let world = World::new();
     let outside = outside(&world);
     symlink(format!("{outside}/task"), world.task_dir("linked")).unwrap();
-    let records = [
-        (
-            "repair",
-            r#"{"record": "verdict", "kind": "task", "env": "demo_env", "task": "linked", "ok": false}"#,
-        ),
-        (
-            "fixtures",
-            r#"{"record": "task", "env": "demo_env", "task": "linked", "status": "kept",
-                "dir": "benchmarks/cua_world/environments/demo_env/tasks/linked"}"#,
-        ),
-        (
-            "fixtures",
-            r#"{"record": "task", "env": "demo_env", "task": "t", "status": "kept", "dir": "outside/task"}"#,
-        ),
-    ];
-    for (pass, record) in records {
+    let dir = format!("{ENV_DIR}/tasks/linked");
+    for (pass, record, reason) in [
+        ("repair", bad_verdict("linked"), "it is a symbolic link, or below one"),
+        ("fixtures", kept_task("linked", &dir), "it is a symbolic link, or below one"),
+        ("fixtures", kept_task("elsewhere", "outside/task"), "is not in the environment demo_env"),
+    ] {
         let server = good_server();
-        let mut command = world.command_at(&server, &["--pass", pass]);
-        let ran = testkit::Ran::of(&mut command, &(record.replace('\n', " ") + "\n"));
-        assert_eq!(ran.status, Some(1), "{pass}: {ran:?}");
-        assert_eq!(server.log().len(), 0, "{pass}: {ran:?}");
+        let ran = Ran::of(&mut world.command_at(&server, &["--pass", pass]), &format!("{record}\n"));
+        assert_eq!((ran.status, server.log().len()), (Some(1), 0), "{pass}: {ran:?}");
+        let failure = ran.record();
+        assert_eq!(failure["code"], "unreadable_task", "{failure}");
+        assert!(failure["message"].as_str().unwrap().contains(reason), "{failure}");
     }
+}
+
+/// The verdict that the spec of a task is bad.
+fn bad_verdict(task: &str) -> Value {
+    json!({ "record": "verdict", "kind": "task", "env": ENV, "task": task, "path": "", "ok": false })
+}
+
+/// The record of a task that was there already.
+fn kept_task(task: &str, dir: &str) -> Value {
+    json!({ "record": "task", "env": ENV, "task": task, "dir": dir, "status": "kept" })
 }
 
 #[test]
@@ -119,4 +122,89 @@ fn d2_pipes_and_sparse_files_hold_nothing_up() {
     pipe("env.json");
     let ran = world.run(&["--dry-run"]);
     assert!(ran.stderr.contains("env.json is not sent to the model: it is not a regular file"), "{ran:?}");
+}
+
+/// Files that look like secrets, with what would have been sent of them.
+const SECRETS: [(&str, &str); 4] = [
+    ("config/credentials.json", "{\"password\": \"canary-one\"}"),
+    ("config/key.txt", "-----BEGIN RSA PRIVATE KEY-----\ncanary-two\n-----END RSA PRIVATE KEY-----\n"),
+    ("scripts/secrets.sh", "export TOKEN=canary-three\n"),
+    ("tasks/open_period/setup_task.sh", "export AWS_ACCESS_KEY_ID=AKIAQ3EGUJ7NA2RTLZ5X # canary-four\n"),
+];
+
+#[test]
+fn d3_files_that_look_like_secrets_are_not_sent_and_are_named() {
+    let world = World::new();
+    for (name, content) in SECRETS {
+        world.write_env_file(name, content);
+    }
+    let (bodies, stderr) = sent(&world, &[]);
+    assert!(bodies.iter().all(|body| !body.contains("canary-")), "{stderr}");
+    let dry_run = World::new();
+    for (name, content) in SECRETS {
+        dry_run.write_env_file(name, content);
+    }
+    let ran = dry_run.run(&["--dry-run"]);
+    for (name, _) in SECRETS {
+        let line = format!("warning: demo_env/{name} is not sent to the model: it ");
+        assert!(stderr.contains(&line) && ran.stderr.contains(&line), "{line}: {stderr}");
+    }
+    for pass in ["plan", "readme", "files"] {
+        assert!(!dry_run.result(&format!("prompts/dry-run/{pass}.md")).contains("canary-"), "{pass}");
+    }
+}
+
+#[test]
+fn d3_send_overrides_for_the_files_that_it_names() {
+    let world = World::new();
+    for (name, content) in SECRETS {
+        world.write_env_file(name, content);
+    }
+    let path = world.env_dir().join("config/key.txt");
+    let send = ["--send", "scripts/secrets.sh", "--send", path.to_str().unwrap()];
+    let (bodies, stderr) = sent(&world, &send);
+    let is_sent = |canary: &str| bodies.iter().any(|body| body.contains(canary));
+    let canaries = ["canary-one", "canary-two", "canary-three", "canary-four"];
+    assert_eq!(canaries.map(is_sent), [false, true, true, false], "{stderr}");
+    let unknown = world.run(&["--dry-run", "--send", "config/gone"]);
+    assert_eq!(unknown.status, Some(2), "{unknown:?}");
+    assert!(unknown.stderr.contains("--send: there is no file config/gone"), "{unknown:?}");
+}
+
+#[test]
+fn d3_a_task_with_a_secret_is_not_repaired_without_send() {
+    let world = World::new();
+    let (name, content) = SECRETS[3];
+    world.write_env_file(name, content);
+    let bad = format!("{}\n", bad_verdict("open_period"));
+    let repair = |args: &[&str]| {
+        let server = good_server();
+        let ran = Ran::of(&mut world.command_at(&server, &[&["--pass", "repair"], args].concat()), &bad);
+        (ran, server.log().len())
+    };
+    let (ran, calls) = repair(&[]);
+    assert_eq!((ran.status, calls), (Some(1), 0), "{ran:?}");
+    let message = ran.record()["message"].as_str().unwrap().to_owned();
+    assert!(
+        message.contains("open_period/setup_task.sh: it contains a key of AWS; pass --send"),
+        "{message}"
+    );
+    assert_ne!(repair(&["--send", name]).1, 0);
+}
+
+#[test]
+fn d3_names_are_escaped_in_prompts() {
+    let world = World::new();
+    let name = "a\n# New section\u{202e}\x1b[2J";
+    world.write_env_file(&format!("scripts/{name}.sh"), "true\n");
+    world.write_env_file(&format!("data/{name}.bin"), "x");
+    world.write_task(name, "Close the period.");
+    world.write_env_file("tasks/seed_tasks.json", &json!(["open_period", name]).to_string());
+    let ran = world.run(&["--dry-run"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    for pass in ["plan", "readme", "files"] {
+        let prompt = world.result(&format!("prompts/dry-run/{pass}.md"));
+        assert!(!prompt.contains("\n# New section") && !prompt.contains('\x1b'), "{prompt}");
+        assert!(prompt.contains(r"a\n# New section\u{202e}\u{1b}[2J"), "{prompt}");
+    }
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, json};
 use task_spec::files::read_folder;
 
 use crate::ask::{Asker, Attempts, Question, Unanswered};
-use crate::corpus::excerpts;
+use crate::corpus::{Source, excerpts};
 use crate::passes::{rejections, unreadable};
 use crate::session::Session;
 
@@ -40,11 +40,17 @@ impl FaultyTask {
         let environment = &session.settings.environment;
         let env = environment.name.clone();
         let Some(task) = TaskName::new(name) else {
-            return Err(unreadable(&env, name, index, "its name has characters other than a-z, 0-9 and _"));
+            let why = format!("its name is not {}", TaskName::FORM);
+            return Err(unreadable(&env, name, index, &why));
         };
-        match read_folder(&environment.root, &Path::new("tasks").join(name)) {
-            Ok(files) => Ok(Self { env, task, index, files, findings }),
-            Err(error) => Err(unreadable(&env, name, index, &error.to_string())),
+        let folder = format!("tasks/{name}");
+        let files = match read_folder(&environment.root, Path::new(&folder)) {
+            Ok(files) => files,
+            Err(error) => return Err(unreadable(&env, name, index, &error.to_string())),
+        };
+        match Source::of(environment, &session.settings.send).check_task(&folder, &files, &[]) {
+            Ok(()) => Ok(Self { env, task, index, files, findings }),
+            Err(refused) => Err(unreadable(&env, name, index, &refused.to_string())),
         }
     }
 
