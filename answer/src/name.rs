@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use common::environment::is_device_name;
 use regex::Regex;
 
 /// Extensions of the files that a task may contain.
@@ -60,9 +61,6 @@ const ENDINGS: [&str; 52] = [
     "yml",
 ];
 
-/// Device names of Windows, reserved with any extension.
-const DEVICES: [&str; 4] = ["con", "prn", "aux", "nul"];
-
 /// The maximum length of a name with its folders, in bytes.
 const MAX_LENGTH: usize = 120;
 
@@ -115,16 +113,10 @@ fn check(name: &str) -> Result<(), NameError> {
 
 /// Whether a part of a path is valid on every system.
 fn is_portable(part: &str) -> bool {
-    let stem = part.split('.').next().unwrap_or_default().to_ascii_lowercase();
-    let numbered = ["com", "lpt"].iter().any(|device| {
-        stem.strip_prefix(device)
-            .is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit())
-    });
     part.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '_')
         && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
         && !part.ends_with('.')
-        && !DEVICES.contains(&stem.as_str())
-        && !numbered
+        && !is_device_name(part)
 }
 
 /// The extension of a name.

@@ -239,8 +239,18 @@ pub fn task_spec(dir: &Path) -> Option<PathBuf> {
     TASK_SPECS.iter().map(|name| dir.join(name)).find(|spec| spec.is_file())
 }
 
-/// The bare name of a task: 1 to 80 of `a`-`z`, `0`-`9` and `_`. Such a name is safe as a folder's name, in a
-/// shell and in a URL.
+/// Whether Windows reserves a name for a device, in any case and with any extension.
+///
+/// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>
+pub fn is_device_name(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let number = stem.strip_prefix("com").or_else(|| stem.strip_prefix("lpt"));
+    let is_numbered = number.is_some_and(|number| number.len() == 1 && number.as_bytes()[0].is_ascii_digit());
+    is_numbered || ["con", "prn", "aux", "nul"].contains(&stem.as_str())
+}
+
+/// The bare name of a task: 1 to 80 of `a`-`z`, `0`-`9` and `_`, and no device name of Windows. Such a name is safe
+/// as a folder's name, in a shell and in a URL.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskName(String);
 
@@ -248,9 +258,13 @@ impl TaskName {
     /// The longest name, in characters.
     pub const MAX_LEN: usize = 80;
 
+    /// What a name consists of, for messages.
+    pub const FORM: &str = "1 to 80 of a-z, 0-9 and _, and no device name of Windows such as con";
+
     /// `name`, if it has the form of a task name.
     pub fn new(name: &str) -> Option<Self> {
         let fits = (1..=Self::MAX_LEN).contains(&name.len())
+            && !is_device_name(name)
             && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
         fits.then(|| Self(name.to_owned()))
     }
@@ -333,5 +347,15 @@ mod tests {
         assert_eq!(from("東京"), None);
         assert_eq!(from(&"x".repeat(200)).map(|name| name.len()), Some(80));
         assert!(TaskName::new("a-b").is_none() && TaskName::new("").is_none());
+    }
+
+    #[test]
+    fn c2_device_names_of_windows_are_no_task_names() {
+        for name in ["con", "prn", "aux", "nul", "com1", "com9", "lpt1"] {
+            assert_eq!((TaskName::new(name), TaskName::from_text(name)), (None, None), "{name}");
+        }
+        for name in ["console", "com", "com10", "nul_1", "auxiliary", "lptx"] {
+            assert!(TaskName::new(name).is_some(), "{name}");
+        }
     }
 }

@@ -220,8 +220,8 @@ pub(crate) fn checked(plan: Vec<Plan>, env: &str) -> (Vec<Plan>, Vec<Failure>) {
     let mut last = 0;
     for mut row in plan {
         if TaskName::new(&row.task).is_none() {
-            let why = "a task's name has 1 to 80 characters of a-z, 0-9 and _";
-            failures.push(unusable(&row, env, "bad_task_name", why));
+            let why = format!("the name of a task is {}", TaskName::FORM);
+            failures.push(unusable(&row, env, "bad_task_name", &why));
             continue;
         }
         if !names.insert(row.task.clone()) {

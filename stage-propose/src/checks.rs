@@ -34,7 +34,7 @@ impl<'a> Checker<'a> {
     /// Checks a task.
     pub(crate) fn check(&self, task: &str) -> CheckedSeed {
         if TaskName::new(task).is_none() {
-            return CheckedSeed::refused("its name must consist of 1 to 80 of a-z, 0-9 and _");
+            return CheckedSeed::refused(&format!("its name must be {}", TaskName::FORM));
         }
         let Some(spec) = task_spec(&self.context.environment.task_dir(task)).map(SpecFile::at) else {
             return CheckedSeed::refused("it has no task.json");

@@ -4,7 +4,7 @@ use std::os::unix::fs::symlink;
 
 use fs_err as fs;
 use serde_json::json;
-use testkit::{ENV, ENV_DIR, files_below};
+use testkit::{ENV, ENV_DIR, files_below, names_in};
 
 use crate::world::{World, answer, lines, record, records, statuses};
 
@@ -117,4 +117,14 @@ fn a_huge_answer_is_rejected_and_the_others_are_unpacked() {
     let ran = world.extract(&[], &all);
     assert_eq!(statuses(&ran), ["rejected", "written"]);
     assert_eq!(ran.records()[0]["problems"][0]["code"], "too_large");
+}
+
+#[test]
+fn c2_a_device_name_of_windows_is_not_published() {
+    let world = World::new();
+    for name in ["con", "nul", "com1"] {
+        let ran = world.extract(&[], &[record(1, name, &answer(name))]);
+        assert_eq!((statuses(&ran), ran.status), (vec!["rejected".to_owned()], Some(1)), "{name}: {ran:?}");
+    }
+    assert!(!world.tasks_dir().exists() || names_in(&world.tasks_dir()).is_empty());
 }
