@@ -28,7 +28,7 @@ pub struct Fence<'a> {
 impl Fence<'_> {
     /// Whether a block that this line opens may follow one that `opener` opened. A shorter fence, or one of other
     /// marks, is part of that block.
-    pub(crate) fn may_follow(&self, opener: &Fence<'_>) -> bool {
+    pub fn may_follow(&self, opener: &Fence<'_>) -> bool {
         self.mark == opener.mark && self.length >= opener.length
     }
 

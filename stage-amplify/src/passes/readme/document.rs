@@ -1,6 +1,6 @@
 //! READMEs in a model's answers.
 
-use answer::fence;
+use answer::fence::{self, Fence};
 use common::record::StopReason;
 
 /// The README of `task` in an answer, or what is wrong with the answer, in words for the model.
@@ -16,7 +16,9 @@ pub(super) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<Stri
         }
         StopReason::Other => return Err("it ended before it was complete".to_owned()),
     }
-    let readme = unwrapped(text.trim()).trim();
+    let Some(readme) = unwrapped(text.trim()).map(str::trim) else {
+        return Err("its fence is not closed: it may be cut off; write the whole document, then close it".to_owned());
+    };
     if readme.is_empty() {
         return Err("it was empty".to_owned());
     }
@@ -26,20 +28,29 @@ pub(super) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<Stri
     Ok(readme.to_owned())
 }
 
-/// The content of the outer fence; without one, everything from the title on.
-fn unwrapped(text: &str) -> &str {
+/// The content of the outer fence; without one, everything from the title on. None if the outer fence is not closed.
+fn unwrapped(text: &str) -> Option<&str> {
     if is_heading(text) {
-        return text;
+        return Some(text);
     }
     let title = text.find("\n# ").map_or(text.len(), |end| end + 1);
     let fences = fence::find(text);
-    let opener = fences.iter().find(|fence| is_heading(text[fence.line.end..].trim_start()));
+    let opener = fences.iter().position(|fence| is_heading(text[fence.line.end..].trim_start()));
     // A fence after the title is part of the README.
-    let Some(opener) = opener.filter(|opener| opener.line.end <= title) else {
-        return text.get(title..).filter(|rest| !rest.is_empty()).unwrap_or(text);
+    let Some(at) = opener.filter(|&at| fences[at].line.end <= title) else {
+        return text.get(title..).filter(|rest| !rest.is_empty()).or(Some(text));
     };
-    let closer = fences.iter().rfind(|fence| fence.line.start > opener.line.start && fence.closes(opener));
-    &text[opener.line.end..closer.map_or(text.len(), |closer| closer.line.start)]
+    let (opener, inner) = (&fences[at], &fences[at + 1..]);
+    let closer = inner.iter().rfind(|fence| fence.closes(opener))?;
+    closes_outer(inner, opener).then(|| &text[opener.line.end..closer.line.start])
+}
+
+/// Whether one of the fences `inner`, which follow `opener`, closes it. Blocks in the README may have fences like the
+/// outer one: those with a language only open a block, and each block takes two fences.
+fn closes_outer(inner: &[Fence<'_>], opener: &Fence<'_>) -> bool {
+    let closing = inner.iter().filter(|fence| fence.closes(opener)).count();
+    let opening = inner.iter().filter(|fence| fence.may_follow(opener) && !fence.info.is_empty()).count();
+    (closing + opening) % 2 == 1
 }
 
 fn is_heading(text: &str) -> bool {
@@ -92,7 +103,17 @@ mod tests {
         check(&format!("```markdown\n{README}\n```"));
         check(&format!("Sure!\n\n````md\n\n{README}\n\n````\nDone."));
         check(&format!("Here it is:\n{README}"));
-        check(&format!("~~~~\n{README}"));
+    }
+
+    #[test]
+    fn e3_a_readme_that_is_cut_inside_its_fence_is_rejected() {
+        for outer in ["~~~~markdown", "~~~~", "```markdown", "````md"] {
+            for end in ["End.", "x\n", "# x\n```", "And that."] {
+                let cut = &README[..README.find(end).unwrap() + end.len()];
+                let found = in_answer(&format!("Here it is:\n\n{outer}\n{cut}"), StopReason::End, "t");
+                assert!(found.is_err_and(|why| why.contains("not closed")), "{outer}: {cut}");
+            }
+        }
     }
 
     #[test]
