@@ -389,6 +389,17 @@ pub struct Probe {
     pub issues: Vec<Issue>,
 }
 
+impl Probe {
+    /// The code of the issue that the verifier could not be judged in a state on this machine.
+    pub const UNJUDGED: &str = "unjudged";
+
+    /// Whether the task is not `ok` only because it could not be judged on this machine. The task is not to blame.
+    pub fn is_unjudged(&self) -> bool {
+        let mut errors = self.issues.iter().filter(|issue| issue.severity == Severity::Error).peekable();
+        !self.ok && errors.peek().is_some() && errors.all(|issue| issue.code == Self::UNJUDGED)
+    }
+}
+
 /// What a verifier said of mutants: results that pass, each with one thing in it made wrong. The share it no
 /// longer passes is the task's mutation score.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

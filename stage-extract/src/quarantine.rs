@@ -4,13 +4,13 @@ use std::collections::HashSet;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use common::environment::is_folder_name;
 use common::jsonl::Line;
 use common::publish::{move_dir, write_file_atomic};
 use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
 use common::stage::Input;
-use common::text::with_hint;
+use common::text::{count, with_hint};
 use common::ui::Ui;
 use fs_err as fs;
 use serde_json::{Value, json};
@@ -32,10 +32,15 @@ pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: 
     let mut moved = Vec::new();
     // Several stages may report a task; it is moved once.
     let mut done: HashSet<PathBuf> = HashSet::new();
+    let mut unjudged = 0;
     for line in input {
         let bad = match line.context("cannot read the input")? {
             Line::Other(line) => {
                 results.add(Done::Pass(line))?;
+                continue;
+            }
+            Line::Record(Record::Probe(probe)) if probe.is_unjudged() => {
+                unjudged += 1;
                 continue;
             }
             Line::Record(record) => bad(record),
@@ -58,6 +63,9 @@ pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: 
             moved.push(task.clone());
         }
         results.add(Done::Task(task))?;
+    }
+    if unjudged > 0 {
+        ui.info(format_args!("{} could not be probed on this machine: not moved", count(unjudged, "task")));
     }
     Ok(moved)
 }
@@ -122,6 +130,11 @@ impl Quarantine {
         if settings.run_dir.is_none() && !is_folder_name(&bad.env) {
             bail!("the record of {} does not name an environment; pass --env-dir", bad.task);
         }
+        ensure!(
+            !tasks.is_symlink(),
+            "{} is a symbolic link, which is not followed; pass its target by --tasks-dir",
+            tasks.display()
+        );
         Ok(Self { tasks, folder: run_dir.join(QUARANTINE) })
     }
 

@@ -2,17 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use common::record::{Issue, Outcome, ProbeState, Severity};
+use common::record::{Issue, Outcome, Probe, ProbeState, Severity};
 
 use crate::assessment::{Assessment, FULL_SCORE};
 use crate::states::{Expected, KnownState};
 
 /// The highest score that a result of the wrong object may get.
 const WRONG_TARGET_SCORE: f64 = 10.0;
-
-/// The code of a task with a state in which the verifier could not be judged. Such a task is not valid, but its
-/// verifier may be.
-pub(crate) const UNJUDGED: &str = "unjudged";
 
 /// The runs in one state.
 pub(crate) struct StateRuns<'a> {
@@ -55,7 +51,7 @@ pub(crate) fn of_runs(states: &[StateRuns]) -> Vec<Issue> {
             findings.add(fault.severity(), fault.code(), fault.predicate(), runs, &first.detail);
             if fault.severity() == Severity::Warning {
                 let predicate = "could not be judged: this machine lacks what it needs";
-                findings.add(Severity::Error, UNJUDGED, predicate, runs, "");
+                findings.add(Severity::Error, Probe::UNJUDGED, predicate, runs, "");
             }
         }
         if runs.assessments.iter().any(|other| !other.agrees(first)) {

@@ -9,7 +9,7 @@ use common::ui::Ui;
 use sandbox::{Repetition, Runs, Sandbox, SandboxError, Unreadable};
 
 use crate::assessment::Assessment;
-use crate::issues::{self, StateRuns, UNJUDGED, issue};
+use crate::issues::{self, StateRuns, issue};
 use crate::mutants;
 use crate::states::{self, KnownState};
 use crate::task::{self, ProbeTask, TaskFolder};
@@ -81,7 +81,7 @@ impl Prober {
         let missing = missing_fixtures(&states, &runs.unreadable);
         if !missing.is_empty() {
             let message = format!("fixtures that cannot be set up: {}", missing.join(", "));
-            record.issues.push(issue(UNJUDGED, Severity::Error, message));
+            record.issues.push(issue(Probe::UNJUDGED, Severity::Error, message));
         }
         if task.fixtures.golden.is_empty() {
             let message = "there is no golden fixture; nothing shows that the task can be passed";

@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use common::record::{Outcome, Probe, Severity};
 use common::ui::Ui;
 
-use crate::issues::UNJUDGED;
-
 /// Counts of outcomes by state, and of issues by code.
 #[derive(Debug, Default)]
 pub(crate) struct Summary {
@@ -24,8 +22,7 @@ impl Summary {
     pub(crate) fn count(&mut self, probe: &Probe, ui: &Ui) {
         self.tasks += 1;
         if !probe.ok {
-            let judged = probe.issues.iter().any(|i| i.severity == Severity::Error && i.code != UNJUDGED);
-            *if judged { &mut self.bad } else { &mut self.unjudged } += 1;
+            *if probe.is_unjudged() { &mut self.unjudged } else { &mut self.bad } += 1;
         }
         for state in &probe.states {
             let column = match state.outcome {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use common::record::{Kind, Record};
+use common::text::count;
 
 use self::findings::Findings;
 use self::rounds::Rounds;
@@ -45,6 +46,10 @@ fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings, Halt
     let mut findings = Findings::default();
     for record in records {
         findings.add(record);
+    }
+    if findings.unjudged > 0 {
+        let tasks = count(findings.unjudged, "task");
+        ui.info(format_args!("{tasks} could not be probed; there is nothing to repair in them"));
     }
     Ok(findings)
 }

@@ -63,6 +63,23 @@ fn a_task_with_a_bad_verdict_is_repaired() {
 }
 
 #[test]
+fn a_task_that_could_not_be_probed_is_not_repaired() {
+    let (world, _) = world_with_tasks(2);
+    let server = repairing_server();
+    let probe = |task: &str, codes: &[&str]| {
+        let issues = codes.iter().map(|code| json!({"code": code, "severity": "error", "message": "m"}));
+        let issues: Vec<Value> = issues.collect();
+        json!({"record": "probe", "env": "demo_env", "task": task, "ok": false, "issues": issues}).to_string()
+            + "\n"
+    };
+    let records = probe(&task(1), &["unjudged"]) + &probe(&task(2), &["unjudged", "wrong_verdict"]);
+    let ran = run_on(&world, &server, &["--pass", "repair"], &records);
+    assert_eq!((ran.status, server.log().len()), (Some(0), 1), "{ran:?}");
+    assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(2))]);
+    assert!(ran.stderr.contains("1 task could not be probed"), "{ran:?}");
+}
+
+#[test]
 fn repairs_of_a_task_are_counted() {
     let (world, _) = world_with_tasks(1);
     let server = repairing_server();

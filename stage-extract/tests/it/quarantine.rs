@@ -69,6 +69,33 @@ fn bad_tasks_are_moved_to_the_run_directory_and_removed_from_the_seeds() {
 }
 
 #[test]
+fn a_task_that_could_not_be_probed_stays() {
+    let world = World::new();
+    assert_eq!(world.extract(&[], &records(&["one", "two"])).status, Some(0));
+    let probe = |task: &str, code: &str| {
+        let issues = json!([{ "code": code, "severity": "error", "message": "m" }]);
+        json!({ "record": "probe", "env": ENV, "task": task, "ok": false, "issues": issues })
+    };
+    let ran = world.extract(&["--quarantine"], &[probe("one", "unjudged"), probe("two", "wrong_verdict")]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(world.task_dir("one").exists() && !world.task_dir("two").exists());
+    assert!(ran.stderr.contains("1 task could not be probed on this machine: not moved"), "{ran:?}");
+}
+
+#[test]
+fn d1_no_task_is_moved_out_of_a_linked_folder() {
+    let world = World::new();
+    assert_eq!(world.extract(&[], &records(&["one"])).status, Some(0));
+    let elsewhere = world.path("elsewhere");
+    fs::rename(world.tasks_dir(), &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, world.tasks_dir()).unwrap();
+    let ran = world.extract(&["--quarantine"], &[verdict("one", false)]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("tasks is a symbolic link, which is not followed"), "{ran:?}");
+    assert!(elsewhere.join("one").exists());
+}
+
+#[test]
 fn a_record_can_only_move_task_folders() {
     let world = World::new();
     assert_eq!(world.extract(&[], &records(&["one"])).status, Some(0));

@@ -17,7 +17,9 @@ pub(super) fn in_answer(text: &str, stop: StopReason, task: &str) -> Result<Stri
         StopReason::Other => return Err("it ended before it was complete".to_owned()),
     }
     let Some(readme) = unwrapped(text.trim()).map(str::trim) else {
-        return Err("its fence is not closed: it may be cut off; write the whole document, then close it".to_owned());
+        return Err(
+            "its fence is not closed: it may be cut off; write the whole document, then close it".to_owned()
+        );
     };
     if readme.is_empty() {
         return Err("it was empty".to_owned());

@@ -10,6 +10,8 @@ pub(super) struct Findings {
     /// The names of the tasks, in order.
     tasks: Vec<String>,
     by_task: BTreeMap<String, Vec<String>>,
+    /// The number of probes that could not be judged where they ran. There is nothing to repair.
+    pub(super) unjudged: u64,
 }
 
 impl Findings {
@@ -21,6 +23,7 @@ impl Findings {
             }) => {
                 self.add_to(task, errors(&issues));
             }
+            Record::Probe(probe) if probe.is_unjudged() => self.unjudged += 1,
             Record::Probe(probe) if !probe.ok => {
                 let findings = errors(&probe.issues).into_iter().chain(wrong_states(&probe)).collect();
                 self.add_to(probe.task, findings);
