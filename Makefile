@@ -55,7 +55,7 @@ AMPLIFY     = $(BIN)/stage-amplify $(HERE) $(WHAT) $(if $(MODEL),--model $(MODEL
               $(if $(NUM_WORKERS),--num-workers $(NUM_WORKERS)) $(AMPLIFY_ARGS)
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
-PROBE       = $(BIN)/stage-probe $(HERE) $(PROBE_ARGS)
+PROBE       = $(BIN)/stage-probe $(HERE) --env-dir $(ENV_DIR) $(PROBE_ARGS)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
 
 # The stage $(1) between its filters: PRE_EXTRACT='jq …' is put before EXTRACT, POST_EXTRACT after it.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fmt;
 use std::io;
-use std::path::{self, Path, PathBuf};
+use std::path::{self, Component, Path, PathBuf};
 
 use fs_err as fs;
 use thiserror::Error;
@@ -41,6 +41,9 @@ pub enum EnvironmentError {
     /// A record gives something else than the name of a folder.
     #[error("a record names the environment {0:?}, which is not the name of a folder")]
     NotAName(String),
+    /// A record gives a folder that it may not name.
+    #[error("a record names the folder {0:?}, which is neither in the workspace nor in the environment")]
+    Outside(String),
     /// The folder holds no spec of an environment.
     #[error("{} is not an environment: it has none of {}", .0.display(), ENV_SPECS.join(", "))]
     NoSpec(PathBuf),
@@ -65,6 +68,7 @@ impl EnvironmentError {
             Self::NotFound { similar: None, .. } => {
                 Some(format!("give --env-dir a path, or --workspace the folder that holds {ENVIRONMENTS}"))
             }
+            Self::Outside(_) => Some("name its environment with --env-dir".to_owned()),
             Self::NoWorkspace(_)
             | Self::WorkingDir(_)
             | Self::NotAName(_)
@@ -84,6 +88,8 @@ fn list(paths: &[PathBuf]) -> String {
 #[derive(Clone, Debug)]
 pub struct Workspace {
     root: PathBuf,
+    /// Folders outside the workspace that records may name, too.
+    admitted: Vec<PathBuf>,
 }
 
 impl Workspace {
@@ -94,11 +100,20 @@ impl Workspace {
             if !requested.is_dir() {
                 return Err(EnvironmentError::NoWorkspace(requested.to_owned()));
             }
-            return Ok(Self { root: path::absolute(requested).map_err(EnvironmentError::WorkingDir)? });
+            return Ok(Self::at(path::absolute(requested).map_err(EnvironmentError::WorkingDir)?));
         }
         let here = std::env::current_dir().map_err(EnvironmentError::WorkingDir)?;
         let root = here.ancestors().find(|dir| dir.join("benchmarks/cua_world").is_dir()).unwrap_or(&here);
-        Ok(Self { root: root.to_owned() })
+        Ok(Self::at(root.to_owned()))
+    }
+
+    fn at(root: PathBuf) -> Self {
+        Self { root, admitted: Vec::new() }
+    }
+
+    /// Lets records name folders in an environment that the command line names, wherever it is.
+    pub fn admit(&mut self, environment: &Environment) {
+        self.admitted.push(environment.root.clone());
     }
 
     /// The workspace's absolute path.
@@ -157,15 +172,24 @@ impl Workspace {
         absolute.strip_prefix(&self.root).unwrap_or(&absolute).to_string_lossy().into_owned()
     }
 
-    /// The path that a record names.
-    pub fn resolve(&self, path: &str) -> PathBuf {
-        self.root.join(path)
+    /// The folder that a record names by its path relative to the workspace, or by an absolute path in an
+    /// environment that was [admitted](Self::admit). A record must not make a stage read other folders.
+    pub fn resolve(&self, dir: &str) -> Result<PathBuf, EnvironmentError> {
+        let path = self.root.join(dir);
+        let mut roots = self.admitted.iter().chain([&self.root]);
+        let is_below = |root: &PathBuf| path.strip_prefix(root).is_ok_and(names_only);
+        if roots.any(is_below) { Ok(path) } else { Err(EnvironmentError::Outside(dir.to_owned())) }
     }
 
     /// The default run directory of an environment.
     pub fn run_dir(&self, env: &str) -> PathBuf {
         self.root.join("task_generation_runs").join(env)
     }
+}
+
+/// Whether a relative path goes down only.
+fn names_only(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// Whether `name` is one part of a path and not hidden. Generated tasks have a [`TaskName`]; environments and
@@ -304,7 +328,7 @@ mod tests {
     #[test]
     fn a_record_names_an_environment_and_gives_no_path() {
         let (dir, env) = environment();
-        let workspace = Workspace { root: dir.path().to_owned() };
+        let workspace = Workspace::at(dir.path().to_owned());
         assert_eq!(workspace.environment_of_record("demo_env").unwrap().root, env.root);
         let path = env.root.to_string_lossy();
         for outside in [&*path, "../demo_env", "./demo_env", "a/../demo_env", "..", "."] {
@@ -331,11 +355,20 @@ mod tests {
 
     #[test]
     fn records_name_paths_below_the_workspace() {
-        let workspace = Workspace { root: "/w".into() };
+        let mut workspace = Workspace::at("/w".into());
         assert_eq!(workspace.relative(Path::new("/w/e/tasks/a")), "e/tasks/a");
         assert_eq!(workspace.relative(Path::new("/elsewhere/a")), "/elsewhere/a");
-        assert_eq!(workspace.resolve("e/tasks/a"), Path::new("/w/e/tasks/a"));
-        assert_eq!(workspace.resolve("/elsewhere/a"), Path::new("/elsewhere/a"));
+        assert_eq!(workspace.resolve("e/tasks/a").unwrap(), Path::new("/w/e/tasks/a"));
+        assert_eq!(workspace.resolve("/w/e/tasks/a").unwrap(), Path::new("/w/e/tasks/a"));
+        let outside = ["/elsewhere/e/tasks/a", "../elsewhere/e/tasks/a", "e/../../a", "/w/../a", "/"];
+        for dir in outside {
+            assert!(matches!(workspace.resolve(dir), Err(EnvironmentError::Outside(_))), "{dir}");
+        }
+        let root = PathBuf::from("/elsewhere/e");
+        workspace.admit(&Environment { name: "e".to_owned(), spec: root.join("env.json"), root });
+        assert_eq!(workspace.resolve("/elsewhere/e/tasks/a").unwrap(), Path::new("/elsewhere/e/tasks/a"));
+        assert!(workspace.resolve("/elsewhere/other/tasks/a").is_err());
+        assert!(workspace.resolve("/elsewhere/e/../other/tasks/a").is_err());
     }
 
     #[test]

@@ -182,8 +182,9 @@ impl Args {
         let passes = passes(&self.passes)?;
         let difficulties = difficulties(&self.difficulty)?;
         let calls = self.calls();
-        let workspace = self.stage.workspace()?;
+        let mut workspace = self.stage.workspace()?;
         let environment = workspace.environment(&self.env_dir)?;
+        workspace.admit(&environment);
         let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
         let run_dir = RunDir::open(&run_dir)?;
         let before: Before = serde_json::from_value(run_dir.asked("amplify")).unwrap_or_default();

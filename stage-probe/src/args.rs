@@ -24,6 +24,10 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
+    /// Let records name tasks of this environment if it is outside the workspace
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV")]
+    pub(crate) env_dir: Option<String>,
+
     /// Probe only this task of the environment given by PATH
     #[arg(help_heading = help::CHECK, long, value_name = "NAME", requires = "paths")]
     pub(crate) task: Option<String>,

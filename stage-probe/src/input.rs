@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use common::environment::{Environment, Workspace, task_spec};
+use common::environment::{Environment, EnvironmentError, Workspace, task_spec};
 use common::jsonl::{Line, RawLine};
 use common::record::{Kind, Record, SpecKind, Verdict};
 use common::run_dir::RunDir;
@@ -34,6 +34,8 @@ pub(crate) struct Target {
     pub(crate) dir: PathBuf,
     /// The environment's name, where a record gives it.
     pub(crate) env: Option<String>,
+    /// Why the record may not name this folder.
+    pub(crate) refused: Option<EnvironmentError>,
 }
 
 impl Target {
@@ -71,7 +73,10 @@ pub(crate) fn items(
         bail!("no task found in the given paths; pass task folders, or folders of environments");
     }
     let total = u64::try_from(folders.len()).ok();
-    Ok((Box::new(folders.into_iter().map(|dir| Ok(Item::Probe(Target { dir, env: None })))), total))
+    Ok((
+        Box::new(folders.into_iter().map(|dir| Ok(Item::Probe(Target { dir, env: None, refused: None })))),
+        total,
+    ))
 }
 
 /// The folders of the tasks with this name.
@@ -149,7 +154,11 @@ impl Sorter {
     fn target(&self, dir: &str, env: &str) -> Target {
         // The name becomes the name of a folder in the sandbox.
         let is_name = Path::new(env).file_name().is_some_and(|name| name == env);
-        Target { dir: self.workspace.resolve(dir), env: is_name.then(|| env.to_owned()) }
+        let env = is_name.then(|| env.to_owned());
+        match self.workspace.resolve(dir) {
+            Ok(dir) => Target { dir, env, refused: None },
+            Err(error) => Target { dir: PathBuf::from(dir), env, refused: Some(error) },
+        }
     }
 
     fn is_new(&mut self, target: &Target) -> bool {

@@ -1,6 +1,6 @@
 //! The stage: tasks in, records out.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use common::environment::Workspace;
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
@@ -9,6 +9,7 @@ use common::ordered::Ordered;
 use common::record::{Failure, Record};
 use common::run_dir::RunDir;
 use common::stage::Output;
+use common::text::with_hint;
 use common::ui::Ui;
 use sandbox::Interpreter;
 
@@ -59,7 +60,11 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
 }
 
 fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &Ui) -> Result<ExitStatus> {
-    let workspace = settings.stage.workspace()?;
+    let mut workspace = settings.stage.workspace()?;
+    if let Some(env_dir) = &settings.env_dir {
+        let environment = workspace.environment(env_dir)?;
+        workspace.admit(&environment);
+    }
     let run_dir = settings.stage.run_dir.as_deref().map(RunDir::open).transpose()?;
     let _lock = run_dir.as_ref().map(|dir| dir.lock("probe")).transpose()?;
     let manifest = run_dir.as_ref().map(|dir| dir.manifest("probes"));
@@ -111,7 +116,7 @@ fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
 
 /// The record of a task: its probe, or the failure to probe it.
 fn probe(target: &Target, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Record {
-    let folder = match TaskFolder::at(&target.dir, target.env.as_deref()) {
+    let folder = match task_folder(target) {
         Ok(folder) => folder,
         Err(error) => {
             let task = target.dir.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -122,6 +127,13 @@ fn probe(target: &Target, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Re
         Ok(found) => Record::Probe(found),
         Err(error) => failure(folder.env, Some(folder.task), "sandbox_failed", &error),
     }
+}
+
+fn task_folder(target: &Target) -> Result<TaskFolder> {
+    if let Some(error) = &target.refused {
+        bail!(with_hint(error, error.hint().as_deref()));
+    }
+    TaskFolder::at(&target.dir, target.env.as_deref())
 }
 
 fn failure(env: String, task: Option<String>, code: &str, error: &anyhow::Error) -> Record {

@@ -12,6 +12,8 @@ use crate::args::Args;
 pub(crate) struct Settings {
     /// Task folders, environments, or folders of environments. Empty: the input's records name the tasks.
     pub(crate) paths: Vec<PathBuf>,
+    /// The environment whose tasks records may name if it is outside the workspace.
+    pub(crate) env_dir: Option<String>,
     /// Only the task with this name.
     pub(crate) task: Option<String>,
     /// The Python interpreter: a path, or a name to look up.
@@ -36,6 +38,7 @@ impl From<Args> for Settings {
     fn from(args: Args) -> Self {
         Self {
             paths: args.paths,
+            env_dir: args.env_dir,
             task: args.task,
             python: args.python,
             python_path: args.python_path,

@@ -33,7 +33,8 @@ pub struct Args {
     #[arg(help_heading = help::CHECK, long, value_name = "NAME")]
     pub task: Option<String>,
 
-    /// Write the verdicts to the run directory of this environment, too
+    /// Write the verdicts to the run directory of this environment, too. Records may name its tasks if it is outside
+    /// the workspace
     #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV")]
     pub env_dir: Option<String>,
 
@@ -109,8 +110,13 @@ const VARIABLES: &str = "  XDG_CACHE_HOME  the folder of the cache of installed 
 impl Args {
     /// Resolves paths and names. Unknown names in `--skip-lint` are warnings.
     pub(crate) fn into_settings(self, ui: &Ui) -> Result<Settings> {
-        let workspace = self.stage.workspace()?;
-        let run_dir = self.run_dir(&workspace)?;
+        let mut workspace = self.stage.workspace()?;
+        let environment = self.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
+        if let Some(environment) = &environment {
+            workspace.admit(environment);
+        }
+        let default_run_dir = || environment.map(|environment| workspace.run_dir(&environment.name));
+        let run_dir = self.stage.run_dir.clone().or_else(default_run_dir);
         let source = self.source(&workspace, run_dir.is_some())?;
         Ok(Settings {
             source,
@@ -131,14 +137,6 @@ impl Args {
             run_dir,
             stage: self.stage.into(),
         })
-    }
-
-    fn run_dir(&self, workspace: &Workspace) -> Result<Option<PathBuf>> {
-        match (&self.stage.run_dir, &self.env_dir) {
-            (Some(run_dir), _) => Ok(Some(run_dir.clone())),
-            (None, Some(env)) => Ok(Some(workspace.run_dir(&workspace.environment(env)?.name))),
-            (None, None) => Ok(None),
-        }
     }
 
     fn source(&self, workspace: &Workspace, has_run_dir: bool) -> Result<Source> {

@@ -52,7 +52,7 @@ fn batches(settings: &Settings, run_dir: Option<&RunDir>, ui: &Ui) -> Result<Bat
         Source::Records => {
             let tasks = run_dir.map(|dir| dir.manifest("tasks"));
             let input = settings.stage.input(ui, tasks.as_deref(), &[Kind::Task])?;
-            Ok(Box::new(work::of_lines(input, settings.workspace.clone())))
+            Ok(Box::new(work::of_lines(input, settings.workspace.clone(), ui.clone())))
         }
     }
 }

@@ -10,6 +10,8 @@ use common::environment::Workspace;
 use common::jsonl::{Line, RawLine};
 use common::record::{Record, Task};
 use common::stage::Input;
+use common::text::with_hint;
+use common::ui::Ui;
 use task_spec::verify::{CheckedEnvironment, SpecFile, check_environment, environment_spec, task_specs};
 
 use crate::targets::Target;
@@ -158,11 +160,15 @@ fn items_of_specs(environment: &Arc<LazyEnvironment>, specs: Vec<SpecFile>) -> B
 }
 
 /// The items of the lines of a manifest. An environment is checked before its first task.
-pub(crate) fn of_lines(input: Input, workspace: Workspace) -> impl Iterator<Item = io::Result<Batch>> + Send {
+pub(crate) fn of_lines(
+    input: Input,
+    workspace: Workspace,
+    ui: Ui,
+) -> impl Iterator<Item = io::Result<Batch>> + Send {
     let mut environments = HashMap::new();
     input.map(move |line| {
         Ok(match line? {
-            Line::Record(Record::Task(task)) => items_of_record(task, &workspace, &mut environments),
+            Line::Record(Record::Task(task)) => items_of_record(task, &workspace, &mut environments, &ui),
             Line::Record(_) => Vec::new(),
             Line::Other(line) => vec![WorkItem::PassLine(line)],
         })
@@ -173,10 +179,19 @@ fn items_of_record(
     task: Task,
     workspace: &Workspace,
     environments: &mut HashMap<PathBuf, Arc<LazyEnvironment>>,
+    ui: &Ui,
 ) -> Batch {
-    let is_on_disk = task.status.is_live();
-    let folder = workspace.resolve(&task.dir);
-    let root = folder.parent().and_then(Path::parent).filter(|_| is_on_disk);
+    if !task.status.is_live() {
+        return vec![WorkItem::PassTask(Box::new(task))];
+    }
+    let folder = match workspace.resolve(&task.dir) {
+        Ok(folder) => folder,
+        Err(error) => {
+            ui.error(with_hint(&error, error.hint().as_deref()));
+            return vec![WorkItem::PassTask(Box::new(task))];
+        }
+    };
+    let root = folder.parent().and_then(Path::parent);
     let Some(root) = root else { return vec![WorkItem::PassTask(Box::new(task))] };
     let mut items = Vec::new();
     let environment = environments.entry(root.to_owned()).or_insert_with(|| {

@@ -73,7 +73,7 @@ fn read_task(session: &Session<'_>, writer: &mut Writer, task: Task) -> Result<O
 
 fn read_files(session: &Session<'_>, task: &Task) -> Result<BTreeMap<String, String>> {
     let (workspace, environment) = (&session.settings.workspace, &session.settings.environment);
-    let dir = workspace.resolve(&task.dir);
+    let dir = workspace.resolve(&task.dir)?;
     let below = dir.strip_prefix(&environment.root);
     let below =
         below.with_context(|| format!("{} is not in the environment {}", dir.display(), environment.name))?;

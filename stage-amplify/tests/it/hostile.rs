@@ -81,6 +81,7 @@ fn d1_neither_repair_nor_fixtures_read_a_linked_task() {
         ("repair", bad_verdict("linked"), "it is a symbolic link, or below one"),
         ("fixtures", kept_task("linked", &dir), "it is a symbolic link, or below one"),
         ("fixtures", kept_task("elsewhere", "outside/task"), "is not in the environment demo_env"),
+        ("fixtures", kept_task("elsewhere", &format!("{outside}/../../task")), "a record names the folder"),
     ] {
         let server = good_server();
         let ran = Ran::of(&mut world.command_at(&server, &["--pass", pass]), &format!("{record}\n"));

@@ -91,6 +91,27 @@ fn a_linked_environment_keeps_its_name() {
 }
 
 #[test]
+fn a_record_names_tasks_in_the_workspace_or_in_the_environment_of_the_command_line_only() {
+    let (world, elsewhere) = (World::new(), World::new());
+    elsewhere.task("one", VALID);
+    let task = elsewhere.task_dir("one");
+    let record =
+        |dir: &str| json!({ "record": "task", "env": ENV, "task": "one", "dir": dir, "status": "kept" });
+    let absolute = task.to_str().unwrap();
+    let climbing = format!("{ENV_DIR}/../../../..{absolute}");
+    for dir in [absolute, &climbing] {
+        let ran = pipe(&world, &[record(dir)]);
+        assert_eq!(ran.status, Some(1), "{ran:?}");
+        assert_eq!(ran.record()["code"], "no_task_folder", "{ran:?}");
+        assert!(ran.stderr.contains("neither in the workspace nor in the environment"), "{ran:?}");
+    }
+    let mut command = world.command(PROGRAM);
+    command.args(["--unsafe", "--repeat", "1", "--env-dir"]).arg(elsewhere.env_dir());
+    let ran = Ran::of(&mut command, &format!("{}\n", record(absolute)));
+    assert_eq!((ran.status, &ran.record()["record"]), (Some(0), &json!("probe")), "{ran:?}");
+}
+
+#[test]
 fn the_same_tasks_give_the_same_records() {
     let world = World::new();
     let feedback = VALID.replace("'score': 0", "'score': 0, 'feedback': str({'a', 'b', 'c', 'd', 'e', 'f'})");

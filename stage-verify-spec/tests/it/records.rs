@@ -38,6 +38,24 @@ fn tasks_are_checked_and_other_records_pass_through() {
 }
 
 #[test]
+fn a_record_names_tasks_in_the_workspace_or_in_the_environment_of_the_command_line_only() {
+    let (world, elsewhere) = (World::new(), World::new());
+    elsewhere.add_valid_task("a");
+    let dir = elsewhere.task_dir("a");
+    let record =
+        json!({ "record": "task", "env": "e", "task": "a", "dir": dir, "status": "kept" }).to_string();
+    let ran = world.feed(&[], &record);
+    assert_eq!((ran.status, verdicts(&ran)), (Some(1), vec!["task".to_owned()]), "{ran:?}");
+    assert!(ran.stderr.contains("neither in the workspace nor in the environment"), "{ran:?}");
+    let ran = world.feed(&["--env-dir", elsewhere.env_dir().to_str().unwrap()], &record);
+    assert_eq!(
+        (ran.status, verdicts(&ran)),
+        (Some(0), vec!["demo_env: ok".to_owned(), "a: ok".to_owned()]),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_task_is_checked_as_soon_as_its_record_arrives() {
     let world = World::new();
     world.add_valid_task("a");
