@@ -12,7 +12,7 @@ use common::stage::StageArgs;
 use common::ui::Ui;
 use fs_err as fs;
 use serde_json::json;
-use task_spec::spec;
+use task_spec::platform::Platform;
 
 use crate::agent::{Agent, Template, find_claude};
 use crate::notes::Notes;
@@ -156,7 +156,7 @@ impl Args {
     fn drive_settings(&self, environment: &Environment) -> Result<DriveSettings> {
         let notes = Notes::load(self.notes.as_deref())?;
         let platforms = if self.platform.is_empty() {
-            vec![platform_of(environment).to_owned()]
+            vec![Platform::of(environment).name().to_owned()]
         } else {
             self.platform.clone()
         };
@@ -221,22 +221,4 @@ impl Args {
             "edit_task": self.edit_task,
         })
     }
-}
-
-/// The platform that the base image, the operating system or the runner of the environment's spec names; Linux, if
-/// none of them names one.
-fn platform_of(environment: &Environment) -> &'static str {
-    const KEYS: [&str; 3] = ["base", "os_type", "runner"];
-    const PARTS: [(&str, &str); 5] = [
-        ("windows", "windows"),
-        ("android", "android"),
-        ("avd", "android"),
-        ("macos", "macos"),
-        ("avf", "macos"),
-    ];
-    let Ok(spec) = spec::read(&environment.spec) else { return "linux" };
-    let values: Vec<String> =
-        KEYS.iter().filter_map(|key| spec.get(key)?.as_str()).map(str::to_lowercase).collect();
-    let named = PARTS.iter().find(|(part, _)| values.iter().any(|value| value.contains(part)));
-    named.map_or("linux", |(_, platform)| platform)
 }

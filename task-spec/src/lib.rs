@@ -4,6 +4,7 @@
 
 pub mod files;
 pub mod fixtures;
+pub mod platform;
 pub mod pyjson;
 pub mod python;
 pub mod seeds;

@@ -75,11 +75,6 @@ impl EnvironmentFiles {
         }
         Ok(Self { name: source.environment().name.clone(), id: spec_id(source), files, omitted })
     }
-
-    /// Whether PowerShell runs the hooks of its tasks.
-    pub(crate) fn is_windows(&self) -> bool {
-        self.files.iter().any(|file| rank(&file.name) == 0 && file.text.contains(".ps1"))
-    }
 }
 
 /// The environment's id, which tasks refer to; a guess in the benchmark's style where the spec has none.

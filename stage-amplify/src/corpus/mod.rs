@@ -14,6 +14,7 @@ mod examples;
 mod excerpt;
 mod existing;
 mod occupations;
+mod places;
 mod profile;
 mod secrets;
 mod source;
@@ -23,6 +24,7 @@ pub(crate) use self::examples::Example;
 pub(crate) use self::excerpt::excerpts;
 pub(crate) use self::existing::ExistingTask;
 pub(crate) use self::occupations::Occupations;
+pub(crate) use self::places::Places;
 pub(crate) use self::profile::{Profile, Quota};
 pub(crate) use self::source::Source;
 
@@ -32,6 +34,7 @@ use self::examples::Wanted;
 pub(crate) struct Corpus {
     pub(crate) software: String,
     pub(crate) environment: EnvironmentFiles,
+    pub(crate) places: Places,
     /// The environment's tasks, without those of this run.
     pub(crate) existing: Vec<ExistingTask>,
     pub(crate) examples: Vec<Example>,
@@ -56,6 +59,7 @@ impl Corpus {
             seeds = existing.iter().map(|task| task.name.clone()).collect();
         }
         let files = EnvironmentFiles::read(&source)?;
+        let places = Places::of(&source.spec());
         let wanted =
             Wanted { difficulties: &settings.difficulties, seed: settings.seed, sent: &settings.send };
         let examples = examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?;
@@ -68,6 +72,7 @@ impl Corpus {
         Ok(Self {
             software: settings.software.clone(),
             environment: files,
+            places,
             existing,
             examples,
             occupations: occupations::look_up(&settings.software, &settings.occupations, ui)?,

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::rows::as_lines;
 use super::templates::Templates;
-use crate::corpus::{Corpus, EnvironmentFiles, Example, ExistingTask, Occupations, Profile};
+use crate::corpus::{Corpus, EnvironmentFiles, Example, ExistingTask, Occupations, Places, Profile};
 
 /// The maximum length of an existing task's description in the plan's prefix, in characters.
 const DESCRIPTION_CHARS: usize = 240;
@@ -51,10 +51,8 @@ pub(crate) fn repair_prefix(templates: &Templates, corpus: &Corpus) -> Result<St
 struct Variables<'a> {
     software: &'a str,
     env: &'a EnvironmentFiles,
-    windows: bool,
-    /// The extension of scripts.
-    ext: &'static str,
-    shell_command: &'static str,
+    #[serde(flatten)]
+    places: &'a Places,
     examples: &'a [Example],
     occupations: Option<&'a Occupations>,
     profile: Option<&'a Profile>,
@@ -69,13 +67,10 @@ struct Variables<'a> {
 
 impl<'a> Variables<'a> {
     fn of(corpus: &'a Corpus) -> Self {
-        let windows = corpus.environment.is_windows();
         Self {
             software: &corpus.software,
             env: &corpus.environment,
-            windows,
-            ext: if windows { ".ps1" } else { ".sh" },
-            shell_command: if windows { "by PowerShell" } else { "as `bash -lc <command>`" },
+            places: &corpus.places,
             examples: &corpus.examples,
             occupations: corpus.occupations.as_ref(),
             profile: corpus.profile.as_ref(),

@@ -13,8 +13,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 16] = [
+const BUILT_IN: [(&str, &str); 25] = [
     ("contract.md", include_str!("../../prompts/contract.md")),
+    ("effort.md", include_str!("../../prompts/effort.md")),
     ("environment.md", include_str!("../../prompts/environment.md")),
     ("files.ask.md", include_str!("../../prompts/files.ask.md")),
     ("files.md", include_str!("../../prompts/files.md")),
@@ -24,11 +25,19 @@ const BUILT_IN: [(&str, &str); 16] = [
     ("occupations.md", include_str!("../../prompts/occupations.md")),
     ("plan.ask.md", include_str!("../../prompts/plan.ask.md")),
     ("plan.md", include_str!("../../prompts/plan.md")),
+    ("platform-android.md", include_str!("../../prompts/platform-android.md")),
+    ("platform-linux.md", include_str!("../../prompts/platform-linux.md")),
+    ("platform-macos.md", include_str!("../../prompts/platform-macos.md")),
+    ("platform-windows.md", include_str!("../../prompts/platform-windows.md")),
     ("profile.md", include_str!("../../prompts/profile.md")),
     ("readme.ask.md", include_str!("../../prompts/readme.ask.md")),
     ("readme.md", include_str!("../../prompts/readme.md")),
     ("repair.ask.md", include_str!("../../prompts/repair.ask.md")),
     ("repair.md", include_str!("../../prompts/repair.md")),
+    ("shape-android.md", include_str!("../../prompts/shape-android.md")),
+    ("shape-linux.md", include_str!("../../prompts/shape-linux.md")),
+    ("shape-macos.md", include_str!("../../prompts/shape-macos.md")),
+    ("shape-windows.md", include_str!("../../prompts/shape-windows.md")),
     ("shape.md", include_str!("../../prompts/shape.md")),
 ];
 

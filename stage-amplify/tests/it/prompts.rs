@@ -58,3 +58,41 @@ fn an_estimate_needs_a_price_and_no_key() {
     let ran = world.run(&["--estimate", "--model", "openai:unknown"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
 }
+
+#[test]
+fn prompts_state_the_contract_of_the_platform() {
+    let check = |spec: &str, contains: &[&str], lacks: &[&str]| {
+        let world = World::new();
+        world.write_env_file("env.json", spec);
+        assert_eq!(world.run(&["--dry-run"]).status, Some(0));
+        let prompt = world.result("prompts/dry-run/files.md");
+        // What follows is the environment's own.
+        let (rules, _) = prompt.split_once("# The environment").unwrap();
+        for text in contains {
+            assert!(rules.contains(text), "{spec}: {text}");
+        }
+        for text in lacks {
+            assert!(!rules.contains(text), "{spec}: {text}");
+        }
+    };
+    check(
+        r#"{"id": "a@1", "base": "ubuntu-gnome-systemd_highres"}"#,
+        &["`/workspace/tasks/<task>/setup_task.sh`", "/tmp/<task>_result.json", "as root"],
+        &["PowerShell", "/sdcard"],
+    );
+    check(
+        r#"{"id": "a@1", "base": "windows-11"}"#,
+        &[
+            r"C:\\workspace\\tasks\\<task>\\setup_task.ps1",
+            r#"RESULT = "C:\\tmp\\<task>_result.json""#,
+            "/IT",
+        ],
+        &["/tmp", "bash -lc", "/var/lib", "/sdcard", "export_result.sh", "DISPLAY"],
+    );
+    check(
+        r#"{"id": "a@1", "base": "android-avd-34"}"#,
+        &["`sh /sdcard/tasks/<task>/setup_task.sh`", "/sdcard/<task>_result.json", "#!/system/bin/sh"],
+        &["`/tmp/", " /tmp/", "\"/tmp/", "bash -lc", "/var/lib", "C:\\", "#!/bin/bash", "DISPLAY"],
+    );
+    check(r#"{"id": "a@1", "os_type": "macos"}"#, &["/Users/lume"], &["DISPLAY=", "/sdcard", "PowerShell"]);
+}

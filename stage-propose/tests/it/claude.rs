@@ -185,7 +185,9 @@ fn the_platform_is_the_one_of_the_spec() {
     };
     check("env.json", r#"{"id": "a@1", "base": "windows-11"}"#, "windows");
     check("env.json", r#"{"id": "a@1", "base": "android-avd-34"}"#, "android");
-    check("env.yaml", "id: a@1\nrunner: avf\n", "macos");
+    check("env.yaml", "id: a@1\nos_type: macos\n", "macos");
+    // A runner on Macs, whose guest is Linux.
+    check("env.yaml", "id: a@1\nrunner: avf\n", "linux");
     check("env.yaml", "id: windows@1\n", "linux");
 }
 
