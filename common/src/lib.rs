@@ -19,5 +19,6 @@ pub mod record;
 pub mod run_dir;
 pub mod schema;
 pub mod stage;
+pub mod targets;
 pub mod text;
 pub mod ui;

@@ -14,6 +14,7 @@ pub(crate) const HARNESS: &str = concat!(
     include_str!("harness/untouched.py"),
     include_str!("harness/gym_anything.py"),
     include_str!("harness/run.py"),
+    include_str!("harness/link.py"),
     include_str!("harness/keeper.py"),
     include_str!("harness/server.py"),
 );

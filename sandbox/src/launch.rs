@@ -60,7 +60,7 @@ pub fn enter_role(arguments: &[OsString]) -> Option<ExitCode> {
     }))
 }
 
-fn with_causes(error: &SandboxError) -> String {
+pub(crate) fn with_causes(error: &SandboxError) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

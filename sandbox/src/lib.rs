@@ -24,21 +24,28 @@
 //!
 //! [Landlock]: https://docs.kernel.org/userspace-api/landlock.html
 
+mod assessment;
+pub mod confinement;
 mod error;
 mod harness;
 mod interpreter;
 mod launch;
+mod live;
 mod process;
 mod program;
 mod root;
 mod run;
 mod seccomp;
 mod self_test;
+mod task;
 
+pub use self::assessment::{Assessment, FULL_SCORE, Fault};
 pub use self::error::SandboxError;
 pub use self::interpreter::Interpreter;
 pub use self::launch::enter_role;
+pub use self::live::{Environment, NoAnswer};
 pub use self::process::{Sandbox, Settings};
 pub use self::program::{File, Otherwise, Program, Repetition, State, Vlm};
 pub use self::run::{Exception, Run, RunEnd, Runs, Unreadable};
 pub use self::self_test::{Attempt, self_test};
+pub use self::task::{TaskError, TaskFolder, VerifiedTask, load};

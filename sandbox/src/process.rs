@@ -19,6 +19,7 @@ use crate::error::{Action, SandboxError};
 use crate::harness::{self, HARNESS};
 use crate::interpreter::Interpreter;
 use crate::launch::{Launch, ROLE, UNPRIVILEGED, is_root, python};
+use crate::live::{Environment, Question};
 use crate::program::{Program, Repetition, State};
 use crate::run::{RawRun, Runs, Unreadable};
 
@@ -66,8 +67,12 @@ struct Request<'a> {
     repeat: u32,
     seconds: u64,
     wall_seconds: u64,
+    /// Whether `copy_from_env` and `exec_capture` ask questions instead of using the states.
+    live: bool,
     /// Name and size of the files whose contents follow.
     files: Vec<(&'a str, usize)>,
+    /// Size of each screenshot of the trajectory. Their contents come last.
+    screens: Vec<usize>,
 }
 
 /// What the harness writes.
@@ -78,6 +83,8 @@ enum Reply {
     Ready { landlock: i64 },
     /// A run ended.
     Run(RawRun),
+    /// A run asks about the real environment.
+    Question(Question),
     /// A state could not be set up.
     Unreadable(Unreadable),
     /// The program does not compile.
@@ -135,14 +142,45 @@ impl Sandbox {
         states: &[&State],
         repetition: Repetition,
     ) -> Result<Runs, SandboxError> {
-        self.send(program, states, repetition)?;
-        let mut runs = Runs { by_state: vec![Vec::new(); states.len()], ..Runs::default() };
+        self.send(program, states, repetition, None)?;
+        self.receive(states.len(), repetition, None)
+    }
+
+    /// Runs a program once in a real environment. `state` provides what the environment does not: the answer of a
+    /// vision model. `screens` are the screenshots of the trajectory, as PNG, the final one last.
+    pub fn run_live(
+        &mut self,
+        program: &Program,
+        state: &State,
+        seconds: u64,
+        screens: &[Vec<u8>],
+        environment: &mut dyn Environment,
+    ) -> Result<Runs, SandboxError> {
+        let once = Repetition { times: 1, seconds };
+        self.send(program, &[state], once, Some(screens))?;
+        self.receive(1, once, Some(environment))
+    }
+
+    /// Receives the runs, and answers their questions.
+    fn receive(
+        &mut self,
+        states: usize,
+        repetition: Repetition,
+        mut environment: Option<&mut dyn Environment>,
+    ) -> Result<Runs, SandboxError> {
+        let mut runs = Runs { by_state: vec![Vec::new(); states], ..Runs::default() };
         loop {
             match self.reply(repetition.wall_seconds())? {
                 Reply::Run(run) => match runs.by_state.get_mut(run.state) {
                     Some(state) => state.push(run.into_run()),
                     None => return Err(SandboxError::BadReply(format!("a run in state {}", run.state))),
                 },
+                Reply::Question(question) => {
+                    let Some(environment) = &mut environment else {
+                        return Err(SandboxError::BadReply(format!("{question:?}")));
+                    };
+                    self.write(&question.answer(*environment))?;
+                }
                 Reply::Unreadable(state) => runs.unreadable.push(state),
                 Reply::Uncompilable(reason) => runs.uncompilable = Some(reason),
                 Reply::Broken(reason) => runs.broken = Some(reason),
@@ -162,7 +200,9 @@ impl Sandbox {
         program: &Program,
         states: &[&State],
         repetition: Repetition,
+        live: Option<&[Vec<u8>]>,
     ) -> Result<(), SandboxError> {
+        let screens = live.unwrap_or_default();
         let request = Request {
             env: &program.env,
             task: &program.task,
@@ -174,14 +214,21 @@ impl Sandbox {
             repeat: repetition.times,
             seconds: repetition.seconds,
             wall_seconds: repetition.wall_seconds(),
+            live: live.is_some(),
             files: program.files.iter().map(|(name, content)| (name.as_str(), content.len())).collect(),
+            screens: screens.iter().map(Vec::len).collect(),
         };
         let mut message = serde_json::to_vec(&request).action("write a request")?;
         message.push(b'\n');
         for (_, content) in &program.files {
             message.extend_from_slice(content);
         }
-        let sent = self.requests.write_all(&message).and_then(|()| self.requests.flush());
+        message.extend(screens.iter().flatten());
+        self.write(&message)
+    }
+
+    fn write(&mut self, message: &[u8]) -> Result<(), SandboxError> {
+        let sent = self.requests.write_all(message).and_then(|()| self.requests.flush());
         sent.action("send a request to the sandbox")
     }
 

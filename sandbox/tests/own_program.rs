@@ -5,8 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use sandbox::{
-    Attempt, File, Interpreter, Otherwise, Program, Repetition, RunEnd, Sandbox, SandboxError, Settings,
-    State, Vlm, enter_role, self_test,
+    Attempt, Environment, File, Interpreter, NoAnswer, Otherwise, Program, Repetition, RunEnd, Sandbox,
+    SandboxError, Settings, State, Vlm, enter_role, self_test,
 };
 use serde_json::{Value, json};
 
@@ -58,7 +58,76 @@ fn a_function_runs_in_each_state() -> Result<(), SandboxError> {
         .collect();
     let expected = |passed| json!({ "passed": passed, "score": 7 });
     assert_eq!(results, [[expected(true), expected(true)], [expected(false), expected(false)]]);
+    a_live_run_asks_its_environment(&mut sandbox, program)
+}
+
+fn a_live_run_asks_its_environment(sandbox: &mut Sandbox, program: Program) -> Result<(), SandboxError> {
+    let program = Program { files: vec![("tasks/some_task/verifier.py".to_owned(), LIVE.into())], ..program };
+    let screens = [b"first".to_vec(), b"last".to_vec()];
+    let mut asked = Asked::default();
+    let runs = sandbox.run_live(&program, &state("done"), 10, &screens, &mut asked)?;
+    let ends = runs.by_state.into_iter().flatten().map(|run| returned(run.end));
+    let feedback = "hello\\n|no such file|OSError|first|last";
+    assert_eq!(
+        ends.collect::<Vec<_>>(),
+        [json!({ "passed": true, "score": 1_000_000, "feedback": feedback })]
+    );
+    assert_eq!(asked.0, ["copy /large", "copy /absent", "copy /forbidden", "exec echo hello"]);
+    // What a run writes into the link does not reach the environment, and does not disturb the sandbox.
+    let forged =
+        Program { files: vec![("tasks/some_task/verifier.py".to_owned(), FORGED.into())], ..program };
+    let runs = sandbox.run_live(&forged, &state("done"), 10, &screens, &mut asked)?;
+    assert_eq!(runs.broken, None);
+    assert_eq!(asked.0.len(), 4, "{asked:?}");
     Ok(())
+}
+
+const LIVE: &str = r#"
+def verify(traj, env_info, task_info):
+    env_info["copy_from_env"]("/large", "/tmp/large")
+    with open("/tmp/large", "rb") as file:
+        size = len(file.read())
+    try:
+        env_info["copy_from_env"]("/absent", "/tmp/absent")
+    except FileNotFoundError as error:
+        absent = str(error)
+    try:
+        env_info["copy_from_env"]("/forbidden", "/tmp/forbidden")
+    except OSError as error:
+        forbidden = type(error).__name__
+    said = env_info["exec_capture"]("echo hello")
+    frames = [open(path).read() for path in (traj["first_frame"], traj["final_screenshot"])]
+    seen = [repr(said).strip("'"), "no such file" if "no such file" in absent else absent, forbidden] + frames
+    return {"passed": True, "score": size, "feedback": "|".join(seen)}
+"#;
+
+const FORGED: &str = r#"
+import os
+
+def verify(traj, env_info, task_info):
+    for line in (b"x", b'{"exec": 1}', b'{"exec": "true", "copy_from": "/"}', b'["exec"]', b"[" * 60000):
+        os.write(251, line + b"\n")
+    env_info["exec_capture"]("true")
+"#;
+
+/// Answers, and keeps what it was asked.
+#[derive(Debug, Default)]
+struct Asked(Vec<String>);
+
+impl Environment for Asked {
+    fn copy_from(&mut self, path: &str) -> Result<Vec<u8>, NoAnswer> {
+        self.0.push(format!("copy {path}"));
+        match path {
+            "/large" => Ok(vec![7; 1_000_000]),
+            "/absent" => Err(NoAnswer::NotFound),
+            _ => Err(NoAnswer::Failed("forbidden".to_owned())),
+        }
+    }
+
+    fn exec(&mut self, command: &str) -> Result<Vec<u8>, NoAnswer> {
+        self.0.push(format!("exec {command}"));
+        Ok(b"hello\n".to_vec())
+    }
 }
 
 fn state(content: &str) -> State {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use common::record::{Issue, Outcome, Probe, ProbeState, Severity};
+use sandbox::{Assessment, FULL_SCORE};
 
-use crate::assessment::{Assessment, FULL_SCORE};
 use crate::states::{Expected, KnownState};
 
 /// The highest score that a result of the wrong object may get.

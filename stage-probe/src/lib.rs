@@ -5,19 +5,14 @@
 //! environment through `copy_from_env` alone, and the files that it delivers can be constructed.
 //!
 //! - [`args`] → [`settings`] → [`run`]: the command line, the settings, the stage.
-//! - [`input`]: the tasks to probe, from records or paths.
-//! - [`task`]: a task folder, as far as running its verifier needs it.
 //! - [`states`]: the states, and the verdict that a valid verifier gives in each.
 //! - [`untouched`]: the result that a task's export script writes when nothing was done.
 //! - [`mutants`]: golden results with one field made wrong.
 //! - [`variants`]: golden results with irrelevant changes.
 //! - [`prober`]: runs a verifier in its states.
-//! - [`assessment`], [`issues`]: from a run to its outcome, from all outcomes to issues.
+//! - [`issues`]: from the outcomes in all states to issues.
 
 mod args;
-mod assessment;
-mod confinement;
-mod input;
 mod issues;
 mod mutants;
 mod prober;
@@ -25,7 +20,6 @@ mod run;
 mod settings;
 mod states;
 mod summary;
-mod task;
 mod untouched;
 mod variants;
 

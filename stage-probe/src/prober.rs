@@ -6,13 +6,11 @@ use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::record::{Issue, Mutation, Outcome, Probe, Severity};
 use common::ui::Ui;
-use sandbox::{Repetition, Runs, Sandbox, SandboxError, Unreadable};
+use sandbox::{Assessment, Repetition, Runs, Sandbox, SandboxError, TaskFolder, Unreadable, VerifiedTask};
 
-use crate::assessment::Assessment;
 use crate::issues::{self, StateRuns, issue};
 use crate::mutants;
 use crate::states::{self, KnownState};
-use crate::task::{self, ProbeTask, TaskFolder};
 use crate::variants;
 
 /// Probes tasks, each in a sandbox of its own while it runs.
@@ -48,14 +46,18 @@ impl Prober {
             mutation: None,
             issues: Vec::new(),
         };
-        match task::load(folder) {
+        match sandbox::load(folder) {
             Ok(Some(task)) => self.run_states(&task, &mut record, ui)?,
             Ok(None) => {
                 let message = "the task is not verified by a program; there is nothing to run";
                 record.issues.push(issue("not_probed", Severity::Warning, message));
             }
             Err(error) => {
-                record.issues.push(issue("unreadable_task", Severity::Error, format!("{error:#}")));
+                record.issues.push(issue(
+                    "unreadable_task",
+                    Severity::Error,
+                    format!("{:#}", anyhow::Error::from(error)),
+                ));
             }
         }
         record.issues.sort_by_key(|issue| issue.severity);
@@ -63,7 +65,7 @@ impl Prober {
         Ok(record)
     }
 
-    fn run_states(&self, task: &ProbeTask, record: &mut Probe, ui: &Ui) -> Result<()> {
+    fn run_states(&self, task: &VerifiedTask, record: &mut Probe, ui: &Ui) -> Result<()> {
         let states = states::of_task(task.export_script.as_deref(), &task.fixtures);
         let runs = self.run(task, &states, self.repetition)?;
         if let Some(issue) = without_runs(&runs) {
@@ -91,7 +93,7 @@ impl Prober {
     }
 
     /// Runs the variants and the mutants of the first golden state, if that one passes.
-    fn check_golden(&self, task: &ProbeTask, record: &mut Probe) -> Result<()> {
+    fn check_golden(&self, task: &VerifiedTask, record: &mut Probe) -> Result<()> {
         let passes =
             record.states.iter().any(|state| state.state == "golden" && state.outcome == Outcome::Pass);
         let Some(golden) = task.fixtures.golden.first().filter(|_| passes) else { return Ok(()) };
@@ -118,7 +120,12 @@ impl Prober {
     }
 
     /// The names of the states in which the verifier passes, or in which it does not.
-    fn names_by_outcome(&self, task: &ProbeTask, states: &[KnownState], passes: bool) -> Result<Vec<String>> {
+    fn names_by_outcome(
+        &self,
+        task: &VerifiedTask,
+        states: &[KnownState],
+        passes: bool,
+    ) -> Result<Vec<String>> {
         if states.is_empty() {
             return Ok(Vec::new());
         }
@@ -135,7 +142,7 @@ impl Prober {
 
     /// Runs a verifier in these states. A failure is retried once in a new sandbox: the machine may have been
     /// short of memory or processes.
-    fn run(&self, task: &ProbeTask, states: &[KnownState], repetition: Repetition) -> Result<Runs> {
+    fn run(&self, task: &VerifiedTask, states: &[KnownState], repetition: Repetition) -> Result<Runs> {
         let states: Vec<_> = states.iter().map(|known| &known.state).collect();
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut sandbox = match idle {

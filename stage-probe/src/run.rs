@@ -1,24 +1,21 @@
 //! The stage: tasks in, records out.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::RawLine;
 use common::ordered::Ordered;
-use common::record::{Failure, Record};
+use common::record::{Failure, Kind, Record};
 use common::run_dir::RunDir;
 use common::stage::Output;
-use common::text::with_hint;
+use common::targets::{self, Item, Selection, Target};
 use common::ui::Ui;
-use sandbox::Interpreter;
+use sandbox::{Interpreter, TaskFolder, confinement};
 
-use crate::confinement;
-use crate::input::{self, Item, Target};
 use crate::prober::Prober;
 use crate::settings::Settings;
 use crate::summary::Summary;
-use crate::task::TaskFolder;
 
 /// The result of an item. It is written in this order.
 struct Done {
@@ -43,7 +40,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let mut sandboxes =
         sandbox::Settings { interpreter, confined: true, stop: interrupt.closed_at(Urgency::Stop) };
     if settings.self_test {
-        return confinement::show(&sandboxes, &ui);
+        return Ok(confinement::show(&sandboxes, &ui)?);
     }
     let first = confinement::check(&mut sandboxes, settings.allow_unconfined, &ui);
     if interrupt.urgency().is_some() {
@@ -69,7 +66,13 @@ fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &U
     let _lock = run_dir.as_ref().map(|dir| dir.lock("probe")).transpose()?;
     let manifest = run_dir.as_ref().map(|dir| dir.manifest("probes"));
     let mut output = settings.stage.output(manifest.as_deref())?;
-    let (items, total) = input::items(settings, run_dir.as_ref(), &workspace, ui)?;
+    let selection = Selection {
+        paths: &settings.paths,
+        task: settings.task.as_deref(),
+        kinds: &[Kind::Task, Kind::Verdict],
+        manifest: "verdicts",
+    };
+    let (items, total) = targets::items(&settings.stage, selection, run_dir.as_ref(), &workspace, ui)?;
     let mut summary = Summary::default();
     let progress = ui.progress("probing", total);
     report_interrupts(interrupt, ui);
@@ -104,8 +107,8 @@ fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {
 
 fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
     let (raw, passed, target) = match item {
-        Item::Probe(target) => (None, None, Some(target)),
-        Item::PassAndProbe(record, target) => (None, Some(record), Some(target)),
+        Item::Run(target) => (None, None, Some(target)),
+        Item::PassAndRun(record, target) => (None, Some(record), Some(target)),
         Item::Pass(record) => (None, Some(record), None),
         Item::PassRaw(raw) => (Some(raw), None, None),
         Item::Nothing => (None, None, None),
@@ -116,24 +119,17 @@ fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
 
 /// The record of a task: its probe, or the failure to probe it.
 fn probe(target: &Target, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Record {
-    let folder = match task_folder(target) {
+    let folder = match TaskFolder::of(target) {
         Ok(folder) => folder,
         Err(error) => {
             let task = target.dir.file_name().map(|name| name.to_string_lossy().into_owned());
-            return failure(target.env_name(), task, "no_task_folder", &error);
+            return failure(target.env_name(), task, "no_task_folder", &error.into());
         }
     };
     match prober.probe(&folder, workspace, ui) {
         Ok(found) => Record::Probe(found),
         Err(error) => failure(folder.env, Some(folder.task), "sandbox_failed", &error),
     }
-}
-
-fn task_folder(target: &Target) -> Result<TaskFolder> {
-    if let Some(error) = &target.refused {
-        bail!(with_hint(error, error.hint().as_deref()));
-    }
-    TaskFolder::at(&target.dir, target.env.as_deref())
 }
 
 fn failure(env: String, task: Option<String>, code: &str, error: &anyhow::Error) -> Record {

@@ -1,5 +1,6 @@
 """A substitute for what gym-anything gives a verifier: three arguments and the module `gym_anything.vlm`."""
 
+import _thread
 import errno
 import json
 import os
@@ -37,7 +38,10 @@ def function_arguments(keeper, state, contents):
         "last_frame": frames[-1],
         "step_frames": dict(enumerate(frames)),
     }
-    container = Container(contents, state)
+    if keeper.task["live"]:
+        container = LiveContainer(state, question=keeper.server.report + 1, answer=keeper.server.report + 2)
+    else:
+        container = Container(contents, state)
     sys.modules["gym_anything.vlm"].query_vlm = container.query_vlm
     env_info = {
         "env_id": keeper.task["env_id"],
@@ -72,6 +76,9 @@ class Container:
             content = self._any_json if path.lower().endswith(".json") else self._any_file
         if content is None:
             raise FileNotFoundError(errno.ENOENT, "no such file in the environment", path)
+        self._deliver(content, path, destination)
+
+    def _deliver(self, content, path, destination):
         if os.path.isdir(destination):
             destination = os.path.join(destination, os.path.basename(path.replace("\\", "/")))
         with open(destination, "wb") as file:
@@ -85,6 +92,50 @@ class Container:
 
     def query_vlm(self, prompt, images=None, image=None, max_tokens=2048, temperature=0.1, top_p=0.95, config=None):
         return dict(self._answer)
+
+
+class LiveContainer(Container):
+    """A real environment. The keeper passes questions on to the program that runs it: see `link.py`."""
+
+    __slots__ = ("_question_pipe", "_answer_pipe", "_lock")
+
+    def __init__(self, state, question, answer):
+        super().__init__({}, state)
+        self._question_pipe, self._answer_pipe = question, answer
+        self._lock = _thread.allocate_lock()
+
+    def copy_from_env(self, source, destination):
+        path = os.fspath(source)
+        self._deliver(self._ask({"copy_from": path}, path), path, destination)
+
+    def exec_capture(self, command, *_, **__):
+        if type(command) is not str:
+            return ""
+        return self._ask({"exec": command}, command).decode(errors="replace")
+
+    def _ask(self, question, name):
+        data = json.dumps(question).encode() + b"\n"
+        with self._lock:
+            while data:
+                data = data[os.write(self._question_pipe, data) :]
+            status, size = ANSWER.unpack(self._read(ANSWER.size))
+            content = self._read(size)
+        if status == ANSWERED:
+            return content
+        message = content.decode(errors="replace")
+        if status == NOT_FOUND:
+            raise FileNotFoundError(errno.ENOENT, message, name)
+        raise OSError(errno.EIO, message, name)
+
+    def _read(self, size):
+        parts = []
+        while size:
+            part = os.read(self._answer_pipe, min(size, 1 << 20))
+            if not part:
+                raise OSError(errno.EIO, "the environment does not answer")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
 
 
 def vlm_answer(mode):

@@ -21,9 +21,10 @@ KEEPER_SECONDS = 10
 class Keeper:
     """Runs one function in each of the given states."""
 
-    def __init__(self, server, request, files):
+    def __init__(self, server, request, files, screens):
         self.server = server
         self.task = request
+        self.screens = screens or [SCREENSHOT]
         self.env_root = os.path.join(server.bench, request["env"])
         self.task_root = os.path.join(self.env_root, "tasks", request["task"])
         self.verifier = os.path.join(self.task_root, request["file"])
@@ -83,6 +84,7 @@ class Keeper:
         started = time.monotonic()
         report, report_end = os.pipe()
         output, output_end = os.pipe()
+        link = Link(self.server) if self.task["live"] else None
         # A list, so that the run can remove the token from every frame that it inherits.
         secret = [os.urandom(16)]
         self.new_tmp()
@@ -93,14 +95,20 @@ class Keeper:
             os.dup2(report_end, self.server.report, inheritable=False)
             os.dup2(output_end, 1)
             os.dup2(output_end, 2)
+            if link:
+                link.enter_run()
             begin_run(self, code, state, contents, secret)
         if self.server.confined:
             call("setns", self.server.pid_namespace, CLONE_NEWPID)
         os.close(report_end)
         os.close(output_end)
+        if link:
+            link.close_ends()
         # Processor time is the limit that counts: it does not depend on the load of the machine.
         deadline = started + self.task["wall_seconds"]
-        answer, printed, in_time = read_pipes(report, output, deadline)
+        answer, printed, in_time = read_pipes(report, output, deadline, link)
+        if link:
+            link.close()
         os.close(report)
         os.close(output)
         # Both pipes are closed, or time is up. A process that is exiting keeps its own exit status.
@@ -127,8 +135,10 @@ class Keeper:
             place = os.path.join(self.server.tmp, name)
             os.mkdir(place)
             bind(os.path.join(self.server.outer_tmp, name), place)
-        for path in episode(self.server.tmp):
-            write_file(path, SCREENSHOT)
+        *frames, final = episode(self.server.tmp)
+        for number, path in enumerate(frames):
+            write_file(path, self.screens[min(number, len(self.screens) - 1)])
+        write_file(final, self.screens[-1])
 
     def drop_tmp(self):
         if self.server.confined:
@@ -150,19 +160,30 @@ def write_file(path, content):
         file.write(content)
 
 
-def read_pipes(report, output, deadline):
-    """Reads both pipes to their end, or until the deadline. The end of the run's PID namespace closes them."""
+def read_pipes(report, output, deadline, link):
+    """Reads both pipes to their end, or until the deadline. The end of the run's PID namespace closes them. Answers
+    the questions of a live run meanwhile."""
     kept = {report: b"", output: b""}
     most = {report: MAX_REPORT, output: MAX_OUTPUT}
     poll = select.poll()
     poll.register(report, select.POLLIN)
     poll.register(output, select.POLLIN)
+    if link:
+        poll.register(link.questions, select.POLLIN)
     waiting = 2
     while waiting:
         left = deadline - time.monotonic()
         if left <= 0:
             return kept[report], kept[output], False
         for descriptor, _ in poll.poll(left * 1000):
+            if link and descriptor == link.questions:
+                extended = link.serve(deadline)
+                if extended is None:
+                    poll.unregister(descriptor)
+                    link.hang_up()
+                else:
+                    deadline = extended
+                continue
             data = os.read(descriptor, 1 << 16)
             if not data:
                 poll.unregister(descriptor)

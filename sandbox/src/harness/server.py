@@ -80,21 +80,22 @@ class Server:
         while line := self.requests.readline():
             request = json.loads(line)
             files = [(name, self.requests.read(size)) for name, size in request.pop("files")]
+            screens = [self.requests.read(size) for size in request.pop("screens")]
             pid = os.fork()
             if pid == 0:
-                self.keep(request, files)
+                self.keep(request, files, screens)
             _, status = os.waitpid(pid, 0)
             if self.confined:
                 kill_all_others()
             self.reply({"end": exit_text(status)})
 
-    def keep(self, request, files):
+    def keep(self, request, files, screens):
         """Executes a keeper. Never returns."""
         status = 1
         try:
             limit(resource.RLIMIT_AS, self.limits["memory"])
             limit_cpu_soft(KEEPER_SECONDS)
-            Keeper(self, request, files).work()
+            Keeper(self, request, files, screens).work()
             status = 0
         except BaseException as error:
             self.reply({"broken": f"{type(error).__name__}: {error}"})

@@ -11,7 +11,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("task-spec", &["common"]),
     ("answer", &["common", "task-spec"]),
     ("model-client", &["common"]),
-    ("sandbox", &["common"]),
+    ("sandbox", &["common", "task-spec"]),
     ("stage-propose", &["common", "task-spec"]),
     ("stage-amplify", &["common", "task-spec", "answer", "model-client"]),
     ("stage-extract", &["common", "task-spec", "answer"]),

@@ -1,16 +1,20 @@
 //! Loads a task: everything that its verifier needs. The sandbox has no access to the task folder.
 
+use std::io;
 use std::path::{self, Component, Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
 use common::read::{FileError, read_beneath};
+use common::targets::Target;
+use common::text::with_hint;
 use fs_err as fs;
-use sandbox::Program;
 use serde_json::json;
 use task_spec::files::walk;
 use task_spec::fixtures::{self, Fixtures};
-use task_spec::spec::{self, NamedVerifier, VerifierRef};
+use task_spec::spec::{self, NamedVerifier, SpecError, VerifierRef};
 use task_spec::value::Value;
+use thiserror::Error;
+
+use crate::program::Program;
 
 /// The largest size of a task's files and its environment's shared files together, in bytes.
 const MAX_BYTES: usize = 32 << 20;
@@ -18,30 +22,89 @@ const MAX_BYTES: usize = 32 << 20;
 /// How many levels of folders are read.
 const MAX_DEPTH: usize = 9;
 
+/// Why a task cannot be loaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// A record may not name this folder.
+    #[error("{0}")]
+    Refused(String),
+    /// The folder is not in the `tasks` folder of an environment.
+    #[error("{} is not a task folder: it is not in an environment's tasks folder", .0.display())]
+    NotATaskFolder(PathBuf),
+    /// The spec cannot be read.
+    #[error(transparent)]
+    Spec(#[from] SpecError),
+    /// The spec does not name a verifier.
+    #[error("the spec names no verifier")]
+    NoVerifier,
+    /// The verifier is not a file of the task.
+    #[error("the verifier {0} is not in the task folder")]
+    Elsewhere(String),
+    /// The file of the verifier is not there.
+    #[error("the verifier {0} is missing")]
+    Missing(String),
+    /// The file of the verifier cannot be read.
+    #[error("cannot read the verifier {name}: {problem}")]
+    UnreadableVerifier {
+        /// Its name in the task folder.
+        name: String,
+        /// Why.
+        problem: FileError,
+    },
+    /// All files together are too large.
+    #[error("the files of the task are larger than {} MiB", MAX_BYTES >> 20)]
+    TooLarge,
+    /// A file cannot be read.
+    #[error("cannot read {}: {problem}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        problem: FileError,
+    },
+    /// The fixtures have another form.
+    #[error("fixtures.json does not have the expected fields")]
+    Fixtures(#[source] serde_json::Error),
+    /// A folder cannot be listed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
 /// A task whose verifier can be run.
 #[derive(Debug)]
-pub(crate) struct ProbeTask {
-    pub(crate) program: Program,
+pub struct VerifiedTask {
+    /// The verifier, with all files that it can read.
+    pub program: Program,
     /// The script that writes the result, if there is one.
-    pub(crate) export_script: Option<String>,
-    pub(crate) fixtures: Fixtures,
+    pub export_script: Option<String>,
+    /// The states with a known verdict that the task has.
+    pub fixtures: Fixtures,
 }
 
 /// A task folder and its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct TaskFolder {
+pub struct TaskFolder {
     /// The folder, as an absolute path. Links in it are not resolved, so that records keep its name.
-    pub(crate) dir: PathBuf,
+    pub dir: PathBuf,
     /// The folder name of the environment.
-    pub(crate) env: String,
+    pub env: String,
     /// The folder name of the task.
-    pub(crate) task: String,
+    pub task: String,
 }
 
 impl TaskFolder {
+    /// The task folder of a target.
+    pub fn of(target: &Target) -> Result<Self, TaskError> {
+        if let Some(error) = &target.refused {
+            return Err(TaskError::Refused(with_hint(error, error.hint().as_deref())));
+        }
+        Self::at(&target.dir, target.env.as_deref())
+    }
+
     /// The task folder `dir`, which is in the `tasks` folder of its environment. `env` is the environment's
     /// name where a record gives it; otherwise it is that of its folder.
-    pub(crate) fn at(dir: &Path, env: Option<&str>) -> Result<Self> {
+    pub fn at(dir: &Path, env: Option<&str>) -> Result<Self, TaskError> {
         fs::metadata(dir)?;
         // `..` is not the name of a folder.
         let has_names = dir.components().all(|part| part != Component::ParentDir);
@@ -49,12 +112,13 @@ impl TaskFolder {
         let env_root = dir.parent().and_then(Path::parent);
         let env = env.map(str::to_owned).or_else(|| env_root.and_then(name_of));
         let (Some(task), Some(env)) = (name_of(&dir), env) else {
-            bail!("{} is not a task folder: it is not in an environment's tasks folder", dir.display());
+            return Err(TaskError::NotATaskFolder(dir));
         };
         Ok(Self { dir, env, task })
     }
 
-    fn env_root(&self) -> &Path {
+    /// The folder of the environment.
+    pub fn env_root(&self) -> &Path {
         self.dir.parent().and_then(Path::parent).unwrap_or(&self.dir)
     }
 
@@ -74,15 +138,15 @@ fn name_of(path: &Path) -> Option<String> {
 }
 
 /// Loads the task in `folder`. None if the task is not verified by a program.
-pub(crate) fn load(folder: &TaskFolder) -> Result<Option<ProbeTask>> {
+pub fn load(folder: &TaskFolder) -> Result<Option<VerifiedTask>, TaskError> {
     let spec = spec::read_task(folder.env_root(), folder.below())?;
     let named = NamedVerifier::of(&spec);
     if named == NamedVerifier::OtherMode {
         return Ok(None);
     }
-    let reference = named.text().context("the spec names no verifier")?;
+    let reference = named.text().ok_or(TaskError::NoVerifier)?;
     let Some(VerifierRef::File { file, function }) = VerifierRef::parse(reference) else {
-        bail!("the verifier {reference} is not in the task folder");
+        return Err(TaskError::Elsewhere(reference.to_owned()));
     };
     ensure_readable(folder, file)?;
     let whole = spec.to_json();
@@ -96,7 +160,7 @@ pub(crate) fn load(folder: &TaskFolder) -> Result<Option<ProbeTask>> {
         task_info: json!({ "task_id": text(&spec, "id"), "metadata": metadata, "task_spec": whole }),
         files: gather(folder)?,
     };
-    Ok(Some(ProbeTask {
+    Ok(Some(VerifiedTask {
         program,
         export_script: read_if_present(folder, "export_result.sh")?,
         fixtures: read_fixtures(folder)?,
@@ -107,30 +171,29 @@ fn text(spec: &Value, key: &str) -> String {
     spec.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
-fn ensure_readable(folder: &TaskFolder, verifier: &str) -> Result<()> {
+fn ensure_readable(folder: &TaskFolder, verifier: &str) -> Result<(), TaskError> {
     match folder.read(verifier) {
         Ok(_) => Ok(()),
-        Err(why) if why.is_not_found() => bail!("the verifier {verifier} is missing"),
-        Err(why) => bail!("cannot read the verifier {verifier}: {why}"),
+        Err(why) if why.is_not_found() => Err(TaskError::Missing(verifier.to_owned())),
+        Err(problem) => Err(TaskError::UnreadableVerifier { name: verifier.to_owned(), problem }),
     }
 }
 
-fn read_if_present(folder: &TaskFolder, name: &str) -> Result<Option<String>> {
+fn read_if_present(folder: &TaskFolder, name: &str) -> Result<Option<String>, TaskError> {
     match folder.read(name) {
         Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
         Err(why) if why.is_not_found() => Ok(None),
-        Err(why) => Err(why).with_context(|| format!("cannot read {name}")),
+        Err(problem) => Err(TaskError::Read { path: PathBuf::from(name), problem }),
     }
 }
 
-fn read_fixtures(folder: &TaskFolder) -> Result<Fixtures> {
+fn read_fixtures(folder: &TaskFolder) -> Result<Fixtures, TaskError> {
     let Some(text) = read_if_present(folder, fixtures::FILE_NAME)? else { return Ok(Fixtures::default()) };
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} does not have the expected fields", fixtures::FILE_NAME))
+    serde_json::from_str(&text).map_err(TaskError::Fixtures)
 }
 
 /// The files of the task, and the Python files beside and above it that gym-anything's import path reaches.
-fn gather(folder: &TaskFolder) -> Result<Vec<(String, Vec<u8>)>> {
+fn gather(folder: &TaskFolder) -> Result<Vec<(String, Vec<u8>)>, TaskError> {
     let root = folder.env_root();
     let mut gathered = Gathered { root, files: Vec::new(), left: MAX_BYTES };
     // A verifier that could read the fixtures could look its verdict up.
@@ -156,7 +219,7 @@ struct Gathered<'a> {
 impl Gathered<'_> {
     /// Reads the regular files in a folder and up to `levels` down. Links are not followed, also if the folder
     /// itself is one: they may lead out of the environment.
-    fn add(&mut self, dir: &Path, levels: usize, wanted: impl Fn(&Path) -> bool) -> Result<()> {
+    fn add(&mut self, dir: &Path, levels: usize, wanted: impl Fn(&Path) -> bool) -> Result<(), TaskError> {
         let found = fs::symlink_metadata(dir);
         if !found.is_ok_and(|found| found.is_dir()) {
             return Ok(());
@@ -170,14 +233,13 @@ impl Gathered<'_> {
         Ok(())
     }
 
-    fn add_file(&mut self, path: &Path) -> Result<()> {
+    fn add_file(&mut self, path: &Path) -> Result<(), TaskError> {
         let Ok(name) = path.strip_prefix(self.root) else { return Ok(()) };
         let Some(name) = name.to_str() else { return Ok(()) };
         let content = match read_beneath(self.root, Path::new(name), self.left) {
-            Err(FileError::TooLong(_)) => {
-                bail!("the files of the task are larger than {} MiB", MAX_BYTES >> 20)
-            }
-            read => read.with_context(|| format!("cannot read {}", path.display()))?,
+            Ok(content) => content,
+            Err(FileError::TooLong(_)) => return Err(TaskError::TooLarge),
+            Err(problem) => return Err(TaskError::Read { path: path.to_owned(), problem }),
         };
         self.left -= content.len();
         self.files.push((name.to_owned(), content));

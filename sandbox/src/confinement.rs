@@ -1,12 +1,21 @@
 //! Whether this machine confines verifiers.
 
-use anyhow::{Result, bail};
 use common::exit::ExitStatus;
 use common::ui::Ui;
-use sandbox::{Attempt, Sandbox, self_test};
+use thiserror::Error;
+
+use crate::error::SandboxError;
+use crate::launch::with_causes;
+use crate::process::{Sandbox, Settings};
+use crate::self_test::{Attempt, self_test};
+
+/// This machine does not confine programs.
+#[derive(Debug, Error)]
+#[error("verifiers cannot be confined on this machine: {0}; --unsafe runs them anyway")]
+pub struct Unconfined(String);
 
 /// Prints what is denied to verifiers on this machine, and what is not.
-pub(crate) fn show(settings: &sandbox::Settings, ui: &Ui) -> Result<ExitStatus> {
+pub fn show(settings: &Settings, ui: &Ui) -> Result<ExitStatus, SandboxError> {
     let mut sandbox = Sandbox::start(settings)?;
     let attempts = self_test(&mut sandbox)?;
     ui.info(format_args!("Landlock interface: version {}", sandbox.landlock_version()));
@@ -20,11 +29,11 @@ pub(crate) fn show(settings: &sandbox::Settings, ui: &Ui) -> Result<ExitStatus> 
 
 /// Finds out whether this machine confines verifiers, and returns the sandbox that was started for it. If it
 /// does not, this is an error unless `allow_unconfined`; `settings` may then change.
-pub(crate) fn check(
-    settings: &mut sandbox::Settings,
+pub fn check(
+    settings: &mut Settings,
     allow_unconfined: bool,
     ui: &Ui,
-) -> Result<Option<Sandbox>> {
+) -> Result<Option<Sandbox>, Unconfined> {
     let (sandbox, reason) = match start_tested(settings) {
         Ok((sandbox, attempts)) => {
             let allowed: Vec<&str> = attempts
@@ -39,17 +48,17 @@ pub(crate) fn check(
         }
         Err(error) => {
             settings.confined = false;
-            (None, format!("{:#}", anyhow::Error::from(error)))
+            (None, with_causes(&error))
         }
     };
     if !allow_unconfined {
-        bail!("verifiers cannot be confined on this machine: {reason}; --unsafe runs them anyway");
+        return Err(Unconfined(reason));
     }
     ui.warn(format_args!("verifiers are run unconfined: {reason}"));
     Ok(sandbox)
 }
 
-fn start_tested(settings: &sandbox::Settings) -> Result<(Sandbox, Vec<Attempt>), sandbox::SandboxError> {
+fn start_tested(settings: &Settings) -> Result<(Sandbox, Vec<Attempt>), SandboxError> {
     let mut sandbox = Sandbox::start(settings)?;
     let attempts = self_test(&mut sandbox)?;
     Ok((sandbox, attempts))

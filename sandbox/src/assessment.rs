@@ -2,11 +2,12 @@
 
 use common::record::{Outcome, Severity};
 use common::text::{escape, shorten};
-use sandbox::{Exception, Run, RunEnd};
 use serde_json::{Map, Value};
 
+use crate::run::{Exception, Run, RunEnd};
+
 /// The highest score.
-pub(crate) const FULL_SCORE: f64 = 100.0;
+pub const FULL_SCORE: f64 = 100.0;
 
 /// The longest detail that is kept, in characters.
 const MAX_DETAIL: usize = 300;
@@ -16,31 +17,41 @@ const DENIED: [i32; 4] = [1, 13, 30, 38];
 
 /// The outcome of a run.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Assessment {
-    pub(crate) outcome: Outcome,
-    pub(crate) score: Option<f64>,
+pub struct Assessment {
+    /// Whether it passed.
+    pub outcome: Outcome,
+    /// Its score, where it gave a finite one.
+    pub score: Option<f64>,
     /// Why the run gave no verdict, or one of another shape.
-    pub(crate) fault: Option<Fault>,
+    pub fault: Option<Fault>,
     /// Feedback, exception or output.
-    pub(crate) detail: String,
+    pub detail: String,
     /// How long the run took, in seconds.
-    pub(crate) seconds: f64,
+    pub seconds: f64,
 }
 
 /// What is wrong with a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Fault {
+pub enum Fault {
+    /// It raises an exception.
     Raises,
+    /// It returns something else than a verdict.
     BadAnswer,
+    /// It exceeds the time limit.
     Timeout,
+    /// It ends its process.
     EndsInterpreter,
+    /// It writes to the channel of its report.
     Tampers,
+    /// It needs what the sandbox denies.
     Refused,
+    /// It imports a package that is not installed.
     MissingPackage,
 }
 
 impl Fault {
-    pub(crate) fn code(self) -> &'static str {
+    /// The code of the issue.
+    pub fn code(self) -> &'static str {
         match self {
             Self::Raises => "raises",
             Self::BadAnswer => "bad_answer",
@@ -53,7 +64,7 @@ impl Fault {
     }
 
     /// What this machine lacks is not the verifier's fault.
-    pub(crate) fn severity(self) -> Severity {
+    pub fn severity(self) -> Severity {
         match self {
             Self::Refused | Self::MissingPackage => Severity::Warning,
             _ => Severity::Error,
@@ -61,7 +72,7 @@ impl Fault {
     }
 
     /// What the verifier does, as the predicate of a message.
-    pub(crate) fn predicate(self) -> &'static str {
+    pub fn predicate(self) -> &'static str {
         match self {
             Self::Raises => "raises an exception instead of returning a verdict",
             Self::BadAnswer => "does not return a dict with a Boolean `passed` and a `score` from 0 to 100",
@@ -76,7 +87,7 @@ impl Fault {
 
 impl Assessment {
     /// The assessment of a run.
-    pub(crate) fn of(run: &Run) -> Self {
+    pub fn of(run: &Run) -> Self {
         let assessment = match &run.end {
             RunEnd::Returned(fields) => Self::of_fields(fields),
             RunEnd::NotADict(value) => Self::bad_answer(Outcome::Error, None, &format!("returned {value}")),
@@ -139,7 +150,7 @@ impl Assessment {
     }
 
     /// Whether another run in the same state gave the same verdict.
-    pub(crate) fn agrees(&self, other: &Self) -> bool {
+    pub fn agrees(&self, other: &Self) -> bool {
         self.outcome == other.outcome && self.score == other.score && self.fault == other.fault
     }
 }

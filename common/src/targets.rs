@@ -1,99 +1,137 @@
-//! The tasks to probe: those that records name, or those below given paths.
+//! The tasks that a stage runs: those that records name, or those below given paths.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Result, bail};
-use common::environment::{Environment, EnvironmentError, Workspace, task_spec};
-use common::jsonl::{Line, RawLine};
-use common::record::{Kind, Record, SpecKind, Verdict};
-use common::run_dir::RunDir;
-use common::text::{similar, with_hint};
-use common::ui::Ui;
 use fs_err as fs;
+use thiserror::Error;
 
-use crate::settings::Settings;
+use crate::environment::{Environment, EnvironmentError, Workspace, task_spec};
+use crate::jsonl::{Line, RawLine};
+use crate::record::{Kind, Record, SpecKind, Verdict};
+use crate::run_dir::RunDir;
+use crate::stage::{StageSettings, StreamError};
+use crate::text::similar;
+use crate::ui::Ui;
+
+/// Why the tasks cannot be found.
+#[derive(Debug, Error)]
+pub enum TargetError {
+    /// The given paths hold no task.
+    #[error("no task found in the given paths; pass task folders, or folders of environments")]
+    NoTask,
+    /// The given paths hold no task of this name.
+    #[error("there is no task {name} in the given paths{}", hint(similar.as_deref()))]
+    NoSuchTask {
+        /// The name that was asked for.
+        name: String,
+        /// The name of a task that is spelled alike.
+        similar: Option<String>,
+    },
+    /// A path cannot be read.
+    #[error(transparent)]
+    Path(#[from] io::Error),
+    /// The input cannot be opened.
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+}
+
+fn hint(similar: Option<&str>) -> String {
+    similar.map_or_else(String::new, |similar| format!("; did you mean {similar}?"))
+}
+
+/// Where a stage takes its tasks from.
+#[derive(Clone, Copy, Debug)]
+pub struct Selection<'a> {
+    /// Task folders, environments, or folders of environments. Empty: the input's records name the tasks.
+    pub paths: &'a [PathBuf],
+    /// Only the task with this name.
+    pub task: Option<&'a str>,
+    /// The kinds of records that name tasks. All others are passed on.
+    pub kinds: &'a [Kind],
+    /// The name of the manifest that is read where standard input is a terminal.
+    pub manifest: &'a str,
+}
 
 /// What is done for a line of the input, or for a task folder.
-pub(crate) enum Item {
-    /// Probe the task in this folder.
-    Probe(Target),
-    /// Pass a record on, and probe its task.
-    PassAndProbe(Box<Record>, Target),
+pub enum Item {
+    /// Run the task in this folder.
+    Run(Target),
+    /// Pass a record on, and run its task.
+    PassAndRun(Box<Record>, Target),
     /// Pass a record on.
     Pass(Box<Record>),
     /// Pass a line on as it was read.
     PassRaw(RawLine),
-    /// Nothing: the record is not passed on, and names no task folder to probe.
+    /// Nothing: the record is not passed on, and names no task folder to run.
     Nothing,
 }
 
-/// A task folder to probe.
-pub(crate) struct Target {
-    pub(crate) dir: PathBuf,
+/// A task folder to run.
+pub struct Target {
+    /// The folder.
+    pub dir: PathBuf,
     /// The environment's name, where a record gives it.
-    pub(crate) env: Option<String>,
+    pub env: Option<String>,
     /// Why the record may not name this folder.
-    pub(crate) refused: Option<EnvironmentError>,
+    pub refused: Option<EnvironmentError>,
 }
 
 impl Target {
     /// The name of the environment: the one that the record gives, else that of the folder; empty without either.
-    pub(crate) fn env_name(&self) -> String {
+    pub fn env_name(&self) -> String {
         let folder = || self.dir.parent()?.parent()?.file_name()?.to_str().map(str::to_owned);
         self.env.clone().or_else(folder).unwrap_or_default()
     }
 }
 
 /// Items as they arrive.
-type Items = Box<dyn Iterator<Item = io::Result<Item>> + Send>;
+pub type Items = Box<dyn Iterator<Item = io::Result<Item>> + Send>;
 
 /// The items, and their number where it is known.
-pub(crate) fn items(
-    settings: &Settings,
+pub fn items(
+    stage: &StageSettings,
+    selection: Selection,
     run_dir: Option<&RunDir>,
     workspace: &Workspace,
     ui: &Ui,
-) -> Result<(Items, Option<u64>)> {
-    if settings.paths.is_empty() {
-        let verdicts = run_dir.map(|dir| dir.manifest("verdicts"));
-        let lines = settings.stage.input(ui, verdicts.as_deref(), &[Kind::Task, Kind::Verdict])?;
+) -> Result<(Items, Option<u64>), TargetError> {
+    if selection.paths.is_empty() {
+        let manifest = run_dir.map(|dir| dir.manifest(selection.manifest));
+        let lines = stage.input(ui, manifest.as_deref(), selection.kinds)?;
         let mut sorter = Sorter { workspace: workspace.clone(), seen: HashSet::new() };
         return Ok((Box::new(lines.map(move |line| line.map(|line| sorter.sort(line)))), None));
     }
     let mut folders = Vec::new();
-    for path in &settings.paths {
+    for path in selection.paths {
         folders.extend(task_folders(path, workspace)?);
     }
-    if let Some(name) = &settings.task {
+    if let Some(name) = selection.task {
         folders = only_task(folders, name)?;
     }
     if folders.is_empty() {
-        bail!("no task found in the given paths; pass task folders, or folders of environments");
+        return Err(TargetError::NoTask);
     }
     let total = u64::try_from(folders.len()).ok();
-    Ok((
-        Box::new(folders.into_iter().map(|dir| Ok(Item::Probe(Target { dir, env: None, refused: None })))),
-        total,
-    ))
+    let folders = folders.into_iter();
+    Ok((Box::new(folders.map(|dir| Ok(Item::Run(Target { dir, env: None, refused: None })))), total))
 }
 
 /// The folders of the tasks with this name.
-fn only_task(folders: Vec<PathBuf>, name: &str) -> Result<Vec<PathBuf>> {
+fn only_task(folders: Vec<PathBuf>, name: &str) -> Result<Vec<PathBuf>, TargetError> {
     let (wanted, others): (Vec<_>, Vec<_>) =
         folders.into_iter().partition(|folder| folder.file_name().is_some_and(|folder| folder == name));
     if wanted.is_empty() {
         let others = others.iter().filter_map(|folder| folder.file_name());
         let similar = similar(name, others.map(|other| other.to_string_lossy().into_owned()));
-        let hint = similar.map(|similar| format!("did you mean {similar}?"));
-        bail!(with_hint(format_args!("there is no task {name} in the given paths"), hint.as_deref()));
+        return Err(TargetError::NoSuchTask { name: name.to_owned(), similar });
     }
     Ok(wanted)
 }
 
 /// The task folders of a path: itself, an environment's, or those of all environments in it.
-fn task_folders(path: &Path, workspace: &Workspace) -> Result<Vec<PathBuf>> {
+fn task_folders(path: &Path, workspace: &Workspace) -> io::Result<Vec<PathBuf>> {
     if task_spec(path).is_some() {
         return Ok(vec![path.to_owned()]);
     }
@@ -112,12 +150,12 @@ fn task_folders(path: &Path, workspace: &Workspace) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-fn folders_of(environment: &Environment) -> Result<Vec<PathBuf>> {
+fn folders_of(environment: &Environment) -> io::Result<Vec<PathBuf>> {
     let names = environment.task_names()?;
     Ok(names.iter().map(|name| environment.task_dir(name)).collect())
 }
 
-/// Decides what to do for a line. A task that several records name is probed once.
+/// Decides what to do for a line. A task that several records name is run once.
 struct Sorter {
     workspace: Workspace,
     seen: HashSet<PathBuf>,
@@ -132,17 +170,22 @@ impl Sorter {
         match &record {
             Record::Task(task) => {
                 let target = self.target(&task.dir, &task.env);
-                if task.status.is_live() && self.is_new(&target) {
-                    Item::Probe(target)
-                } else {
-                    Item::Nothing
-                }
+                if task.status.is_live() && self.is_new(&target) { Item::Run(target) } else { Item::Nothing }
             }
             // A task with a bad spec must be repaired first. Its verdict says so.
             Record::Verdict(verdict) if verdict.kind == SpecKind::Task && verdict.ok => {
                 let target = self.target(task_dir(verdict), &verdict.env);
                 if self.is_new(&target) {
-                    Item::PassAndProbe(Box::new(record), target)
+                    Item::PassAndRun(Box::new(record), target)
+                } else {
+                    Item::Pass(Box::new(record))
+                }
+            }
+            // Also after a bad probe: what happens in the real software helps to repair the task.
+            Record::Probe(probe) => {
+                let target = self.target(&probe.dir, &probe.env);
+                if !probe.dir.is_empty() && self.is_new(&target) {
+                    Item::PassAndRun(Box::new(record), target)
                 } else {
                     Item::Pass(Box::new(record))
                 }
