@@ -6,8 +6,14 @@ use testkit::Ran;
 
 use crate::world::program;
 
-const STAGES: [&str; 5] =
-    ["stage-propose", "stage-amplify", "stage-extract", "stage-verify-spec", "stage-probe"];
+const STAGES: [&str; 6] = [
+    "stage-propose",
+    "stage-amplify",
+    "stage-extract",
+    "stage-verify-spec",
+    "stage-probe",
+    "stage-verify-task",
+];
 
 fn help(stage: &str, option: &str) -> String {
     let ran = Ran::of(Command::new(program(stage)).arg(option), "");

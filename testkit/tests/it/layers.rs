@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate, and the crates of this workspace that it may depend on. Any may use testkit in its tests.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("common", &[]),
     ("task-spec", &["common"]),
     ("answer", &["common", "task-spec"]),
@@ -17,6 +17,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("stage-extract", &["common", "task-spec", "answer"]),
     ("stage-verify-spec", &["common", "task-spec"]),
     ("stage-probe", &["common", "task-spec", "sandbox"]),
+    ("stage-verify-task", &["common", "task-spec", "sandbox"]),
     ("testkit", &[]),
 ];
 
@@ -53,7 +54,7 @@ fn crates_depend_only_on_the_layers_below_them() {
 
 #[test]
 fn stages_that_only_touch_files_have_no_http_client() {
-    for stage in ["stage-extract", "stage-verify-spec", "stage-probe"] {
+    for stage in ["stage-extract", "stage-verify-spec", "stage-probe", "stage-verify-task"] {
         let tree = cargo(&["tree", "--package", stage, "--edges", "normal,build", "--prefix", "none"]);
         for name in tree.lines().filter_map(|line| line.split(' ').next()) {
             assert!(!NETWORK.contains(&name), "{stage} compiles {name}");

@@ -40,8 +40,11 @@ def open_book(path, create=False):
     """The book at `path`, closed when the block ends. The SQL backend writes every edit as it is committed."""
     if create:
         # Edits made in the session that creates a store are not written reliably: create it, then open it.
+        # GnuCash 5 does not load a new store by itself, and keeps it locked then.
         # (GnuCash logs a failed insert into `books` here and carries on: the row is there already.)
-        Session(f"sqlite3://{path}", gnucash.SessionOpenMode.SESSION_NEW_STORE).end()
+        store = Session(f"sqlite3://{path}", gnucash.SessionOpenMode.SESSION_NEW_STORE)
+        store.load()
+        store.end()
     session = Session(f"sqlite3://{path}", gnucash.SessionOpenMode.SESSION_NORMAL_OPEN)
     try:
         yield session.book

@@ -7,13 +7,13 @@ export DEBIAN_FRONTEND=noninteractive
 
 apt-get update
 apt-get install -y --no-install-recommends \
-    gnucash gnucash-docs python3-gnucash libdbd-sqlite3 sqlite3 \
-    yelp gnome-text-editor \
+    gnucash gnucash-docs python3-gnucash python3-gi libdbd-sqlite3 sqlite3 \
+    libglib2.0-bin yelp gnome-text-editor \
     xdotool wmctrl scrot imagemagick ||
     # gnome-text-editor is called gedit before Ubuntu 22.10.
     apt-get install -y --no-install-recommends \
-        gnucash gnucash-docs python3-gnucash libdbd-sqlite3 sqlite3 \
-        yelp gedit \
+        gnucash gnucash-docs python3-gnucash python3-gi libdbd-sqlite3 sqlite3 \
+        libglib2.0-bin yelp gedit \
         xdotool wmctrl scrot imagemagick
 
 # Nothing may cover the book when it opens: no tip of the day, no assistant for new users, no reminders of

@@ -26,11 +26,16 @@ take_screenshot() {
     import -window root "$1" 2>/dev/null || scrot -o "$1" 2>/dev/null || true
 }
 
+# Whether GnuCash runs. A zombie does not: it remains where process 1 does not wait for its children.
+gnucash_runs() {
+    ps -u "$TASK_USER" -o stat=,comm= | grep -q '^[^Z].* gnucash$'
+}
+
 close_gnucash() {
     pkill -u "$TASK_USER" -x gnucash 2>/dev/null || return 0
-    for _ in $(seq 20); do
-        pgrep -u "$TASK_USER" -x gnucash >/dev/null || return 0
-        sleep 0.5
+    for _ in $(seq 100); do
+        gnucash_runs || return 0
+        sleep 0.1
     done
     pkill -KILL -u "$TASK_USER" -x gnucash 2>/dev/null
     sleep 1
@@ -55,7 +60,8 @@ inbox() {
     chmod 644 "$INBOX/$1"
 }
 
-# start_task NAME: records the baseline and opens the book in GnuCash, maximized.
+# start_task NAME: records the baseline and opens the book in GnuCash, maximized. If GnuCash does not open, the baseline
+# goes: the agent had nothing to work with.
 start_task() {
     rm -f "$BOOK".*
     chown "$TASK_USER:$TASK_USER" "$BOOK"
@@ -66,17 +72,24 @@ start_task() {
     fi
     su - "$TASK_USER" -c "env DISPLAY=$DISPLAY ${XAUTHORITY:+XAUTHORITY=$XAUTHORITY} $bus \
         setsid gnucash '$BOOK' >/tmp/gnucash.log 2>&1 </dev/null &"
-    for _ in $(seq 90); do
+    local started="" deadline=$((SECONDS + 90))
+    while [ $SECONDS -lt $deadline ]; do
         if wmctrl -l 2>/dev/null | grep -q "casco_bay_repair.* - GnuCash"; then
-            sleep 2
+            sleep 0.5
             wmctrl -r "casco_bay_repair" -b add,maximized_vert,maximized_horz 2>/dev/null
             wmctrl -a "casco_bay_repair" 2>/dev/null
             take_screenshot /tmp/task_start.png
             return 0
         fi
-        sleep 1
+        if gnucash_runs; then
+            started=1
+        elif [ -n "$started" ]; then
+            break
+        fi
+        sleep 0.2
     done
-    echo "GnuCash did not show the book within 90 seconds:" >&2
+    echo "GnuCash ended, or did not show the book within 90 seconds:" >&2
     tail -n 20 /tmp/gnucash.log >&2
+    rm -f "$BASELINE"
     return 1
 }

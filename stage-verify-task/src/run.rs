@@ -1,0 +1,210 @@
+//! The stage: tasks in, records out.
+
+use anyhow::{Context, Result};
+use common::environment::Workspace;
+use common::exit::ExitStatus;
+use common::interrupt::{Interrupt, Urgency};
+use common::jsonl::RawLine;
+use common::ordered::Ordered;
+use common::record::{Failure, Kind, Record, Trial};
+use common::run_dir::RunDir;
+use common::stage::Output;
+use common::targets::{self, Item, Selection, Target};
+use common::ui::Ui;
+use sandbox::{Interpreter, TaskFolder, confinement};
+
+use crate::engine::{self, Docker, EngineError};
+use crate::image::Images;
+use crate::settings::{Job, Settings};
+use crate::summary::Summary;
+use crate::trial::{Tryer, name_of};
+
+/// The result of an item. It is written in this order.
+struct Done {
+    raw: Option<RawLine>,
+    passed: Option<Box<Record>>,
+    /// None after an interrupt.
+    found: Option<Box<Record>>,
+}
+
+/// What runs tasks, or why nothing does.
+enum Runner {
+    Tryer(Box<Tryer>),
+    NoEngine { reason: String, workspace: Workspace },
+}
+
+/// Runs the tasks that the settings select.
+pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
+    let ui = settings.stage.ui("stage-verify-task");
+    let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
+    let stop = interrupt.closed_at(Urgency::Stop);
+    let docker = engine::find(settings.engine.as_deref(), &stop);
+    match settings.job {
+        Job::Run => {}
+        Job::ListImages => return list_images(&docker?, &ui),
+        Job::PruneImages => return prune_images(&docker?, &ui),
+    }
+    let workspace = settings.stage.workspace()?;
+    let runner = match docker {
+        Ok(docker) => Runner::Tryer(Box::new(tryer(settings, docker, workspace.clone(), &interrupt, &ui)?)),
+        Err(EngineError::Interrupted) => return Ok(ExitStatus::Interrupted),
+        // A run without an engine is not an error of its own: the records say that nothing was run.
+        Err(error) => Runner::NoEngine { reason: error.to_string(), workspace: workspace.clone() },
+    };
+    run_all(settings, &runner, &workspace, &interrupt, &ui)
+}
+
+fn tryer(
+    settings: &Settings,
+    docker: Docker,
+    workspace: Workspace,
+    interrupt: &Interrupt,
+    ui: &Ui,
+) -> Result<Tryer> {
+    ui.debug(format_args!("the engine is {} {}", docker.name(), docker.version()?));
+    let interpreter = Interpreter::find(&settings.python, &settings.python_path)
+        .context("no usable Python; pass --python a Python 3.8 or newer")?;
+    let stop = interrupt.closed_at(Urgency::Stop);
+    let mut sandboxes = sandbox::Settings { interpreter, confined: true, stop: stop.clone() };
+    let first = confinement::check(&mut sandboxes, settings.allow_unconfined, ui)?;
+    let images = Images::new(docker.clone(), settings.recipe.clone(), workspace.clone(), ui.clone());
+    Ok(Tryer {
+        docker,
+        images,
+        plan: settings.plan.clone(),
+        workspace,
+        run_dir: settings.stage.run_dir.clone(),
+        sandboxes,
+        idle: first.into_iter().collect::<Vec<_>>().into(),
+        stop,
+        ui: ui.clone(),
+    })
+}
+
+fn run_all(
+    settings: &Settings,
+    runner: &Runner,
+    workspace: &Workspace,
+    interrupt: &Interrupt,
+    ui: &Ui,
+) -> Result<ExitStatus> {
+    let run_dir = settings.stage.run_dir.as_deref().map(RunDir::open).transpose()?;
+    let _lock = run_dir.as_ref().map(|dir| dir.lock("verify-task")).transpose()?;
+    let manifest = run_dir.as_ref().map(|dir| dir.manifest("trials"));
+    let mut output = settings.stage.output(manifest.as_deref())?;
+    let selection = Selection {
+        paths: &settings.paths,
+        task: settings.task.as_deref(),
+        kinds: &[Kind::Task, Kind::Verdict, Kind::Probe],
+        manifest: "probes",
+    };
+    let (items, total) = targets::items(&settings.stage, selection, run_dir.as_ref(), workspace, ui)?;
+    let mut summary = Summary::default();
+    let progress = ui.progress("running", total);
+    report_interrupts(interrupt, ui);
+    Ordered::on_threads(settings.jobs).until(interrupt.closed_at(Urgency::Drain)).each(
+        items,
+        |item| work(item, runner),
+        |done| {
+            progress.inc(1);
+            write(&done, &mut output, &mut summary, ui)
+        },
+    )?;
+    drop(progress);
+    summary.show(ui);
+    if interrupt.urgency().is_some() {
+        return Ok(ExitStatus::Interrupted);
+    }
+    output.finish()?;
+    Ok(ExitStatus::failed_if(summary.any_failed() || ui.errors() > 0))
+}
+
+fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {
+    let ui = ui.clone();
+    interrupt.listen(move |urgency| match urgency {
+        Urgency::Drain => ui.warn("interrupted; waiting for running tasks; press Ctrl-C again to abort"),
+        Urgency::Stop => ui.warn("interrupted again; ending running tasks"),
+    });
+}
+
+fn work(item: Item, runner: &Runner) -> Done {
+    let (raw, passed, target) = match item {
+        Item::Run(target) => (None, None, Some(target)),
+        Item::PassAndRun(record, target) => (None, Some(record), Some(target)),
+        Item::Pass(record) => (None, Some(record), None),
+        Item::PassRaw(raw) => (Some(raw), None, None),
+        Item::Nothing => (None, None, None),
+    };
+    let found = target.and_then(|target| run_target(&target, runner)).map(Box::new);
+    Done { raw, passed, found }
+}
+
+/// The record of a task: its trial, or the failure to run it. None after an interrupt.
+fn run_target(target: &Target, runner: &Runner) -> Option<Record> {
+    let folder = match TaskFolder::of(target) {
+        Ok(folder) => folder,
+        Err(error) => {
+            return Some(failure(target.env_name(), name_of(&target.dir), "no_task_folder", &error.into()));
+        }
+    };
+    let tryer = match runner {
+        Runner::Tryer(tryer) => tryer,
+        Runner::NoEngine { reason, workspace } => {
+            let dir = workspace.relative(&folder.dir);
+            let (env, task) = (folder.env, folder.task);
+            let not_run = Some(reason.clone());
+            return Some(Record::Trial(Box::new(Trial { env, task, dir, not_run, ..Trial::default() })));
+        }
+    };
+    match tryer.run(&folder) {
+        Ok(trial) => Some(Record::Trial(Box::new(trial))),
+        Err(error) if matches!(error.downcast_ref(), Some(EngineError::Interrupted)) => None,
+        Err(error) => Some(failure(folder.env, Some(folder.task), "engine_failed", &error)),
+    }
+}
+
+fn failure(env: String, task: Option<String>, code: &str, error: &anyhow::Error) -> Record {
+    Record::Failure(Failure {
+        env,
+        task,
+        stage: "verify-task".to_owned(),
+        code: code.to_owned(),
+        message: format!("{error:#}"),
+        attempts: 1,
+        ..Failure::default()
+    })
+}
+
+fn write(done: &Done, output: &mut Output, summary: &mut Summary, ui: &Ui) -> Result<()> {
+    if let Some(raw) = &done.raw {
+        output.raw(raw)?;
+    }
+    if let Some(record) = &done.passed {
+        output.record(record)?;
+    }
+    let Some(record) = &done.found else { return Ok(()) };
+    match record.as_ref() {
+        Record::Trial(trial) => summary.add(trial, ui),
+        Record::Failure(failure) => {
+            let task = failure.task.as_deref().unwrap_or_default();
+            ui.error(format_args!("{}/{task}: {}", failure.env, failure.message));
+        }
+        _ => {}
+    }
+    Ok(output.record(record)?)
+}
+
+fn list_images(docker: &Docker, ui: &Ui) -> Result<ExitStatus> {
+    for (name, size, age) in docker.images()? {
+        ui.info(format_args!("{name:<60} {size:>10}  {age}"));
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn prune_images(docker: &Docker, ui: &Ui) -> Result<ExitStatus> {
+    for (name, size, _) in docker.images()? {
+        docker.remove_image(&name)?;
+        ui.info(format_args!("removed {name} ({size})"));
+    }
+    Ok(ExitStatus::Done)
+}

@@ -1,0 +1,1 @@
+//! Runs tasks with the program itself.
