@@ -2,6 +2,7 @@
 //!
 //! Nothing of a task is executed here.
 
+pub mod checklist;
 pub mod files;
 pub mod fixtures;
 pub mod platform;

@@ -2,8 +2,8 @@
 
 use task_spec::python::ast::visitor::Visitor;
 use task_spec::python::ast::{BoolOp, Expr};
+use task_spec::python::walk_deeper;
 
-use super::syntax_tree::walk_deeper;
 use super::{Lint, Subject, Warning};
 
 const NAME: &str = "exec_in_env";

@@ -15,6 +15,7 @@ mod missing_run_bit;
 mod missing_shebang;
 mod other_names;
 mod printed_expectation;
+mod privileged_info;
 mod script;
 mod shell_syntax;
 mod stub_verifier;
@@ -35,12 +36,14 @@ use self::lint::{Warning, compile};
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
-static LINTS: [&Lint; 20] = [
+static LINTS: [&Lint; 27] = [
     &blind_verifier::LINT,
     &chat_residue::LINT,
     &checklist::IDS,
     &checklist::POINTS,
+    &checklist::SHAPE,
     &checklist::SYNTAX,
+    &checklist::TASK_ID,
     &constant_verdict::LINT,
     &exec_in_env::LINT,
     &hook_timeout::LINT,
@@ -50,6 +53,11 @@ static LINTS: [&Lint; 20] = [
     &other_names::FUNCTION,
     &other_names::HOOK,
     &other_names::ID,
+    &privileged_info::CONTRADICTED,
+    &privileged_info::SHAPE,
+    &privileged_info::SOURCE,
+    &privileged_info::SYNTAX,
+    &privileged_info::TASK_ID,
     &printed_expectation::LINT,
     &shell_syntax::LINT,
     &stub_verifier::LINT,

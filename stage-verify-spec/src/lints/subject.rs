@@ -4,18 +4,13 @@ use std::cell::OnceCell;
 use std::path::Path;
 
 use common::read::read_regular;
+use task_spec::checklist::{CHECKLIST, EVIDENCE, environment_text};
 use task_spec::pyjson::{self, JsonError};
 use task_spec::python::Module;
 use task_spec::python::ast::{Stmt, StmtFunctionDef};
 use task_spec::spec::{NamedVerifier, VerifierRef};
 use task_spec::value::Value;
 use task_spec::verify::{CheckedEnvironment, CheckedTask, Listing, scripts};
-
-/// The usual name of a task's checklist.
-pub(crate) const CHECKLIST: &str = "vlm_checklist.json";
-
-/// The keys of a checklist that lints use. The questions, which are most of the file, are not needed.
-const CHECKLIST_KEYS: [&str; 4] = ["task_completion", "integrity", "id", "points"];
 
 /// The longest file that lints read, in bytes.
 const MAX_FILE_BYTES: usize = 1 << 20;
@@ -30,6 +25,7 @@ pub(crate) struct Subject<'a> {
     pre_task: OnceCell<Option<String>>,
     post_task: OnceCell<Option<String>>,
     checklist: OnceCell<Option<Result<Value, JsonError>>>,
+    evidence: OnceCell<Option<Result<Value, JsonError>>>,
 }
 
 /// The function that checks a task, and where it is.
@@ -76,6 +72,7 @@ impl<'a> Subject<'a> {
             pre_task: OnceCell::new(),
             post_task: OnceCell::new(),
             checklist: OnceCell::new(),
+            evidence: OnceCell::new(),
         }
     }
 
@@ -170,11 +167,22 @@ impl<'a> Subject<'a> {
         String::from_utf8(bytes).ok()
     }
 
-    /// The [`CHECKLIST_KEYS`] of the checklist; `None` without a checklist.
+    /// The text of a file of the task or of its environment, as people name it.
+    pub(crate) fn text_anywhere(&self, name: &str) -> Option<String> {
+        let below = format!("tasks/{}/", self.name());
+        let short = name.split_once(&below).map_or(name, |(_, short)| short);
+        let text = self.text(short).map(str::to_owned);
+        text.or_else(|| environment_text(&self.environment.root, name))
+    }
+
+    /// The checklist; `None` without one.
     pub(crate) fn checklist(&self) -> Option<&Result<Value, JsonError>> {
-        self.checklist
-            .get_or_init(|| self.text(CHECKLIST).map(|text| pyjson::parse_keys(text, &CHECKLIST_KEYS)))
-            .as_ref()
+        self.checklist.get_or_init(|| self.text(CHECKLIST).map(pyjson::parse)).as_ref()
+    }
+
+    /// The evidence for the checklist's privileged information; `None` without one.
+    pub(crate) fn evidence(&self) -> Option<&Result<Value, JsonError>> {
+        self.evidence.get_or_init(|| self.text(EVIDENCE).map(pyjson::parse)).as_ref()
     }
 }
 

@@ -1,15 +1,8 @@
 //! Walks through syntax trees.
 
-use task_spec::python::ast::visitor::{Visitor, walk_expr, walk_stmt};
+use task_spec::python::ast::visitor::{Visitor, walk_stmt};
 use task_spec::python::ast::{Expr, Stmt};
-
-/// Visits the parts of an expression. A verifier may nest more levels than a thread's stack holds.
-pub(super) fn walk_deeper<'a>(visitor: &mut impl Visitor<'a>, expression: &'a Expr) {
-    // Most expressions have no parts.
-    if !expression.is_name_expr() && !expression.is_literal_expr() {
-        stacker::maybe_grow(64 << 10, 1 << 20, || walk_expr(visitor, expression));
-    }
-}
+use task_spec::python::walk_deeper;
 
 /// Whether these statements contain an expression that `is_wanted` accepts. Stops at the first.
 pub(super) fn any_expression(body: &[Stmt], is_wanted: impl Fn(&Expr) -> bool) -> bool {

@@ -9,9 +9,9 @@ use common::read::read_regular;
 use task_spec::python::ast::statement_visitor::{self, StatementVisitor};
 use task_spec::python::ast::visitor::{Visitor, walk_stmt};
 use task_spec::python::ast::{BoolOp, CmpOp, Expr, ExprCall, Stmt};
+use task_spec::python::walk_deeper;
 
 use super::subject::{Hook, Verifier, has_ending};
-use super::syntax_tree::walk_deeper;
 use super::{Lint, Subject, Warning};
 
 /// Parts of keys that describe a failed run: a verdict does not depend on them.

@@ -15,6 +15,7 @@ mod limits;
 use std::collections::BTreeSet;
 
 use ruff_python_ast::statement_visitor::{StatementVisitor, walk_stmt};
+use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
@@ -45,6 +46,14 @@ pub struct Module {
     parsed: Parsed<ast::ModModule>,
     functions: BTreeSet<String>,
     imports: BTreeSet<String>,
+}
+
+/// Visits the parts of an expression. A verifier may nest more levels than a thread's stack holds.
+pub fn walk_deeper<'a>(visitor: &mut impl Visitor<'a>, expression: &'a ast::Expr) {
+    // Most expressions have no parts.
+    if !expression.is_name_expr() && !expression.is_literal_expr() {
+        stacker::maybe_grow(64 << 10, 1 << 20, || walk_expr(visitor, expression));
+    }
 }
 
 /// Parses the bytes of a file as [`DEFAULT_VERSION`] would.
