@@ -108,7 +108,7 @@ impl RunDir {
         // Stages of one pipe start at the same time: they take turns. On a file system without locks, the entry of
         // one of them may be lost.
         let turn = fs::File::create(self.root.join(".run.lock"))?;
-        match turn.lock() {
+        match turn.file().lock() {
             Err(error) if !is_unsupported(&error) => return Err(error.into()),
             _ => {}
         }
