@@ -14,6 +14,9 @@ pub enum ExitStatus {
     Limit,
     /// 130: interrupted.
     Interrupted,
+    /// 141: the reader of the output has closed it, so the rest was not done. A shell shows this number for a
+    /// program that ends by SIGPIPE.
+    ReaderGone,
 }
 
 impl ExitStatus {
@@ -32,6 +35,7 @@ impl ExitStatus {
             Self::SomeFailed => 1,
             Self::Limit => 3,
             Self::Interrupted => 130,
+            Self::ReaderGone => 141,
         }
     }
 }

@@ -19,7 +19,8 @@ Exit status:
   1    done, but some records failed, or a verdict is bad
   2    cannot start, or cannot go on
   3    stopped by a limit; run the same command again to resume
-  130  interrupted; run the same command again to resume";
+  130  interrupted; run the same command again to resume
+  141  the reader of standard output has closed it; the rest was not done";
 
 /// The end of `-h`.
 pub const SHORT_END: &str =

@@ -3,7 +3,6 @@
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 use fs_err as fs;
@@ -18,15 +17,17 @@ use crate::run_dir::RunDirError;
 use crate::text::{escape, with_hint};
 use crate::ui::{Ui, Verbosity};
 
-/// Whether the reader of the output has closed the pipe.
-static READER_GONE: AtomicBool = AtomicBool::new(false);
+/// The reader of the output has closed the pipe.
+#[derive(Debug, Error)]
+#[error("the reader of the output has closed it")]
+struct ReaderGone;
 
 /// Runs a stage and returns its exit status. An error is printed with its causes and its hint. A stage whose reader
-/// closes the pipe ends without an error: no more records are wanted.
+/// closes the pipe ends without a message: no more records are wanted.
 pub fn main(stage: &str, run: impl FnOnce() -> anyhow::Result<ExitStatus>) -> ExitCode {
     match run() {
         Ok(status) => status.into(),
-        Err(_) if READER_GONE.load(Ordering::Relaxed) => ExitStatus::Done.into(),
+        Err(error) if is_reader_gone(&error) => ExitStatus::ReaderGone.into(),
         Err(error) => {
             let message = with_hint(format_args!("{error:#}"), hint(&error).as_deref());
             let line = format!("{stage}: error: {}\n", escape(&message));
@@ -35,6 +36,14 @@ pub fn main(stage: &str, run: impl FnOnce() -> anyhow::Result<ExitStatus>) -> Ex
             ExitCode::from(ExitStatus::CANNOT)
         }
     }
+}
+
+/// Whether the reader of the output has closed it, and nothing else went wrong.
+fn is_reader_gone(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>()?.get_ref())
+        .any(<dyn std::error::Error + Send + Sync>::is::<ReaderGone>)
 }
 
 /// The hint of the first error of this crate among the causes.
@@ -180,22 +189,23 @@ impl StageSettings {
     }
 }
 
-/// A writer that notes when its reader has closed the pipe.
+/// A writer that tells a pipe whose reader has closed it from any other.
 struct Watched<W>(W);
 
 impl<W: Write> Write for Watched<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes).inspect_err(note_closed_pipe)
+        self.0.write(bytes).map_err(name_closed_pipe)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush().inspect_err(note_closed_pipe)
+        self.0.flush().map_err(name_closed_pipe)
     }
 }
 
-fn note_closed_pipe(error: &io::Error) {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        READER_GONE.store(true, Ordering::Relaxed);
+fn name_closed_pipe(error: io::Error) -> io::Error {
+    match error.kind() {
+        kind @ io::ErrorKind::BrokenPipe => io::Error::new(kind, ReaderGone),
+        _ => error,
     }
 }
 
@@ -264,5 +274,29 @@ impl Output {
             records.flush()?;
         }
         self.manifest.map_or(Ok(()), ManifestFile::finish)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use anyhow::Context;
+
+    use super::*;
+
+    /// What writing to a pipe without a reader gives.
+    fn closed_pipe() -> impl Write {
+        UnixStream::pair().unwrap().0
+    }
+
+    #[test]
+    fn only_the_reader_of_the_output_ends_a_stage_quietly() {
+        let write =
+            |out: &mut dyn Write| out.write_all(b"{}\n").context("cannot write the record").unwrap_err();
+        assert!(is_reader_gone(&write(&mut BufWriter::with_capacity(1, Watched(closed_pipe())))));
+        // A pipe to another program, and an error after the reader has gone.
+        assert!(!is_reader_gone(&write(&mut closed_pipe())));
+        assert!(!is_reader_gone(&write(&mut Watched(fs::File::create("/dev/full").unwrap()))));
     }
 }

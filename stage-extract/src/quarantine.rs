@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use common::environment::is_folder_name;
+use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::Line;
+use common::ordered::Ordered;
 use common::publish::{move_dir, write_file_atomic};
 use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
 use common::stage::Input;
@@ -27,47 +29,70 @@ struct Bad {
     problems: Vec<Problem>,
 }
 
-/// Moves every task that a `verdict` or `probe` record reports as bad. Returns the records of the moved tasks.
-pub(crate) fn run(input: Input, settings: &Settings, results: &mut Results, ui: &Ui) -> Result<Vec<Task>> {
-    let mut moved = Vec::new();
-    // Several stages may report a task; it is moved once.
-    let mut done: HashSet<PathBuf> = HashSet::new();
-    let mut unjudged = 0;
-    for line in input {
-        let bad = match line.context("cannot read the input")? {
-            Line::Other(line) => {
-                results.add(Done::Pass(line))?;
-                continue;
-            }
-            Line::Record(Record::Probe(probe)) if probe.is_unjudged() => {
-                unjudged += 1;
-                continue;
-            }
-            Line::Record(record) => bad(record),
-        };
-        let Some(bad) = bad else { continue };
-        if !is_folder_name(&bad.task) {
-            ui.error(format_args!("{} is not the name of a task folder; nothing was moved", bad.task));
-            continue;
-        }
-        let place = Quarantine::of(&bad, settings)?;
-        if !done.insert(place.tasks.join(&bad.task)) {
-            continue;
-        }
-        if !place.tasks.join(&bad.task).is_dir() {
-            ui.warn(format_args!("the task {} is not in {}", bad.task, place.tasks.display()));
-            continue;
-        }
-        let task = place.take(bad, settings)?;
-        if task.status == TaskStatus::Quarantined {
-            moved.push(task.clone());
-        }
-        results.add(Done::Task(task))?;
-    }
+/// Moves every task that a `verdict` or `probe` record reports as bad, until an interrupt. Returns the records of the
+/// moved tasks.
+pub(crate) fn run(
+    input: Input,
+    interrupt: &Interrupt,
+    settings: &Settings,
+    results: &mut Results,
+    ui: &Ui,
+) -> Result<Vec<Task>> {
+    let mut mover = Mover { settings, results, ui, done: HashSet::new(), moved: Vec::new(), unjudged: 0 };
+    Ordered::on_threads(1).until(interrupt.closed_at(Urgency::Drain)).each(
+        input,
+        |line| line,
+        |line| mover.take(line),
+    )?;
+    let Mover { moved, unjudged, .. } = mover;
     if unjudged > 0 {
         ui.info(format_args!("{} could not be probed on this machine: not moved", count(unjudged, "task")));
     }
     Ok(moved)
+}
+
+/// Moves one task after the other.
+struct Mover<'a> {
+    settings: &'a Settings,
+    results: &'a mut Results,
+    ui: &'a Ui,
+    /// Several stages may report a task; it is moved once.
+    done: HashSet<PathBuf>,
+    moved: Vec<Task>,
+    unjudged: u64,
+}
+
+impl Mover<'_> {
+    fn take(&mut self, line: Line) -> Result<()> {
+        match line {
+            Line::Other(line) => self.results.add(Done::Pass(line)),
+            Line::Record(Record::Probe(probe)) if probe.is_unjudged() => {
+                self.unjudged += 1;
+                Ok(())
+            }
+            Line::Record(record) => bad(record).map_or(Ok(()), |bad| self.take_bad(bad)),
+        }
+    }
+
+    fn take_bad(&mut self, bad: Bad) -> Result<()> {
+        if !is_folder_name(&bad.task) {
+            self.ui.error(format_args!("{} is not the name of a task folder; nothing was moved", bad.task));
+            return Ok(());
+        }
+        let place = Quarantine::of(&bad, self.settings)?;
+        if !self.done.insert(place.tasks.join(&bad.task)) {
+            return Ok(());
+        }
+        if !place.tasks.join(&bad.task).is_dir() {
+            self.ui.warn(format_args!("the task {} is not in {}", bad.task, place.tasks.display()));
+            return Ok(());
+        }
+        let task = place.take(bad, self.settings)?;
+        if task.status == TaskStatus::Quarantined {
+            self.moved.push(task.clone());
+        }
+        self.results.add(Done::Task(task))
+    }
 }
 
 /// Updates the manifest of tasks at `path`, if there is one: it says where the `moved` tasks are now, so that later

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use common::exit::ExitStatus;
+use common::interrupt::Interrupt;
 use common::record::{Record, Task, TaskStatus};
 use common::stage::Output;
 use common::ui::{Progress, Ui};
@@ -64,10 +65,16 @@ impl Results {
         }
     }
 
-    /// Ends the output and reports the counts.
-    pub(crate) fn finish(self) -> Result<ExitStatus> {
+    /// Ends the output, reports the counts and returns the exit status. After an interrupt, the manifest stays
+    /// unfinished.
+    pub(crate) fn finish(self, interrupt: &Interrupt) -> Result<ExitStatus> {
         drop(self.progress);
-        self.output.finish()?;
+        let is_interrupted = interrupt.urgency().is_some();
+        if is_interrupted {
+            self.ui.warn("interrupted; run the same command again to resume");
+        } else {
+            self.output.finish()?;
+        }
         let mut summary: Vec<String> = self
             .counts
             .iter()
@@ -79,6 +86,9 @@ impl Results {
         }
         let summary = if summary.is_empty() { "nothing to do".to_owned() } else { summary.join(", ") };
         self.ui.info(summary);
+        if is_interrupted {
+            return Ok(ExitStatus::Interrupted);
+        }
         let rejected =
             self.counts.iter().any(|(status, _, count)| *status == TaskStatus::Rejected && *count > 0);
         Ok(ExitStatus::failed_if(rejected || self.ui.errors() > 0))

@@ -1,7 +1,8 @@
 //! The stage: answers in, task folders and records out.
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context, Result};
 use common::exit::ExitStatus;
+use common::interrupt::{Interrupt, Urgency};
 use common::ordered::Ordered;
 use common::record::Kind;
 use common::run_dir::RunDir;
@@ -29,34 +30,36 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let manifest_out = run_dir.as_ref().map(|dir| dir.manifest(name_out)).filter(|_| !settings.dry_run);
     let input = settings.stage.input(&ui, manifest_in.as_deref(), kinds)?;
     let output = settings.stage.output(manifest_out.as_deref())?;
+    let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
     if settings.quarantine {
         let mut results = Results::new(output, "moving", &ui);
-        let moved = quarantine::run(input, settings, &mut results, &ui)?;
-        let status = results.finish()?;
+        let moved = quarantine::run(input, &interrupt, settings, &mut results, &ui)?;
+        let status = results.finish(&interrupt)?;
         if let Some(run_dir) = &run_dir {
             quarantine::update_manifest(&run_dir.manifest("tasks"), &moved)
                 .context("cannot update the manifest of tasks")?;
         }
         Ok(status)
     } else {
-        extract(input, settings, Results::new(output, "unpacking", &ui))
+        let mut results = Results::new(output, "unpacking", &ui);
+        extract(input, &interrupt, settings, &mut results)?;
+        results.finish(&interrupt)
     }
 }
 
-/// Unpacks the answers of the input.
-fn extract(input: Input, settings: &Settings, mut results: Results) -> Result<ExitStatus> {
+/// Unpacks the answers of the input, until an interrupt.
+fn extract(input: Input, interrupt: &Interrupt, settings: &Settings, results: &mut Results) -> Result<()> {
     let folders = Folders::new(settings);
     let jobs = Jobs::new(input, settings, &folders)?;
     let unpacker = Unpacker::new(settings, &folders);
-    let worked = Ordered::on_cores().batches(
+    let worked = Ordered::on_cores().until(interrupt.closed_at(Urgency::Drain)).batches(
         jobs,
         |job| unpacker.unpack(job),
-        |unpacked| publish(unpacked, &unpacker, &mut results),
+        |unpacked| publish(unpacked, &unpacker, results),
     );
     let cleaned = folders.close();
     worked?;
-    cleaned?;
-    results.finish()
+    cleaned
 }
 
 /// Publishes a batch up to its first error.

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
+use common::interrupt::{Interrupt, Urgency};
 use common::ordered::Ordered;
 use common::record::Kind;
 use common::run_dir::RunDir;
@@ -21,16 +22,18 @@ use crate::work::{self, Batch};
 pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
     let _lock = run_dir.as_ref().map(|dir| dir.lock("verify-spec")).transpose()?;
+    let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
     let interpreter = interpreter(&settings.python, ui)?;
     let checker = Checker { interpreter: &interpreter, lints: &settings.lints, strict: settings.strict };
     let manifest = run_dir.as_ref().map(|dir| dir.manifest("verdicts"));
     let mut writer = VerdictWriter::open(settings, manifest.as_deref(), ui)?;
-    let worked = Ordered::on_cores().each(
+    let worked = Ordered::on_cores().until(interrupt.closed_at(Urgency::Drain)).each(
         batches(settings, run_dir.as_ref(), ui)?,
         |batch| batch.into_iter().map(|item| checker.check(item)).collect::<Vec<_>>(),
         |checked| checked.into_iter().try_for_each(|item| writer.write(item?)),
     );
     match worked {
+        Ok(()) if interrupt.urgency().is_some() => Ok(writer.interrupted()),
         Ok(()) => writer.finish(false),
         Err(Stop::LimitReached) => writer.finish(true),
         Err(Stop::Failed(error)) => Err(error),

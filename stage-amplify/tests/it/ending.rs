@@ -199,6 +199,26 @@ fn a_signal_ends_the_stage_although_standard_input_is_open() {
 }
 
 #[test]
+fn a_stage_whose_reader_is_gone_exits_with_141_and_can_be_resumed() {
+    let (world, server) = (World::new(), good_server());
+    let mut child = world
+        .command_at(&server, &["--count", "8", "--num-workers", "1"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    assert_eq!(ran.status, Some(141), "{ran:?}");
+    assert!(!ran.stderr.contains("error:"), "{ran:?}");
+    assert!(!world.run_dir().join("files.jsonl").exists());
+    assert_eq!(world.result("answers.jsonl").lines().count(), server.log().len());
+    assert_eq!(world.run_at(&server, &["--count", "8"]).status, Some(0));
+    assert_eq!(server.log().len(), 17);
+}
+
+#[test]
 fn a_second_process_is_refused() {
     let world = World::new();
     let (server, door) = server_with_door(1);

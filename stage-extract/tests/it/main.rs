@@ -6,6 +6,7 @@
 mod crash;
 mod full_disk;
 mod hostile;
+mod interrupted;
 mod quarantine;
 mod unpack;
 mod world;

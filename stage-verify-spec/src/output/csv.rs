@@ -1,6 +1,6 @@
 //! `--format csv`: one row for each finding, for spreadsheets. A spec without findings has one row too.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use common::environment::Workspace;
@@ -19,7 +19,7 @@ pub(super) struct CsvWriter(csv::Writer<Box<dyn Write>>);
 impl CsvWriter {
     pub(super) fn new(out: Box<dyn Write>) -> Result<Self> {
         let mut writer = csv::Writer::from_writer(out);
-        writer.write_record(COLUMNS)?;
+        writer.write_record(COLUMNS).map_err(io_error)?;
         Ok(Self(writer))
     }
 
@@ -51,6 +51,14 @@ impl CsvWriter {
         let task = spec.task.as_deref().unwrap_or_default();
         let ok = if spec.ok { "true" } else { "false" };
         let start = [spec.env.as_str(), task, kind_name(spec.findings.kind), ok];
-        Ok(self.0.write_record(start.into_iter().chain(finding))?)
+        Ok(self.0.write_record(start.into_iter().chain(finding)).map_err(io_error)?)
+    }
+}
+
+/// The error of the output, which [`common::stage::main`] recognizes.
+fn io_error(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        kind => io::Error::other(format!("{kind:?}")),
     }
 }

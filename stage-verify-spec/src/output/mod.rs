@@ -177,6 +177,14 @@ impl VerdictWriter {
         Ok(ExitStatus::failed_if(counts.bad > 0 || ui.errors() > 0))
     }
 
+    /// Leaves the output unfinished, and reports what was checked before the interrupt.
+    pub(crate) fn interrupted(self) -> ExitStatus {
+        drop(self.progress);
+        self.ui.warn("interrupted; run the same command again to check everything");
+        self.counts.show(&self.ui);
+        ExitStatus::Interrupted
+    }
+
     fn write_spec(&mut self, spec: &CheckedSpec) -> Result<()> {
         let states = self.baseline.as_mut().map(|baseline| baseline.compare(spec)).unwrap_or_default();
         if !(self.only_bad && spec.ok) {

@@ -1,7 +1,7 @@
 //! `--format sarif`: the findings in SARIF 2.1.0, the format that code-scanning services read.
 
 use std::collections::BTreeSet;
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use common::environment::Workspace;
@@ -58,7 +58,7 @@ impl SarifWriter {
             };
             self.out.write_all(if self.is_empty { b"\n" } else { b",\n" })?;
             self.is_empty = false;
-            serde_json::to_writer(&mut self.out, &result)?;
+            serde_json::to_writer(&mut self.out, &result).map_err(io::Error::from)?;
             self.codes.insert(issue.code.clone());
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! `--format summary-json`: one JSON object with the keys of gym-anything's `--json`.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use anyhow::Result;
 use common::record::{Issue, SpecKind};
@@ -39,8 +39,7 @@ impl SummaryWriter {
         };
         self.out.write_all(if self.is_empty { b"{\"records\": [\n" } else { b",\n" })?;
         self.is_empty = false;
-        serde_json::to_writer(&mut self.out, &record)?;
-        Ok(())
+        Ok(serde_json::to_writer(&mut self.out, &record).map_err(io::Error::from)?)
     }
 
     pub(super) fn finish(mut self, scope: &SummaryScope) -> Result<()> {

@@ -1,7 +1,8 @@
 //! Exit statuses.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use testkit::{ENV_DIR, ENVIRONMENTS, Ran};
 
@@ -113,15 +114,35 @@ fn a_python_is_asked_which_modules_it_has() {
 }
 
 #[test]
-fn a_closed_pipe_is_not_an_error() {
+fn a_stage_whose_reader_is_gone_exits_with_141_and_without_a_message() {
     let world = World::new();
     for n in 0..500 {
         world.add_valid_task(&format!("t{n}"));
     }
-    let mut child = world.start(&[ENV_DIR]);
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(lines.next().unwrap().unwrap().contains("verdict"));
-    drop(lines);
-    let output = Ran::from(child.wait_with_output().unwrap());
-    assert_eq!((output.status, output.stderr.as_str()), (Some(0), ""));
+    for format in ["jsonl", "text", "summary-json", "sarif", "csv"] {
+        let mut child = world.start(&[ENV_DIR, "--format", format]);
+        drop(child.stdout.take());
+        let output = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!((output.status, output.stderr.as_str()), (Some(141), ""), "{format}");
+        assert!(!world.run_dir().join("verdicts.jsonl").exists());
+    }
+}
+
+#[test]
+fn a_signal_ends_the_stage_although_standard_input_is_open() {
+    let world = World::new();
+    world.add_valid_task("a");
+    for signal in [Signal::INT, Signal::TERM] {
+        let mut child = world.start(&[]);
+        let mut stdin = child.stdin.take().unwrap();
+        writeln!(stdin, "{}", task_record("a", "written")).unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.by_ref().take(2).count(), 2);
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        assert_eq!(lines.count(), 0);
+        let output = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(output.status, Some(130), "{output:?}");
+        assert!(output.stderr.contains("interrupted") && output.stderr.contains("2 verdicts"), "{output:?}");
+        assert!(!world.run_dir().join("verdicts.jsonl").exists());
+    }
 }

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::io::{self, BufRead, BufReader, Write};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{LazyLock, Mutex, PoisonError};
@@ -301,6 +302,8 @@ impl Conversation {
         let failed = |source| AskError::Start { program: program.to_owned(), source };
         let mut child = Command::new(program)
             .args(["-B", "-c", SCRIPT])
+            // Ctrl-C at the terminal is for this process, which ends the other one.
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

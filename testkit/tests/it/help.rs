@@ -26,7 +26,7 @@ fn help_has_groups_examples_and_exit_statuses() {
     for stage in STAGES {
         let help = help(stage, "--help");
         for part in
-            ["\nInput and output:\n", "\nLimits:\n", "\nExamples:\n  stage-", "\nExit status:\n", "130"]
+            ["\nInput and output:\n", "\nLimits:\n", "\nExamples:\n  stage-", "\nExit status:\n", "141"]
         {
             assert!(help.contains(part), "{stage} lacks {part:?}:\n{help}");
         }
