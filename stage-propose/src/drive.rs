@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
 use common::interrupt::Interrupt;
-use common::text::with_hint;
+use common::text::{escape, with_hint};
 use common::ui::Ui;
 use task_spec::seeds;
 
@@ -249,7 +249,8 @@ impl<'a> AgentRun<'a> {
             Assignment::Create { count } => (*count, "", ""),
             Assignment::Edit { task, feedback } => (0, task.as_str(), feedback.trim()),
         };
-        let existing: Vec<String> = self.session.tasks_before.iter().cloned().collect();
+        let existing = on_one_line(&self.session.tasks_before);
+        let findings = on_one_line(self.findings.iter().take(MAX_FINDINGS));
         let data = PromptData {
             software: &self.settings.software,
             env_name: &environment.name,
@@ -261,7 +262,7 @@ impl<'a> AgentRun<'a> {
             edit_task,
             feedback,
             task_type: &self.settings.task_type,
-            findings: self.findings.get(..MAX_FINDINGS).unwrap_or(&self.findings),
+            findings: &findings,
         };
         let name = match (phase, &self.settings.assignment) {
             (Phase::Notes, _) => "notes.md",
@@ -320,4 +321,9 @@ fn write_notes(context: &RunContext, settings: &DriveSettings) -> Result<Vec<Str
     settings.notes.write(&dir)?;
     let pages = settings.notes.reading_list(&settings.task_type, &settings.platforms)?;
     Ok(pages.iter().map(|page| dir.join(page).to_string_lossy().into_owned()).collect())
+}
+
+/// Names and findings as a prompt lists them. A name of a file can have any characters.
+fn on_one_line<'a>(texts: impl IntoIterator<Item = &'a String>) -> Vec<String> {
+    texts.into_iter().map(|text| escape(text).into_owned()).collect()
 }

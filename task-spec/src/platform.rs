@@ -48,7 +48,7 @@ impl Platform {
 
     /// The platform of an environment; Linux if its spec cannot be read.
     pub fn of(environment: &Environment) -> Self {
-        spec::read(&environment.spec).map_or_else(|_| Self::default(), |spec| Self::of_spec(&spec))
+        spec::read_environment(environment).map_or_else(|_| Self::default(), |spec| Self::of_spec(&spec))
     }
 
     /// Its name in options and in names of pages: `linux`, `windows`, `android` or `macos`.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use common::environment::{TASK_SPECS, task_spec};
+use common::environment::{Environment, TASK_SPECS, task_spec};
 use common::read::{FileError, read_beneath, read_regular};
 
 use crate::pyjson::{self, JsonError};
@@ -70,6 +70,13 @@ pub fn read_task(root: &Path, folder: &Path) -> Result<Value, SpecError> {
     let path = task_spec(&at).ok_or_else(missing)?;
     let below = path.strip_prefix(root).unwrap_or(&path);
     parse_file(&path, read_beneath(root, below, MAX_BYTES))
+}
+
+/// Reads the spec of an environment. A link is not followed.
+pub fn read_environment(environment: &Environment) -> Result<Value, SpecError> {
+    let Environment { root, spec, .. } = environment;
+    let below = spec.strip_prefix(root).unwrap_or(spec);
+    parse_file(spec, read_beneath(root, below, MAX_BYTES))
 }
 
 /// Reads the spec of an environment or of a task, as JSON or as YAML by its extension. Links are followed, as

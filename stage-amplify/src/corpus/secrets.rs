@@ -2,7 +2,7 @@
 //! `--send` names them.
 //!
 //! The lists are short on purpose. The software of an environment has demo passwords, which tasks need: a file is
-//! not a secret because the word `password` is in it. docs/privacy.md has the lists, and what they withhold of the
+//! not a secret because the word `password` is in it. docs/security.md has the lists, and what they withhold of the
 //! published benchmark.
 
 use std::path::Path;
@@ -22,7 +22,7 @@ const STARTS: [&str; 6] =
 const STEM_ENDS: [&str; 4] = ["_credentials", "-credentials", "_token", "-token"];
 
 /// Extensions, in lower case.
-const EXTENSIONS: [&str; 9] = ["env", "jks", "kdbx", "key", "keystore", "p12", "pem", "pfx", "ppk"];
+const EXTENSIONS: [&str; 8] = ["jks", "kdbx", "key", "keystore", "p12", "pem", "pfx", "ppk"];
 
 /// Whole names, in lower case.
 const NAMES: [&str; 8] =
@@ -108,7 +108,7 @@ mod tests {
             "config/server.PEM",
             "tls.key",
             "keys/id_rsa",
-            "config/prod.env",
+            ".env",
             ".env.local",
             ".netrc",
             "client_secret_12.apps.json",
@@ -125,7 +125,9 @@ mod tests {
         for name in [
             "env.json",
             "scripts/setup_env.sh",
-            "config/houdini.env.example",
+            "config/prod.env",
+            ".env.example",
+            "config/credentials.json.template",
             "data/passwords.md",
             "config/design_tokens.json",
             "scripts/tokenize.py",
