@@ -64,6 +64,7 @@ impl Client {
         let facts = self.model.facts();
         let cached = Some(&request.prefix).filter(|prefix| facts.is_cached(prefix));
         let mut permit = self.limiter.acquire(facts.worst_cost(request).unwrap_or(0.0), cached)?;
+        let room = self.journal.reserve(facts.answer_bytes(request)).map_err(|error| self.no_room(&error))?;
         let reply = self.call_until_answered(request, &mut permit)?;
         let answer = ModelAnswer {
             label: request.label.clone(),
@@ -75,7 +76,7 @@ impl Client {
             seconds: reply.seconds,
             sample: request.sample,
         };
-        self.journal.append(&answer).map_err(|error| self.cannot_journal(&error))?;
+        room.fill(&answer).map_err(|error| self.cannot_journal(&error))?;
         // Servers that report no usage charge all the same.
         let is_known = answer.usage != Usage::default();
         let cost = facts.price.as_ref().filter(|_| is_known).map(|price| price.cost(&answer.usage));
@@ -171,6 +172,13 @@ impl Client {
         let doubled = self.settings.backoff.saturating_mul(1 << attempts.saturating_sub(1).min(16));
         let random = RandomState::new().build_hasher().finish() % 1000;
         doubled.min(MAX_BACKOFF).mul_f64(f64::from(u32::try_from(random).unwrap_or(0)).mul_add(0.0005, 0.5))
+    }
+
+    /// Ends the run, as further answers could not be kept. The room for those in flight is reserved.
+    fn no_room(&self, error: &io::Error) -> AskError {
+        let message = format!("there is no room in the journal for another answer: {error}");
+        let hint = "free some space, and run the same command again to resume".to_owned();
+        self.limiter.end(AskError::Stopped { message, hint: Some(hint) })
     }
 
     /// Ends the run after a paid answer could not be kept, as going on would only lose more.

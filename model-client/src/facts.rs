@@ -14,6 +14,10 @@ const MIN_BYTES_PER_TOKEN: u64 = 2;
 /// A token of prose or code has about four bytes. Measured on verifiers: 4.28 on average, 3.7 at the first
 /// percentile.
 const USUAL_BYTES_PER_TOKEN: f64 = 4.0;
+/// The length of a token in the journal, in bytes: JSON escapes quotation marks and line ends.
+const JOURNAL_BYTES_PER_TOKEN: u64 = 6;
+/// The length of everything but the text of an answer in the journal, in bytes: label, fingerprint, usage.
+const JOURNAL_BYTES_PER_ANSWER: u64 = 4096;
 /// How long a model may be silent while it thinks: what the SDKs of the providers allow.
 const SILENCE: Duration = Duration::from_mins(10);
 /// Where requests state the effort.
@@ -68,6 +72,12 @@ impl ModelFacts {
         let input = (bytes as u64).div_ceil(MIN_BYTES_PER_TOKEN);
         let output = self.output_limit(request.max_output_tokens).unwrap_or(UNKNOWN_OUTPUT_LIMIT);
         Some(per_million(input) * price.highest_input(input) + per_million(output) * price.output(input))
+    }
+
+    /// The length of the longest likely answer to a request, as a line of the journal, in bytes.
+    pub(crate) fn answer_bytes(&self, request: &Request) -> u64 {
+        let tokens = self.output_limit(request.max_output_tokens).unwrap_or(UNKNOWN_OUTPUT_LIMIT);
+        tokens.saturating_mul(JOURNAL_BYTES_PER_TOKEN).saturating_add(JOURNAL_BYTES_PER_ANSWER)
     }
 
     /// Whether the provider's cache would keep this prefix.

@@ -1,8 +1,11 @@
 //! The journal of paid answers, `answers.jsonl`.
 //!
 //! An answer is appended as one line and synced before anything is done with it, so what was paid for
-//! survives a crash, a full disk and a `kill -9`. A request that is found here is never sent again. Texts
-//! stay on disk; memory holds only the position of each answer.
+//! survives a crash and a `kill -9`. A request that is found here is never sent again. Texts stay on disk; memory
+//! holds only the position of each answer.
+//!
+//! A disk may become full while an answer is on its way. So room for it is [reserved](Journal::reserve) on the disk
+//! before the call: blocks behind the end of the file, which the file system gives to nothing else.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Write};
@@ -11,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fs_err::{File, OpenOptions};
+use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+use rustix::io::Errno;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -34,6 +39,18 @@ struct State {
     index: HashMap<String, LineRange>,
     /// The end of the last whole line.
     end: u64,
+    /// The sum of all reservations, in bytes.
+    reserved: u64,
+    /// Up to here, the file has blocks on the disk.
+    allocated: u64,
+}
+
+/// Room on the disk for an answer that was not received yet. It is given back when this is dropped.
+#[must_use = "the room is given back when this is dropped"]
+pub struct Room<'a> {
+    journal: &'a Journal,
+    /// In bytes.
+    bytes: u64,
 }
 
 /// The position of a line in a journal.
@@ -122,13 +139,37 @@ impl Journal {
         range.map(|range| read_at(&self.path, &self.file, range)).transpose()
     }
 
+    /// Reserves room on the disk for an answer of about this many bytes. Fails if the disk is full.
+    ///
+    /// On a file system that cannot reserve, only the free space is compared with all reservations.
+    pub fn reserve(&self, bytes: u64) -> io::Result<Room<'_>> {
+        let mut room = Room { journal: self, bytes: 0 };
+        room.widen(bytes)?;
+        Ok(room)
+    }
+
     /// Appends an answer and waits until it is on disk. After an error, the file contains nothing of it that
     /// could be taken for an answer.
     pub fn append(&self, answer: &ModelAnswer) -> io::Result<()> {
-        let mut line = serde_json::to_vec(answer)?;
-        line.push(b'\n');
-        let end = self.write(&answer.request, &line)?;
-        self.sync(end)
+        self.reserve(0)?.fill(answer)
+    }
+
+    /// Gives the file blocks for all reservations.
+    fn allocate(&self, state: &mut State) -> io::Result<()> {
+        let needed = state.end.saturating_add(state.reserved);
+        let start = state.allocated.max(state.end);
+        let Some(missing) = needed.checked_sub(start).filter(|&missing| missing > 0) else { return Ok(()) };
+        match fallocate(&self.file, FallocateFlags::KEEP_SIZE, start, missing) {
+            Ok(()) => state.allocated = needed,
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => {
+                let disk = fstatvfs(&self.file)?;
+                if disk.f_bavail.saturating_mul(disk.f_frsize) < missing {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
     }
 
     /// Writes a whole line, or nothing, and returns the new end of the file.
@@ -136,9 +177,11 @@ impl Journal {
         let mut state = self.state();
         let offset = state.end;
         if let Err(error) = (&self.file).write_all(line) {
-            // The disk may be full, and part of the line written. If truncating fails as well, the next
-            // `open` repairs it.
+            // Part of the line may be written. If truncating fails as well, the next `open` repairs it. It also
+            // frees the room of others, who try to get it back.
             drop(self.file.set_len(offset));
+            state.allocated = offset;
+            drop(self.allocate(&mut state));
             return Err(error);
         }
         state.end = offset + line.len() as u64;
@@ -173,6 +216,45 @@ impl Journal {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Room<'_> {
+    /// Appends an answer and waits until it is on disk. After an error, the file contains nothing of it that
+    /// could be taken for an answer.
+    pub fn fill(mut self, answer: &ModelAnswer) -> io::Result<()> {
+        let mut line = serde_json::to_vec(answer)?;
+        line.push(b'\n');
+        // A longer answer must not take the room of others.
+        self.widen(line.len() as u64)?;
+        let end = self.journal.write(&answer.request, &line)?;
+        self.journal.sync(end)
+    }
+
+    /// Makes the room at least this large.
+    fn widen(&mut self, bytes: u64) -> io::Result<()> {
+        let more = bytes.saturating_sub(self.bytes);
+        let mut state = self.journal.state();
+        state.reserved += more;
+        self.journal.allocate(&mut state).inspect_err(|_| state.reserved -= more)?;
+        self.bytes += more;
+        Ok(())
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.journal.state().reserved -= self.bytes;
+    }
+}
+
+impl Drop for Journal {
+    /// Frees the blocks behind the end of the file, unless someone else has written to it.
+    fn drop(&mut self) {
+        let end = self.state().end;
+        if self.file.metadata().is_ok_and(|file| file.len() == end) {
+            drop(self.file.set_len(end));
+        }
     }
 }
 

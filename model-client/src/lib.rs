@@ -38,7 +38,7 @@ pub use client::Client;
 pub use error::{AskError, Limit};
 pub use estimate::{Estimate, PassSize};
 pub use facts::{ModelFacts, Retirement};
-pub use journal::{Damage, Journal};
+pub use journal::{Damage, Journal, Room};
 pub use limiter::Totals;
 pub use model::{CallError, Fault, Model, Reply};
 pub use pricing::Price;

@@ -15,15 +15,15 @@ use crate::world::{Call, KEY, Ran, World, call, good, good_server, kinds_and_tas
 
 /// Delays calls until it is opened.
 #[derive(Clone, Default)]
-struct Door(Arc<(Mutex<bool>, Condvar)>);
+pub(crate) struct Door(Arc<(Mutex<bool>, Condvar)>);
 
 impl Door {
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         *self.0.0.lock().unwrap() = true;
         self.0.1.notify_all();
     }
 
-    fn pass(&self) {
+    pub(crate) fn pass(&self) {
         let shut = self.0.0.lock().unwrap();
         drop(self.0.1.wait_timeout_while(shut, Duration::from_secs(20), |open| !*open).unwrap());
     }

@@ -1,9 +1,11 @@
 //! Tests through the program.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod asking;
 mod ending;
+mod full_disk;
 mod hostile;
 mod prompts;
 mod replay;
