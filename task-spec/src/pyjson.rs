@@ -112,7 +112,8 @@ impl<'a> Parser<'a> {
             return Err("nested too deeply");
         }
         self.position += 1;
-        let value = parse(self)?;
+        // The stack of a thread that waits for a model does not hold so many levels.
+        let value = stacker::maybe_grow(64 << 10, 1 << 20, || parse(self))?;
         self.levels -= 1;
         Ok(value)
     }
