@@ -142,6 +142,8 @@ enum PassArg {
     Readme,
     /// Write their files
     Files,
+    /// Write the checklists of the tasks in the input; with files, of the new tasks
+    Checklist,
     /// Add the usable tasks to the environment's seeds
     Snapshot,
     /// Write test states for the verifiers of the tasks in the input; only by itself
@@ -276,6 +278,7 @@ fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
             PassArg::Plan => vec![Pass::Plan],
             PassArg::Readme => vec![Pass::Readme],
             PassArg::Files => vec![Pass::Files],
+            PassArg::Checklist => vec![Pass::Checklist],
             PassArg::Snapshot => vec![Pass::Snapshot],
             PassArg::Fixtures => vec![Pass::Fixtures],
             PassArg::Repair => vec![Pass::Repair],
@@ -284,6 +287,10 @@ fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
     ensure!(
         !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
         "--pass plan,files lacks the READMEs that files are written from; add readme"
+    );
+    ensure!(
+        passes.len() == 1 || !passes.contains(&Pass::Checklist) || passes.contains(&Pass::Files),
+        "--pass checklist can be combined with other passes only if files is one of them"
     );
     for alone in [Pass::Fixtures, Pass::Repair] {
         ensure!(

@@ -9,7 +9,7 @@ use common::ui::Ui;
 use model_client::{Client, Journal, ModelTable};
 
 use crate::ask::{Asker, Halt};
-use crate::passes::{expand, fixtures, plan, repair, snapshot};
+use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot};
 use crate::prompts::{KeptPrefixes, Templates};
 use crate::session::Session;
 use crate::settings::{Pass, Settings};
@@ -82,6 +82,9 @@ fn client(settings: &Settings, interrupt: &Interrupt, ui: &Ui) -> Result<Client>
 
 fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let settings = session.settings;
+    if settings.only_checklists() {
+        return checklist::run(session, writer);
+    }
     if settings.does(Pass::Fixtures) {
         return fixtures::run(session, writer);
     }

@@ -18,6 +18,7 @@ pub(crate) enum Pass {
     Plan,
     Readme,
     Files,
+    Checklist,
     Snapshot,
     Fixtures,
     Repair,
@@ -77,9 +78,16 @@ impl Settings {
         self.passes.contains(&pass)
     }
 
+    /// Whether checklists are written for tasks that come in, rather than for those of this run.
+    pub(crate) fn only_checklists(&self) -> bool {
+        self.does(Pass::Checklist) && !self.does(Pass::Files)
+    }
+
     /// The manifest of the records in the output. The plan pass writes its own, as users edit it.
     pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
-        let name = if self.does(Pass::Fixtures) {
+        let name = if self.only_checklists() {
+            "checklists"
+        } else if self.does(Pass::Fixtures) {
             "fixtures"
         } else if self.does(Pass::Repair) {
             "repairs"
@@ -95,7 +103,9 @@ impl Settings {
 
     /// The name under which `run.json` records it. What tasks were asked for is not changed by passes over them.
     pub(crate) fn note_name(&self) -> &'static str {
-        if self.does(Pass::Fixtures) {
+        if self.only_checklists() {
+            "checklist"
+        } else if self.does(Pass::Fixtures) {
             "fixtures"
         } else if self.does(Pass::Repair) {
             "repair"

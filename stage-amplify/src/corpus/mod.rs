@@ -21,7 +21,7 @@ mod source;
 
 pub(crate) use self::environment::EnvironmentFiles;
 pub(crate) use self::examples::Example;
-pub(crate) use self::excerpt::excerpts;
+pub(crate) use self::excerpt::{Excerpt, excerpts};
 pub(crate) use self::existing::ExistingTask;
 pub(crate) use self::occupations::Occupations;
 pub(crate) use self::places::Places;

@@ -1,18 +1,14 @@
 //! The fixtures pass: test states with a known verdict, written without sight of the verifier.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, Result, anyhow};
-use common::record::{Files, Kind, Record, Task, Usage};
+use common::record::{Files, Record, Usage};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
-use task_spec::files::{Role, read_folder};
+use task_spec::files::Role;
 use task_spec::fixtures::{FILE_NAME, Fixtures};
 
-use super::unreadable;
+use super::tasks;
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, Source, excerpts};
-use crate::incoming;
+use crate::corpus::{Corpus, excerpts};
 use crate::pipeline;
 use crate::prompts::fixtures_prefix;
 use crate::session::Session;
@@ -27,62 +23,11 @@ const HIDDEN: [Role; 5] = [Role::Setup, Role::Verifier, Role::Checklist, Role::E
 
 /// Has fixtures written for the tasks that come in as `files` or `task` records.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
-    let tasks = tasks(session, writer)?;
+    let tasks = tasks::incoming(session, writer, &HIDDEN)?;
     let corpus = Corpus::of_run(session.settings, session.ui)?;
     let prefix = fixtures_prefix(session.asker.templates, &corpus)?;
     let prefix = session.prefixes.prefix("fixtures", 1, prefix)?;
     pipeline::write_tasks(session, writer, tasks, |task| add_fixtures(session.asker, &prefix, task))
-}
-
-/// The tasks that come in; if none comes in, those in the files manifest of the run directory.
-fn tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<Files>, Halt> {
-    let (settings, ui) = (session.settings, session.ui);
-    let mut records = incoming::records(session, writer, "files", &[Kind::Files, Kind::Task])?;
-    if records.is_empty() {
-        records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
-    }
-    let mut tasks = Vec::new();
-    for record in records {
-        match record {
-            Record::Files(files) if files.task.is_some() && !files.files.is_empty() => tasks.push(files),
-            Record::Task(task) => tasks.extend(read_task(session, writer, task)?),
-            _ => {}
-        }
-    }
-    Ok(tasks)
-}
-
-/// The files of an extracted task; none if it is not in its environment.
-fn read_task(session: &Session<'_>, writer: &mut Writer, task: Task) -> Result<Option<Files>> {
-    if !task.status.is_live() {
-        return Ok(None);
-    }
-    let index = task.index.unwrap_or_default();
-    match read_files(session, &task) {
-        Ok(files) => {
-            Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
-        }
-        Err(error) => {
-            let env = &session.settings.environment.name;
-            let failure = unreadable(env, &task.task, index, &format!("{error:#}"));
-            writer.record(&Record::Failure(*failure))?;
-            Ok(None)
-        }
-    }
-}
-
-fn read_files(session: &Session<'_>, task: &Task) -> Result<BTreeMap<String, String>> {
-    let (workspace, environment) = (&session.settings.workspace, &session.settings.environment);
-    let dir = workspace.resolve(&task.dir)?;
-    let below = dir.strip_prefix(&environment.root);
-    let below =
-        below.with_context(|| format!("{} is not in the environment {}", dir.display(), environment.name))?;
-    let files = read_folder(&environment.root, below)?;
-    let source = Source::of(environment, &session.settings.send);
-    source
-        .check_task(&below.to_string_lossy(), &files, &HIDDEN)
-        .map_err(|refused| anyhow!(refused.to_string()))?;
-    Ok(files)
 }
 
 /// The task with fixtures among its files. If that fails, the task as it is, and the failure.

@@ -1,5 +1,7 @@
 //! The passes.
 
+pub(crate) mod checklist;
+mod evidence;
 pub(crate) mod expand;
 pub(crate) mod files;
 pub(crate) mod fixtures;
@@ -7,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod readme;
 pub(crate) mod repair;
 pub(crate) mod snapshot;
+mod tasks;
 
 use common::record::{Failure, Problem};
 

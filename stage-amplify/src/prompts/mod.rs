@@ -9,6 +9,8 @@ mod rows;
 mod templates;
 
 pub(crate) use self::kept::KeptPrefixes;
-pub(crate) use self::prefix::{files_prefix, fixtures_prefix, plan_prefix, readme_prefix, repair_prefix};
+pub(crate) use self::prefix::{
+    checklist_prefix, files_prefix, fixtures_prefix, plan_prefix, readme_prefix, repair_prefix,
+};
 pub(crate) use self::rows::{as_line, as_lines};
 pub(crate) use self::templates::Templates;

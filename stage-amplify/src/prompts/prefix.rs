@@ -36,6 +36,11 @@ pub(crate) fn files_prefix(templates: &Templates, corpus: &Corpus) -> Result<Str
     templates.render("files.md", Variables::of(corpus))
 }
 
+/// The prefix of the checklist pass.
+pub(crate) fn checklist_prefix(templates: &Templates, corpus: &Corpus) -> Result<String> {
+    templates.render("checklist.md", Variables::of(corpus))
+}
+
 /// The prefix of the fixtures pass.
 pub(crate) fn fixtures_prefix(templates: &Templates, corpus: &Corpus) -> Result<String> {
     templates.render("fixtures.md", Variables::of(corpus))

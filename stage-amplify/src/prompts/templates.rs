@@ -13,7 +13,9 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 25] = [
+const BUILT_IN: [(&str, &str); 27] = [
+    ("checklist.ask.md", include_str!("../../prompts/checklist.ask.md")),
+    ("checklist.md", include_str!("../../prompts/checklist.md")),
     ("contract.md", include_str!("../../prompts/contract.md")),
     ("effort.md", include_str!("../../prompts/effort.md")),
     ("environment.md", include_str!("../../prompts/environment.md")),

@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
 mod asking;
+mod checklists;
 mod ending;
 mod full_disk;
 mod hostile;

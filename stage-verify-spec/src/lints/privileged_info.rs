@@ -4,7 +4,7 @@
 //! task's own files contradict makes a wrong verdict likely, whatever status the file states.
 
 use common::text::{escape, shorten};
-use task_spec::checklist::{EVIDENCE, Facts, Item, Rule, Status, evidence_faults};
+use task_spec::checklist::{EVIDENCE, Facts, Item, PI_CONTRADICTED, Rule, Status, evidence_faults};
 use task_spec::value::Value;
 
 use super::checklist::{not_an_object, of_rule};
@@ -32,7 +32,7 @@ pub(super) static TASK_ID: Lint = Lint {
 };
 
 pub(super) static CONTRADICTED: Lint = Lint {
-    name: "pi_contradicted",
+    name: PI_CONTRADICTED,
     explanation: "the metadata, the verifier or a named file contradicts a value of validated_pi.json",
     check: |subject| of_items(subject, contradiction),
 };

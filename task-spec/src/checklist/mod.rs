@@ -26,6 +26,7 @@
 
 mod facts;
 mod same;
+mod settle;
 mod shape;
 mod source;
 mod verifier;
@@ -34,6 +35,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::facts::{Facts, Finding, Ground, Item, environment_text};
+pub use self::settle::{Settled, settle};
 pub use self::shape::{Fault, Rule, checklist_faults, evidence_faults};
 
 /// The name of the checklist in a task folder.
@@ -41,6 +43,9 @@ pub const CHECKLIST: &str = "vlm_checklist.json";
 
 /// The name of the file with the evidence for the privileged information.
 pub const EVIDENCE: &str = "validated_pi.json";
+
+/// The code of a finding about contradicted privileged information.
+pub const PI_CONTRADICTED: &str = "pi_contradicted";
 
 /// Whether the files of a task prove a piece of privileged information.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use common::record::{Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Verdict};
+use task_spec::checklist::PI_CONTRADICTED;
 
 /// The findings of all tasks, in the order in which they came in.
 #[derive(Debug, Default)]
@@ -18,9 +19,9 @@ impl Findings {
     /// Adds the findings of a `verdict` or `probe` record, in words for the model.
     pub(super) fn add(&mut self, record: Record) {
         match record {
-            Record::Verdict(Verdict {
-                kind: SpecKind::Task, task: Some(task), issues, ok: false, ..
-            }) => {
+            Record::Verdict(Verdict { kind: SpecKind::Task, task: Some(task), issues, ok, .. })
+                if !ok || issues.iter().any(is_repaired_warning) =>
+            {
                 self.add_to(task, errors(&issues));
             }
             Record::Probe(probe) if probe.is_unjudged() => self.unjudged += 1,
@@ -55,8 +56,17 @@ impl Findings {
     }
 }
 
+/// Warnings that are repaired although the verdict is good: a task that contradicts itself is not one to keep.
+const REPAIRED_WARNINGS: [&str; 1] = [PI_CONTRADICTED];
+
+fn is_repaired_warning(issue: &Issue) -> bool {
+    REPAIRED_WARNINGS.contains(&issue.code.as_str())
+}
+
+/// The findings to repair, in words for the model.
 fn errors(issues: &[Issue]) -> Vec<String> {
-    let errors = issues.iter().filter(|issue| issue.severity == Severity::Error);
+    let errors =
+        issues.iter().filter(|issue| issue.severity == Severity::Error || is_repaired_warning(issue));
     errors.map(|issue| format!("`{}`: {}", issue.code, issue.message)).collect()
 }
 

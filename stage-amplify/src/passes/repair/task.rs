@@ -1,7 +1,7 @@
 //! One faulty task, and its repair.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use common::environment::TaskName;
 use common::fingerprint::sha256_hex;
@@ -12,6 +12,7 @@ use task_spec::files::read_folder;
 
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 use crate::corpus::{Source, excerpts};
+use crate::passes::evidence::settle_statuses;
 use crate::passes::{rejections, unreadable};
 use crate::session::Session;
 
@@ -27,6 +28,8 @@ pub(super) struct FaultyTask {
     files: BTreeMap<String, String>,
     /// What was found, in words for the model.
     findings: Vec<String>,
+    /// The folder of the environment.
+    root: PathBuf,
 }
 
 impl FaultyTask {
@@ -49,7 +52,7 @@ impl FaultyTask {
             Err(error) => return Err(unreadable(&env, name, index, &error.to_string())),
         };
         match Source::of(environment, &session.settings.send).check_task(&folder, &files, &[]) {
-            Ok(()) => Ok(Self { env, task, index, files, findings }),
+            Ok(()) => Ok(Self { env, task, index, files, findings, root: environment.root.clone() }),
             Err(refused) => Err(unreadable(&env, name, index, &refused.to_string())),
         }
     }
@@ -101,7 +104,12 @@ impl FaultyTask {
             return Err(vec!["nothing was changed".to_owned()]);
         }
         let validated = answer::from_files(&files).validate(Some(&self.task));
-        if validated.is_valid() { Ok(validated.files) } else { Err(rejections(&validated.problems)) }
+        if !validated.is_valid() {
+            return Err(rejections(&validated.problems));
+        }
+        let mut files = validated.files;
+        settle_statuses(&mut files, &self.root);
+        Ok(files)
     }
 
     /// The failure of a task that has had all its repairs.

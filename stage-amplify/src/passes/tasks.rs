@@ -1,0 +1,75 @@
+//! The tasks that a pass over existing tasks works on.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, anyhow};
+use common::record::{Files, Kind, Record, Task};
+use task_spec::files::{Role, read_folder};
+
+use super::unreadable;
+use crate::ask::Halt;
+use crate::corpus::Source;
+use crate::incoming;
+use crate::session::Session;
+use crate::writer::Writer;
+
+/// The tasks that come in as `files` or `task` records; if none comes in, those in the files manifest of the run
+/// directory. Files with a role in `hidden` are not shown to the model.
+pub(super) fn incoming(
+    session: &Session<'_>,
+    writer: &mut Writer,
+    hidden: &[Role],
+) -> Result<Vec<Files>, Halt> {
+    let (settings, ui) = (session.settings, session.ui);
+    let mut records = incoming::records(session, writer, "files", &[Kind::Files, Kind::Task])?;
+    if records.is_empty() {
+        records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
+    }
+    let mut tasks = Vec::new();
+    for record in records {
+        match record {
+            Record::Files(files) if files.task.is_some() && !files.files.is_empty() => tasks.push(files),
+            Record::Task(task) => tasks.extend(read_task(session, writer, task, hidden)?),
+            _ => {}
+        }
+    }
+    Ok(tasks)
+}
+
+/// The files of an extracted task; none if it is not in its environment.
+fn read_task(
+    session: &Session<'_>,
+    writer: &mut Writer,
+    task: Task,
+    hidden: &[Role],
+) -> Result<Option<Files>> {
+    if !task.status.is_live() {
+        return Ok(None);
+    }
+    let index = task.index.unwrap_or_default();
+    match read_files(session, &task, hidden) {
+        Ok(files) => {
+            Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
+        }
+        Err(error) => {
+            let env = &session.settings.environment.name;
+            let failure = unreadable(env, &task.task, index, &format!("{error:#}"));
+            writer.record(&Record::Failure(*failure))?;
+            Ok(None)
+        }
+    }
+}
+
+fn read_files(session: &Session<'_>, task: &Task, hidden: &[Role]) -> Result<BTreeMap<String, String>> {
+    let (workspace, environment) = (&session.settings.workspace, &session.settings.environment);
+    let dir = workspace.resolve(&task.dir)?;
+    let below = dir.strip_prefix(&environment.root);
+    let below =
+        below.with_context(|| format!("{} is not in the environment {}", dir.display(), environment.name))?;
+    let files = read_folder(&environment.root, below)?;
+    let source = Source::of(environment, &session.settings.send);
+    source
+        .check_task(&below.to_string_lossy(), &files, hidden)
+        .map_err(|refused| anyhow!(refused.to_string()))?;
+    Ok(files)
+}
