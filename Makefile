@@ -176,7 +176,7 @@ $(DEMO)/.copied:
 
 # Building and testing -----------------------------------------------------------------------------------
 
-STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe stage-verify-task
+STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe stage-verify-task stage-report
 BUILD   = cargo build --release --locked $(addprefix --package ,$(STAGES))
 # Where cargo builds, which its configuration may change. It is asked at the first use.
 TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps --offline | \

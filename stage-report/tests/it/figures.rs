@@ -1,0 +1,75 @@
+//! The figures, and what is said of a run that is damaged.
+
+use serde_json::json;
+
+use crate::world::World;
+
+#[test]
+fn steps_of_the_ladder_are_counted() {
+    let figures = World::with_run().figures();
+    let steps = figures["funnel"].as_array().unwrap().iter();
+    let steps: Vec<_> = steps.map(|step| (step["name"].as_str().unwrap(), step["count"].as_u64())).collect();
+    let expected = [
+        ("asked", Some(4)),
+        ("planned", Some(3)),
+        ("written", Some(2)),
+        ("valid", Some(1)),
+        ("probed", None),
+        ("run live", None),
+        ("shown passable", None),
+        ("bad", Some(2)),
+    ];
+    assert_eq!(steps, expected);
+    assert_eq!(figures["tasks"][2]["task"], "lost");
+    assert_eq!(figures["tasks"][1]["findings"][0]["line"], 2);
+}
+
+#[test]
+fn the_summary_names_reasons_and_failed_tasks() {
+    let world = World::with_run();
+    let ran = world.report(&["--text"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let expected = "\
+tasks: 4 asked, 3 planned, 2 written, 1 valid, 2 bad
+cost: 2 answers, 2000000 tokens in, 0 out, 50 % cached, $5.50, $5.500 per usable task
+parse_error in 1 task: line 2: no value
+unusable_answers in 1 task: amplify: no usable answer
+bad tasks: bad, lost
+all records: task_generation_runs/demo_env
+";
+    assert_eq!(ran.stdout, expected);
+}
+
+#[test]
+fn an_empty_run_is_reported_with_what_is_missing() {
+    let figures = World::new().figures();
+    let problems = figures["runs"][0]["problems"].to_string();
+    for missing in ["plan.jsonl", "verdicts.jsonl", "run.json", "answers.jsonl"] {
+        assert!(problems.contains(missing), "{problems}");
+    }
+    assert_eq!(figures["tasks"], json!([]));
+}
+
+#[test]
+fn damaged_manifests_are_read_as_far_as_they_can_be() {
+    let world = World::with_run();
+    let torn =
+        format!("{}{{\"record\":\"verdict\", \"en", world.read(world.run_dir().join("verdicts.jsonl")));
+    world.write(world.run_dir().join("verdicts.jsonl"), &torn);
+    world.write(world.run_dir().join("run.json"), "{");
+    let figures = world.figures();
+    let problems = figures["runs"][0]["problems"].to_string();
+    assert!(problems.contains("verdicts.jsonl:4: no valid record"), "{problems}");
+    assert!(problems.contains("run.json is not valid JSON"), "{problems}");
+    assert_eq!(figures["tasks"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn verdicts_alone_are_a_corpus() {
+    let world = World::with_run();
+    let verdicts = world.run_dir().join("verdicts.jsonl");
+    let ran = world.report(&["--json", verdicts.to_str().unwrap()]);
+    let figures: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(figures["environments"][0]["tasks"], 3);
+    assert_eq!(figures["tasks"][0]["difficulty"], "hard");
+}

@@ -1,0 +1,6 @@
+//! Reports runs and corpora with the program itself.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod figures;
+mod world;
