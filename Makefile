@@ -32,6 +32,7 @@ AMPLIFY_ARGS  ?=
 EXTRACT_ARGS  ?=
 VERIFY_ARGS   ?=
 PROBE_ARGS    ?=
+EXPORT_ARGS   ?=
 # How often a task is repaired at most.
 ROUNDS        ?= 3
 
@@ -56,6 +57,7 @@ AMPLIFY     = $(BIN)/stage-amplify $(HERE) $(WHAT) $(if $(MODEL),--model $(MODEL
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
 PROBE       = $(BIN)/stage-probe $(HERE) --env-dir $(ENV_DIR) $(PROBE_ARGS)
+EXPORT      = $(BIN)/stage-export $(HERE) --env-dir $(ENV_DIR) --to splits $(EXPORT_ARGS)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
 
 # The stage $(1) between its filters: PRE_EXTRACT='jq …' is put before EXTRACT, POST_EXTRACT after it.
@@ -85,15 +87,19 @@ remove_empty = rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs 2>/dev/null
 CHAIN  := propose amplify extract verify-spec probe
 NESTED  = $(MAKE) --no-print-directory BUILD=:
 
-.PHONY: run $(CHAIN) check-env check-run
+.PHONY: run $(CHAIN) export check-env check-run
 run: check-run programs
-	@$(NESTED) $(RUN_DIR)/probes.jsonl; $(call complete,$(CHAIN))
+	@$(NESTED) $(RUN_DIR)/probes.jsonl; $(export_splits) $(call complete,$(CHAIN))
 	@echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
 propose:     check-run $(RUN_DIR)/seeds.jsonl;    @$(call complete,propose)
 amplify:     check-run $(RUN_DIR)/files.jsonl;    @$(call complete,propose amplify)
 extract:     check-run $(RUN_DIR)/tasks.jsonl;    @$(call complete,propose amplify extract)
 verify-spec: check-run $(RUN_DIR)/verdicts.jsonl; @$(call complete,propose amplify extract verify-spec)
 probe:       check-run $(RUN_DIR)/probes.jsonl;   @$(call complete,$(CHAIN))
+
+# gym-anything only finds tasks that a split file lists, if the environment has one.
+export_splits = $(if $(wildcard $(WORKSPACE)/benchmarks/cua_world/splits),$(EXPORT) </dev/null >/dev/null;)
+export: check-env programs; $(EXPORT) </dev/null >/dev/null
 
 # A manifest is written again when the one before it, or the command that writes it, changes. An agent that wrote
 # only some of the seeds (1) is not started again; without any seed there is nothing to go on with.
@@ -176,7 +182,8 @@ $(DEMO)/.copied:
 
 # Building and testing -----------------------------------------------------------------------------------
 
-STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe stage-verify-task stage-report
+STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe stage-verify-task stage-report \
+          stage-export
 BUILD   = cargo build --release --locked $(addprefix --package ,$(STAGES))
 # Where cargo builds, which its configuration may change. It is asked at the first use.
 TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps --offline | \
@@ -184,7 +191,7 @@ TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps -
 BIN     = $(TARGET)/release
 PREFIX ?= $(HOME)/.cargo
 
-.PHONY: programs test test-claude test-providers schemas bench install clean help
+.PHONY: programs test test-claude test-providers test-exports schemas bench install clean help
 programs:
 	@$(BUILD)
 
@@ -202,6 +209,11 @@ test-claude:
 test-providers:
 	cargo build --workspace --bins --locked
 	python3 model-client/tests/providers/run.py $(TARGET) $(PARTS)
+
+# Needs a checkout of gym-anything, whose loader finds the tasks; nothing in it is changed.
+test-exports:
+	cargo build --locked --package stage-export
+	python3 stage-export/tests/consumers/run.py $(TARGET)/debug/stage-export $(abspath $(or $(GYM_ANYTHING),.))
 
 # To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
@@ -233,17 +245,19 @@ help:
 ## make check ENV_DIR=moodle_env                    verify and probe the tasks of a run again, as they are now
 ## make repair ENV_DIR=moodle_env                   ask the model to repair tasks that the checks find bad
 ## make quarantine ENV_DIR=moodle_env               move bad tasks out of the environment
+## make export ENV_DIR=moodle_env                   add good tasks to the environment's split file, as make run does
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
+## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages
 ## make clean                                       remove build output and the demo
 ##
 ## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further
-## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS. Any stage (PROPOSE AMPLIFY EXTRACT
+## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS EXPORT_ARGS. Any stage (PROPOSE AMPLIFY EXTRACT
 ## VERIFY_SPEC PROBE) can be replaced by your own command that reads records on standard input and writes records on
 ## standard output, and gets filters before and after it:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract

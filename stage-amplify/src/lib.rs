@@ -21,8 +21,8 @@
 //! | [`prompts`] | the templates, the prefixes rendered from them, and the prefixes kept in the run directory |
 //! | [`corpus`] | what is gathered for prompts: the environment's files, examples, occupations, profile, existing tasks |
 //! | [`incoming`] | records from the input or from the run directory |
-//! | [`settings`], [`writer`], [`duplicates`] | what to do, as plain data; where all records are written; nearly equal descriptions |
-//! | [`difficulty`], [`words`] | difficulty labels; the words of a text |
+//! | [`settings`], [`writer`] | what to do, as plain data; where all records are written |
+//! | [`difficulty`] | difficulty labels |
 
 use anyhow::Result;
 use common::exit::ExitStatus;
@@ -32,7 +32,6 @@ mod ask;
 mod corpus;
 mod difficulty;
 mod dry_run;
-mod duplicates;
 mod estimate;
 mod incoming;
 mod passes;
@@ -42,7 +41,6 @@ mod prompts;
 mod run;
 mod session;
 mod settings;
-mod words;
 mod writer;
 
 pub use args::Args;

@@ -3,6 +3,7 @@
 //! Nothing of a task is executed here.
 
 pub mod checklist;
+pub mod duplicates;
 pub mod files;
 pub mod fixtures;
 pub mod platform;
@@ -13,4 +14,5 @@ pub mod shell;
 pub mod spec;
 pub mod value;
 pub mod verify;
+pub mod words;
 pub mod yaml;

@@ -21,7 +21,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use super::excerpt::Excerpt;
 use super::source::{Refused, Source};
 use crate::difficulty;
-use crate::words::words;
+use task_spec::words::words;
 
 /// The maximum number of examples from the environment itself.
 const OWN: usize = 5;

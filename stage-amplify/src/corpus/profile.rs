@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::existing::ExistingTask;
-use crate::words::words;
+use task_spec::words::words;
 
 /// Words that do not identify a category.
 const COMMON_WORDS: [&str; 16] = [

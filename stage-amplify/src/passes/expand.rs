@@ -14,13 +14,13 @@ use super::plan::Planned;
 use super::{files, readme};
 use crate::ask::{Asker, Attempts, Halt, Unanswered};
 use crate::corpus::Corpus;
-use crate::duplicates::Seen;
 use crate::incoming;
 use crate::pipeline::{self, TaskProgress};
 use crate::prompts::{files_prefix, readme_prefix};
 use crate::session::Session;
 use crate::settings::Pass;
 use crate::writer::Writer;
+use task_spec::duplicates::Seen;
 
 /// Writes READMEs for the rows of a plan, up to the wanted number of tasks, and their files if the files pass
 /// is selected. Returns the names of usable tasks.

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate, and the crates of this workspace that it may depend on. Any may use testkit in its tests.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("common", &[]),
     ("task-spec", &["common"]),
     ("answer", &["common", "task-spec"]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("stage-probe", &["common", "task-spec", "sandbox"]),
     ("stage-verify-task", &["common", "task-spec", "sandbox"]),
     ("stage-report", &["common", "task-spec", "model-client"]),
+    ("stage-export", &["common", "task-spec"]),
     ("testkit", &[]),
 ];
 

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::corpus::{Profile, Quota};
 use crate::difficulty;
-use crate::words::words;
+use task_spec::words::words;
 
 /// Accepts rows that differ from each other and meet the restrictions of the run.
 pub(super) struct Gate<'a> {

@@ -13,7 +13,7 @@ use crate::words::words;
 const SHINGLE: usize = 5;
 
 /// The texts that a new one is compared with.
-pub(crate) struct Seen {
+pub struct Seen {
     threshold: f64,
     texts: Vec<(String, Shingles)>,
 }
@@ -23,12 +23,12 @@ struct Shingles(BTreeSet<u64>);
 
 impl Seen {
     /// No texts yet. Two texts count as the same if they share at least `threshold` of their shingles.
-    pub(crate) fn new(threshold: f64) -> Self {
+    pub fn new(threshold: f64) -> Self {
         Self { threshold, texts: Vec::new() }
     }
 
     /// The name of the text most similar to `text`, if the two count as the same.
-    pub(crate) fn nearest(&self, text: &str) -> Option<&str> {
+    pub fn nearest(&self, text: &str) -> Option<&str> {
         let shingles = Shingles::of(text);
         self.texts
             .iter()
@@ -39,7 +39,7 @@ impl Seen {
     }
 
     /// Adds a text.
-    pub(crate) fn add(&mut self, name: &str, text: &str) {
+    pub fn add(&mut self, name: &str, text: &str) {
         self.texts.push((name.to_owned(), Shingles::of(text)));
     }
 }

@@ -1,0 +1,132 @@
+//! What the records say of each task.
+
+use std::collections::BTreeMap;
+
+use common::record::{Issue, Record, Severity, SpecKind, TaskStatus};
+
+/// What is known of tasks and environments.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    environments: BTreeMap<String, Environment>,
+}
+
+/// What is known of an environment and its tasks.
+#[derive(Debug, Default)]
+pub(crate) struct Environment {
+    /// The result of verifying its own spec.
+    pub(crate) verdict: Option<Finding>,
+    /// Its tasks, by name.
+    pub(crate) tasks: BTreeMap<String, Known>,
+}
+
+/// What is known of a task.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Whether it is a seed of the run.
+    pub(crate) is_seed: bool,
+    /// What stage-extract did with it.
+    pub(crate) status: Option<TaskStatus>,
+    /// The result of verifying its spec.
+    pub(crate) verdict: Option<Finding>,
+    /// The result of probing its verifier.
+    pub(crate) probe: Option<Finding>,
+    /// The result of running it in the real software.
+    pub(crate) trial: Option<Finding>,
+}
+
+/// The result of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Finding {
+    /// No error was found.
+    Good,
+    /// These errors were found, by code.
+    Bad(Vec<String>),
+    /// The check was not made, for this reason.
+    NotRun(String),
+}
+
+impl Finding {
+    fn new(ok: bool, issues: &[Issue]) -> Self {
+        if ok {
+            return Self::Good;
+        }
+        let mut codes: Vec<String> = issues
+            .iter()
+            .filter(|issue| issue.severity == Severity::Error)
+            .map(|issue| issue.code.clone())
+            .collect();
+        codes.sort_unstable();
+        codes.dedup();
+        Self::Bad(codes)
+    }
+}
+
+impl Evidence {
+    /// The names of the environments, sorted.
+    pub(crate) fn environments(&self) -> impl Iterator<Item = &String> {
+        self.environments.keys()
+    }
+
+    /// What is known of an environment.
+    pub(crate) fn environment(&mut self, name: &str) -> &mut Environment {
+        self.environments.entry(name.to_owned()).or_default()
+    }
+
+    /// Adds a record. The last record of a kind counts.
+    pub(crate) fn add(&mut self, record: Record) {
+        match record {
+            Record::Seed(seed) => self.task(&seed.env, &seed.task).is_seed = true,
+            Record::Task(task) => self.task(&task.env, &task.task).status = Some(task.status),
+            Record::Verdict(verdict) => {
+                let finding = Some(Finding::new(verdict.ok, &verdict.issues));
+                match (verdict.kind, verdict.task) {
+                    (SpecKind::Task, Some(task)) => self.task(&verdict.env, &task).verdict = finding,
+                    (SpecKind::Env, _) => self.environment(&verdict.env).verdict = finding,
+                    (SpecKind::Task, None) => {}
+                }
+            }
+            Record::Probe(probe) => {
+                self.task(&probe.env, &probe.task).probe = Some(Finding::new(probe.ok, &probe.issues));
+            }
+            Record::Trial(trial) => {
+                let finding = match trial.not_run {
+                    Some(reason) => Finding::NotRun(reason),
+                    None => Finding::new(trial.ok, &trial.issues),
+                };
+                self.task(&trial.env, &trial.task).trial = Some(finding);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds what `stored` knows and the records before did not say. With tasks of an environment known, no other tasks
+    /// of it are added: they are what the user asked for.
+    pub(crate) fn complete(&mut self, env: &str, mut stored: Evidence) {
+        let Some(stored) = stored.environments.remove(env) else { return };
+        let known = self.environment(env);
+        known.verdict = known.verdict.take().or(stored.verdict);
+        if known.tasks.is_empty() {
+            known.tasks = stored.tasks;
+            return;
+        }
+        for (name, task) in stored.tasks {
+            if let Some(known) = known.tasks.get_mut(&name) {
+                known.complete(task);
+            }
+        }
+    }
+
+    fn task(&mut self, env: &str, task: &str) -> &mut Known {
+        self.environment(env).tasks.entry(task.to_owned()).or_default()
+    }
+}
+
+impl Known {
+    fn complete(&mut self, stored: Self) {
+        self.is_seed |= stored.is_seed;
+        self.status = self.status.or(stored.status);
+        self.verdict = self.verdict.take().or(stored.verdict);
+        self.probe = self.probe.take().or(stored.probe);
+        self.trial = self.trial.take().or(stored.trial);
+    }
+}

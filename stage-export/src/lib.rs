@@ -1,0 +1,29 @@
+//! Exports tasks to where they are used: those whose evidence suffices, and no others.
+//!
+//! - [`args`] → [`settings`] → [`run`]: the command line, the settings, the stage.
+//! - [`evidence`]: what the records say of each task.
+//! - [`selection`]: which tasks are exported, and why the others are not.
+//! - [`splits`]: the lists of training and test tasks that gym-anything's benchmark reads.
+
+mod args;
+mod evidence;
+mod run;
+mod selection;
+mod settings;
+mod splits;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+
+/// The name of the stage.
+const STAGE: &str = "stage-export";
+
+/// Runs the stage with these arguments, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = Args::parse_from(arguments);
+    common::stage::main(STAGE, || run::run(&args.settings()?))
+}

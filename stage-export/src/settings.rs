@@ -1,0 +1,42 @@
+//! The settings of the stage, independent of the command line.
+
+use std::path::PathBuf;
+
+use common::environment::{Environment, Workspace};
+use common::stage::StageSettings;
+
+/// What to export, and where.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The workspace.
+    pub(crate) workspace: Workspace,
+    /// The environment whose tasks are exported; `None` for those that the records name.
+    pub(crate) environment: Option<Environment>,
+    /// The format and the place of the export.
+    pub(crate) target: Target,
+    /// The evidence that a task needs.
+    pub(crate) require: Require,
+    /// Input, output and messages.
+    pub(crate) stage: StageSettings,
+}
+
+/// A format, and where it goes.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// gym-anything's split files.
+    Splits {
+        /// The folder that holds them.
+        folder: PathBuf,
+    },
+}
+
+/// How far up the ladder of evidence a task must be. A step includes those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Require {
+    /// Its spec is valid.
+    Spec,
+    /// Its verifier behaves on states whose verdict is known.
+    Probe,
+    /// It was run in the real software.
+    Live,
+}

@@ -1,0 +1,143 @@
+//! gym-anything's lists of training and test tasks.
+//!
+//! A benchmark environment may have a file `*_split.json`, whose `env_folder` ends with the name of the environment. Its
+//! tasks are then those that the file lists, and no others (`benchmarks/cua_world/registry/splits.py` of gym-anything).
+//! An environment without such a file needs none: every task of it is a training task. `verified.json` lists the valid
+//! tasks of all environments.
+
+mod assign;
+mod json;
+mod verified;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use common::environment::Environment;
+use fs_err as fs;
+use serde_json::{Value, json};
+use task_spec::spec;
+
+use self::assign::{Assignment, Side, Task};
+use self::json::Document;
+use crate::selection::Chosen;
+
+/// From this number of steps on, a task is one of a long horizon. The tasks that the benchmark lists as such have a
+/// median of 200.
+const LONG_HORIZON_STEPS: f64 = 200.0;
+
+/// The share of training tasks, if the file does not state its own. It is that of the published files.
+const TRAIN_RATIO: f64 = 0.8;
+
+/// How the tasks of one environment were added.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Added {
+    /// The split file. `None` if the environment has none.
+    pub(crate) file: Option<PathBuf>,
+    /// The number of new training tasks.
+    pub(crate) train: usize,
+    /// The number of new test tasks.
+    pub(crate) test: usize,
+    /// The number of tasks that were listed before.
+    pub(crate) listed: usize,
+}
+
+/// Adds tasks of an environment to its split file and to the list of valid tasks. A task that is listed stays where it
+/// is.
+pub(crate) fn export(folder: &Path, environment: &Environment, chosen: &[Chosen]) -> Result<Added> {
+    verified::add(&folder.join("verified.json"), &environment.name, chosen)?;
+    let Some((path, mut document)) = split_file(folder, &environment.name)? else {
+        return Ok(Added { listed: chosen.len(), ..Added::default() });
+    };
+    let added = add(&mut document.value, environment, chosen)
+        .with_context(|| format!("cannot add tasks to {}", path.display()))?;
+    document.write_if_changed(&path)?;
+    Ok(Added { file: Some(path), ..added })
+}
+
+/// The split file of an environment. If several name it, gym-anything reads the last one.
+fn split_file(folder: &Path, env: &str) -> Result<Option<(PathBuf, Document)>> {
+    if !folder.is_dir() {
+        return Ok(None);
+    }
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.to_str().is_some_and(|path| path.ends_with("_split.json")) {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    for path in paths.into_iter().rev() {
+        let document = Document::read(&path)?;
+        let named = document.value["env_folder"].as_str().map(Path::new).and_then(Path::file_name);
+        if named.is_some_and(|name| name == env) {
+            return Ok(Some((path, document)));
+        }
+    }
+    Ok(None)
+}
+
+fn add(split: &mut Value, environment: &Environment, chosen: &[Chosen]) -> Result<Added> {
+    let ratio = split["train_ratio"].as_f64().unwrap_or(TRAIN_RATIO);
+    let mut assignment = Assignment::new(&environment.name, ratio);
+    for (list, side) in [("train_tasks", Side::Train), ("test_tasks", Side::Test)] {
+        for name in json::names(split, list)? {
+            assignment.listed(&name, &Facts::read(environment, &name).description, side);
+        }
+    }
+    let mut added = Added::default();
+    let mut new = Vec::new();
+    for Chosen { task, is_seed } in chosen {
+        if assignment.has(task) {
+            added.listed += 1;
+        } else {
+            let Facts { description, is_long } = Facts::read(environment, task);
+            new.push((Task { name: task, description, is_seed: *is_seed }, is_long));
+        }
+    }
+    // Seeds are training tasks, and so is what resembles them: they come first.
+    new.sort_by_key(|(task, _)| !task.is_seed);
+    for (task, is_long) in new {
+        let name = task.name;
+        let (list, count) = match assignment.assign(&task) {
+            Side::Train => ("train_tasks", &mut added.train),
+            Side::Test => ("test_tasks", &mut added.test),
+        };
+        json::insert(json::list(split, list)?, name);
+        *count += 1;
+        if split.get("all_tasks").is_some() {
+            json::insert(json::list(split, "all_tasks")?, name);
+        }
+        if is_long {
+            let others = split.as_object_mut().context("it is not a JSON object")?;
+            let others = others.entry("additional_splits").or_insert_with(|| json!({}));
+            json::insert(json::list(others, "long_horizon")?, name);
+        }
+    }
+    Ok(added)
+}
+
+/// What the spec of a task says of it.
+#[derive(Default)]
+struct Facts {
+    description: String,
+    is_long: bool,
+}
+
+impl Facts {
+    /// Reads the spec of a task. Nothing is known of one that cannot be read: the task may be gone by now.
+    fn read(environment: &Environment, task: &str) -> Self {
+        let Ok(spec) = spec::read_task(&environment.root, &Path::new("tasks").join(task)) else {
+            return Self::default();
+        };
+        let max_steps = spec.get("init").and_then(|init| init.get("max_steps")?.as_f64());
+        Self {
+            description: spec
+                .get("description")
+                .and_then(|text| text.as_str())
+                .unwrap_or_default()
+                .to_owned(),
+            is_long: max_steps.is_some_and(|steps| steps >= LONG_HORIZON_STEPS),
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Tests of stage-export through its binary.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod selection;
+mod splits;
+mod world;
