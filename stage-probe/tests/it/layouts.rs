@@ -164,6 +164,26 @@ fn b_a_root_that_may_not_mount_is_treated_like_a_user() {
     }
 }
 
+/// As the first program of a container, it has an id that each run also has in its own namespace.
+#[test]
+fn b_a_probe_may_be_the_first_process_of_a_container() {
+    if !is_confined() {
+        return;
+    }
+    let mut container = Command::new("unshare");
+    container.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]);
+    if !container.arg("true").output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a process namespace cannot be created here");
+        return;
+    }
+    for wrapper in [&[][..], &["sh", "-c", r#""$@"; exit $?"#, "sh"]] {
+        let mut container = Command::new("unshare");
+        container.args(["--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]);
+        let output = container.args(wrapper).args([PROGRAM, "--self-test"]).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
 #[test]
 fn a2_a_checkout_outside_the_prefix_is_shown_on_request_only() {
     let world = World::new();
