@@ -18,6 +18,7 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A line of a manifest.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "few lines exist at a time")]
 pub enum Line {
     /// A record of a kind that the reader was asked for.
     Record(Record),

@@ -22,8 +22,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::trial::{Episode, EpisodeVerdict, HookRun, Solution, Trial, WrongSolution};
+pub use self::usage::{StopReason, Usage};
 
 mod trial;
+mod usage;
 
 /// Any record that a stage of this workspace writes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,9 +49,16 @@ pub enum Record {
     Probe(Probe),
     /// What running a task in the real software found.
     Trial(Box<Trial>),
+    /// A record that a stage or a filter left out.
+    Dropped(Dropped),
     /// Something that was asked for and not done.
     Failure(Failure),
 }
+
+/// What users and custom stages note in a record. Every stage copies it to the records that it makes of that record,
+/// so that it reaches the end of the chain. stage-amplify adds the `occupation`, `features`, `archetype`, `difficulty`
+/// and `category` of the row of the plan.
+pub type Annotations = serde_json::Map<String, serde_json::Value>;
 
 /// The kind of a record, which is its `record` field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +81,8 @@ pub enum Kind {
     Probe,
     /// [`Trial`].
     Trial,
+    /// [`Dropped`].
+    Dropped,
     /// [`Failure`].
     Failure,
 }
@@ -89,6 +100,7 @@ impl Kind {
             "verdict" => Self::Verdict,
             "probe" => Self::Probe,
             "trial" => Self::Trial,
+            "dropped" => Self::Dropped,
             "failure" => Self::Failure,
             _ => return None,
         })
@@ -109,8 +121,32 @@ impl Record {
             Kind::Verdict => Self::Verdict(serde_json::from_str(json)?),
             Kind::Probe => Self::Probe(serde_json::from_str(json)?),
             Kind::Trial => Self::Trial(Box::new(serde_json::from_str(json)?)),
+            Kind::Dropped => Self::Dropped(serde_json::from_str(json)?),
             Kind::Failure => Self::Failure(serde_json::from_str(json)?),
         })
+    }
+
+    /// The record with the annotations of the record that it was made of.
+    #[must_use]
+    pub fn annotated(mut self, annotations: Annotations) -> Self {
+        *self.annotations_mut() = annotations;
+        self
+    }
+
+    fn annotations_mut(&mut self) -> &mut Annotations {
+        match self {
+            Self::Seed(record) => &mut record.annotations,
+            Self::Plan(record) => &mut record.annotations,
+            Self::Spec(record) => &mut record.annotations,
+            Self::Files(record) => &mut record.annotations,
+            Self::Solution(record) => &mut record.annotations,
+            Self::Task(record) => &mut record.annotations,
+            Self::Verdict(record) => &mut record.annotations,
+            Self::Probe(record) => &mut record.annotations,
+            Self::Trial(record) => &mut record.annotations,
+            Self::Dropped(record) => &mut record.annotations,
+            Self::Failure(record) => &mut record.annotations,
+        }
     }
 }
 
@@ -128,6 +164,9 @@ pub struct Seed {
     /// Names of the files in the folder, sorted, with `/` between their parts.
     #[serde(default)]
     pub files: Vec<String>,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// Where a seed comes from.
@@ -172,6 +211,29 @@ pub struct Plan {
     /// The category of a distribution profile that it belongs to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub category: String,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
+}
+
+impl Plan {
+    /// The annotations of the row, and what it says of the task.
+    pub fn carried(&self) -> Annotations {
+        let mut annotations = self.annotations.clone();
+        let texts = [
+            ("occupation", &self.occupation),
+            ("archetype", &self.archetype),
+            ("difficulty", &self.difficulty),
+            ("category", &self.category),
+        ];
+        for (name, text) in texts.into_iter().filter(|(_, text)| !text.is_empty()) {
+            annotations.entry(name).or_insert_with(|| text.as_str().into());
+        }
+        if !self.features.is_empty() {
+            annotations.entry("features").or_insert_with(|| self.features.clone().into());
+        }
+        annotations
+    }
 }
 
 /// A task's README. Written by stage-amplify's README pass.
@@ -193,6 +255,9 @@ pub struct Spec {
     /// What it cost.
     #[serde(default)]
     pub usage: Usage,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// A task's files, as the model gave them. Written by stage-amplify's files pass.
@@ -224,6 +289,9 @@ pub struct Files {
     /// What it cost.
     #[serde(default)]
     pub usage: Usage,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// The result of publishing a task folder. Written by stage-extract.
@@ -247,6 +315,9 @@ pub struct Task {
     /// What was wrong with the answer, repaired or not.
     #[serde(default)]
     pub problems: Vec<Problem>,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// What stage-extract did with a task.
@@ -329,6 +400,9 @@ pub struct Verdict {
     /// What was found.
     #[serde(default)]
     pub issues: Vec<Issue>,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// What a spec is of.
@@ -387,6 +461,9 @@ pub struct Probe {
     /// What was found.
     #[serde(default)]
     pub issues: Vec<Issue>,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 impl Probe {
@@ -447,6 +524,33 @@ pub enum Outcome {
     Refused,
 }
 
+/// A record that was left out on purpose, in place of that record: with it, counts add up. Written by any stage that
+/// filters.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Dropped {
+    /// The environment's folder name.
+    #[serde(default)]
+    pub env: String,
+    /// The task's bare name, where the record had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<String>,
+    /// The kind of the record that was left out.
+    pub of: String,
+    /// The stage or the filter that left it out.
+    pub stage: String,
+    /// The number of the row in the plan, where the record had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<usize>,
+    /// A stable name in `snake_case`, for programs.
+    pub code: String,
+    /// Why it was left out, for people.
+    #[serde(default)]
+    pub message: String,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
+}
+
 /// Something that was asked for and not done. Written by any stage.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
@@ -468,70 +572,7 @@ pub struct Failure {
     /// How often it was tried.
     #[serde(default)]
     pub attempts: u32,
-}
-
-/// Tokens of one call, in the same shape for every provider. The fields do not overlap: their sum is what was
-/// processed, and each has one price.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default)]
-pub struct Usage {
-    /// Input that no cache served or kept.
-    pub uncached_input: u64,
-    /// Input written to a cache that lives five minutes.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub cache_write_5m: u64,
-    /// Input written to a cache that lives an hour.
-    #[serde(skip_serializing_if = "is_zero")]
-    pub cache_write_1h: u64,
-    /// Input served from a cache.
-    pub cache_read: u64,
-    /// Output that is part of the answer.
-    pub output_visible: u64,
-    /// Output spent on reasoning.
-    pub output_reasoning: u64,
-}
-
-impl Usage {
-    /// All input tokens, however they are billed.
-    pub fn input(&self) -> u64 {
-        self.uncached_input + self.cache_write_5m + self.cache_write_1h + self.cache_read
-    }
-
-    /// All output tokens.
-    pub fn output(&self) -> u64 {
-        self.output_visible + self.output_reasoning
-    }
-}
-
-impl std::ops::AddAssign for Usage {
-    fn add_assign(&mut self, other: Self) {
-        self.uncached_input += other.uncached_input;
-        self.cache_write_5m += other.cache_write_5m;
-        self.cache_write_1h += other.cache_write_1h;
-        self.cache_read += other.cache_read;
-        self.output_visible += other.output_visible;
-        self.output_reasoning += other.output_reasoning;
-    }
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
-}
-
-/// Why an answer ended. Callers decide what to do with an answer that did not end with [`StopReason::End`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum StopReason {
-    /// The model had finished.
-    #[default]
-    End,
-    /// It was cut off at the limit of tokens.
-    MaxTokens,
-    /// The model would not answer.
-    Refused,
-    /// The provider withheld the answer.
-    Filtered,
-    /// Another reason, which the provider did not explain.
-    Other,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }

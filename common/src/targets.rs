@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::environment::{Environment, EnvironmentError, Workspace, task_spec};
 use crate::jsonl::{Line, RawLine};
-use crate::record::{Kind, Record, SpecKind, Verdict};
+use crate::record::{Annotations, Kind, Record, SpecKind, Verdict};
 use crate::run_dir::RunDir;
 use crate::stage::{StageSettings, StreamError};
 use crate::text::similar;
@@ -76,9 +76,16 @@ pub struct Target {
     pub env: Option<String>,
     /// Why the record may not name this folder.
     pub refused: Option<EnvironmentError>,
+    /// The annotations of the record.
+    pub annotations: Annotations,
 }
 
 impl Target {
+    /// The task in a folder that no record names.
+    fn at(dir: PathBuf) -> Self {
+        Self { dir, env: None, refused: None, annotations: Annotations::new() }
+    }
+
     /// The name of the environment: the one that the record gives, else that of the folder; empty without either.
     pub fn env_name(&self) -> String {
         let folder = || self.dir.parent()?.parent()?.file_name()?.to_str().map(str::to_owned);
@@ -115,7 +122,7 @@ pub fn items(
     }
     let total = u64::try_from(folders.len()).ok();
     let folders = folders.into_iter();
-    Ok((Box::new(folders.map(|dir| Ok(Item::Run(Target { dir, env: None, refused: None })))), total))
+    Ok((Box::new(folders.map(|dir| Ok(Item::Run(Target::at(dir))))), total))
 }
 
 /// The folders of the tasks with this name.
@@ -169,12 +176,12 @@ impl Sorter {
         };
         match &record {
             Record::Task(task) => {
-                let target = self.target(&task.dir, &task.env);
+                let target = self.target(&task.dir, &task.env, &task.annotations);
                 if task.status.is_live() && self.is_new(&target) { Item::Run(target) } else { Item::Nothing }
             }
             // A task with a bad spec must be repaired first. Its verdict says so.
             Record::Verdict(verdict) if verdict.kind == SpecKind::Task && verdict.ok => {
-                let target = self.target(task_dir(verdict), &verdict.env);
+                let target = self.target(task_dir(verdict), &verdict.env, &verdict.annotations);
                 if self.is_new(&target) {
                     Item::PassAndRun(Box::new(record), target)
                 } else {
@@ -183,7 +190,7 @@ impl Sorter {
             }
             // Also after a bad probe: what happens in the real software helps to repair the task.
             Record::Probe(probe) => {
-                let target = self.target(&probe.dir, &probe.env);
+                let target = self.target(&probe.dir, &probe.env, &probe.annotations);
                 if !probe.dir.is_empty() && self.is_new(&target) {
                     Item::PassAndRun(Box::new(record), target)
                 } else {
@@ -194,13 +201,14 @@ impl Sorter {
         }
     }
 
-    fn target(&self, dir: &str, env: &str) -> Target {
+    fn target(&self, dir: &str, env: &str, annotations: &Annotations) -> Target {
         // The name becomes the name of a folder in the sandbox.
         let is_name = Path::new(env).file_name().is_some_and(|name| name == env);
         let env = is_name.then(|| env.to_owned());
+        let annotations = annotations.clone();
         match self.workspace.resolve(dir) {
-            Ok(dir) => Target { dir, env, refused: None },
-            Err(error) => Target { dir: PathBuf::from(dir), env, refused: Some(error) },
+            Ok(dir) => Target { dir, env, refused: None, annotations },
+            Err(error) => Target { dir: PathBuf::from(dir), env, refused: Some(error), annotations },
         }
     }
 

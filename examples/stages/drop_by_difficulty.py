@@ -4,7 +4,7 @@
     … | stage-amplify … | drop_by_difficulty.py medium hard | stage-extract …
 
 Reads records on standard input and writes the remaining ones to standard output, unchanged byte for byte, each as
-soon as it was read. `task` names the task of a record; the task's difficulty is the one in its task.json (in a
+soon as it was read. In place of a record that it drops, it writes a `dropped` record, so that counts add up. `task` names the task of a record; the task's difficulty is the one in its task.json (in a
 `files` record), otherwise the one in the plan. Records of a task without a known difficulty are kept, and so is
 every line that is not a record: the next stage reports it.
 """
@@ -22,9 +22,10 @@ def main():
     count = 0
     try:
         for line in sys.stdin.buffer:
-            if difficulty(line, planned) in dropped:
+            found = difficulty(line, planned)
+            if found in dropped:
                 count += 1
-                continue
+                line = dropped_record(json.loads(line), found)
             sys.stdout.buffer.write(line)
             sys.stdout.buffer.flush()
     except BrokenPipeError:
@@ -33,6 +34,20 @@ def main():
         return 0
     print(f"drop_by_difficulty: {count} records dropped", file=sys.stderr)
     return 0
+
+
+def dropped_record(record, difficulty):
+    """The line that says that `record` was left out."""
+    carried = ("env", "task", "index", "annotations")
+    dropped = {
+        "record": "dropped",
+        **{key: record[key] for key in carried if key in record},
+        "of": record["record"],
+        "stage": "drop_by_difficulty",
+        "code": "difficulty",
+        "message": f"tasks of the difficulty {difficulty} were not wanted",
+    }
+    return json.dumps(dropped).encode() + b"\n"
 
 
 def difficulty(line, planned):

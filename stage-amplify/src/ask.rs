@@ -4,7 +4,7 @@ use std::io;
 
 use anyhow::Result;
 use common::ordered::OrderedError;
-use common::record::{Failure, Usage};
+use common::record::{Annotations, Failure, Usage};
 use common::text::with_hint;
 use model_client::{AskError, Client, ModelAnswer, Prefix, Request};
 use serde_json::{Map, Value};
@@ -28,6 +28,8 @@ pub(crate) struct Question<'a> {
     pub(crate) task: &'a str,
     /// The number of the task's row in the plan.
     pub(crate) index: usize,
+    /// The annotations of the task, for its failure.
+    pub(crate) annotations: &'a Annotations,
     /// The variables of the suffix's template; `problems` is added.
     pub(crate) variables: Map<String, Value>,
     /// The maximum number of output tokens, reasoning included.
@@ -131,6 +133,7 @@ impl Question<'_> {
             code: code.to_owned(),
             message,
             attempts,
+            annotations: self.annotations.clone(),
         }))
     }
 }

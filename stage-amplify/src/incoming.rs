@@ -249,6 +249,7 @@ fn unusable(row: &Plan, env: &str, code: &str, message: &str) -> Failure {
         code: code.to_owned(),
         message: message.to_owned(),
         attempts: 0,
+        ..Failure::default()
     }
 }
 

@@ -21,6 +21,8 @@ use crate::settings::{Destination, Settings};
 pub(crate) enum Job {
     /// It passes through unchanged.
     Pass(RawLine),
+    /// It is an answer beyond the limit.
+    Drop(Box<Files>),
     /// It is an answer to unpack.
     Unpack(Box<Unpack>),
 }
@@ -73,7 +75,9 @@ impl Iterator for Jobs {
             match self.input.next()? {
                 Err(error) => return Some(Err(error)),
                 Ok(Line::Other(line)) => return Some(Ok(Job::Pass(line))),
-                Ok(Line::Record(Record::Files(_))) if self.left == 0 => {}
+                Ok(Line::Record(Record::Files(record))) if self.left == 0 => {
+                    return Some(Ok(Job::Drop(Box::new(record))));
+                }
                 Ok(Line::Record(Record::Files(record))) => {
                     self.left -= 1;
                     return Some(Ok(Job::Unpack(Box::new(self.unpack(record)))));

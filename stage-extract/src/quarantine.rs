@@ -10,7 +10,7 @@ use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::Line;
 use common::ordered::Ordered;
 use common::publish::{move_dir, write_file_atomic};
-use common::record::{Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
+use common::record::{Annotations, Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
 use common::stage::Input;
 use common::text::{count, with_hint};
 use common::ui::Ui;
@@ -27,6 +27,7 @@ struct Bad {
     env: String,
     task: String,
     problems: Vec<Problem>,
+    annotations: Annotations,
 }
 
 /// Moves every task that a `verdict` or `probe` record reports as bad, until an interrupt. Returns the records of the
@@ -125,14 +126,14 @@ fn moved_record(line: &[u8], moved: &[Task]) -> Option<Value> {
 
 /// The task that a record reports as bad, if any.
 fn bad(record: Record) -> Option<Bad> {
-    let (env, task, issues) = match record {
+    let (env, task, issues, annotations) = match record {
         Record::Verdict(verdict) if !verdict.ok && verdict.kind == SpecKind::Task => {
-            (verdict.env, verdict.task?, verdict.issues)
+            (verdict.env, verdict.task?, verdict.issues, verdict.annotations)
         }
-        Record::Probe(probe) if !probe.ok => (probe.env, probe.task, probe.issues),
+        Record::Probe(probe) if !probe.ok => (probe.env, probe.task, probe.issues, probe.annotations),
         _ => return None,
     };
-    Some(Bad { env, task, problems: issues.into_iter().filter_map(problem).collect() })
+    Some(Bad { env, task, problems: issues.into_iter().filter_map(problem).collect(), annotations })
 }
 
 fn problem(issue: Issue) -> Option<Problem> {
@@ -180,6 +181,7 @@ impl Quarantine {
         };
         let dir = settings.workspace.relative(&dir);
         let problems = [bad.problems, unreadable].concat();
-        Ok(Task { env: bad.env, task: bad.task, index: None, dir, status, files, problems })
+        let Bad { env, task, annotations, .. } = bad;
+        Ok(Task { env, task, index: None, dir, status, files, problems, annotations })
     }
 }

@@ -36,6 +36,7 @@ impl Results {
     pub(crate) fn add(&mut self, done: Done) -> Result<()> {
         match done {
             Done::Pass(line) => self.output.raw(&line)?,
+            Done::Dropped(dropped) => self.output.record(&Record::Dropped(dropped))?,
             Done::Task(task) => {
                 self.count(&task);
                 self.output.record(&Record::Task(task))?;

@@ -10,7 +10,7 @@ use common::fingerprint::sha256_hex;
 use common::jsonl::RawLine;
 use common::publish::{self, Built, NewFile, Published};
 use common::read::{FileError, read_beneath};
-use common::record::{Problem, Task, TaskFile, TaskStatus};
+use common::record::{Dropped, Files, Problem, Task, TaskFile, TaskStatus};
 use common::text::escape;
 use task_spec::files::{self, Entry};
 
@@ -32,12 +32,14 @@ pub(crate) enum Done {
     Pass(RawLine),
     /// The record of an answer.
     Task(Task),
+    /// The record of an answer beyond the limit.
+    Dropped(Dropped),
 }
 
 /// A job after the part that runs in parallel.
 pub(crate) enum Unpacked {
     /// It is finished.
-    Done(Done),
+    Done(Box<Done>),
     /// The result depends on the folders that exist when its turn comes.
     Draft(Box<Draft>),
 }
@@ -73,7 +75,8 @@ impl<'a> Unpacker<'a> {
     /// Does a job up to publishing. Errors are those of the disk, and end the stage.
     pub(crate) fn unpack(&self, job: Job) -> Result<Unpacked> {
         match job {
-            Job::Pass(line) => Ok(Unpacked::Done(Done::Pass(line))),
+            Job::Pass(line) => Ok(Unpacked::Done(Done::Pass(line).into())),
+            Job::Drop(answer) => Ok(Unpacked::Done(Done::Dropped(dropped(*answer)).into())),
             Job::Unpack(answer) => self.unpack_answer(*answer),
         }
     }
@@ -87,6 +90,7 @@ impl<'a> Unpacker<'a> {
             status: TaskStatus::Rejected,
             files: Vec::new(),
             problems: std::mem::take(&mut record.problems),
+            annotations: std::mem::take(&mut record.annotations),
         };
         let mut given = task.problems.len();
         if let (Some(name), Ok(folder)) = (&planned, &folder)
@@ -94,12 +98,12 @@ impl<'a> Unpacker<'a> {
         {
             return self
                 .existing(task, folder, TaskStatus::Kept)
-                .map(|task| Unpacked::Done(Done::Task(task)));
+                .map(|task| Unpacked::Done(Done::Task(task).into()));
         }
         if let Some(folder) = planned.as_ref().and_then(|name| self.quarantine_of(name)) {
             return self
                 .existing(task, folder, TaskStatus::Quarantined)
-                .map(|task| Unpacked::Done(Done::Task(task)));
+                .map(|task| Unpacked::Done(Done::Task(task).into()));
         }
         let validation = validate(&record, planned.as_ref());
         let is_valid = validation.is_valid() && !task.problems.iter().any(answer::rejects);
@@ -108,13 +112,13 @@ impl<'a> Unpacker<'a> {
         let new: Vec<Problem> =
             validation.problems.into_iter().filter(|problem| !task.problems.contains(problem)).collect();
         task.problems.extend(new);
-        let Some(name) = validation.task else { return Ok(Unpacked::Done(Done::Task(task))) };
+        let Some(name) = validation.task else { return Ok(Unpacked::Done(Done::Task(task).into())) };
         name.as_str().clone_into(&mut task.task);
         let folder = match folder {
             Ok(folder) => folder,
             Err(why) => {
                 task.problems.push(Problem::new(ProblemCode::UnknownEnvironment.as_str(), why));
-                return Ok(Unpacked::Done(Done::Task(task)));
+                return Ok(Unpacked::Done(Done::Task(task).into()));
             }
         };
         if planned.is_none() {
@@ -188,7 +192,7 @@ impl<'a> Unpacker<'a> {
         let mut done = Vec::with_capacity(batch.len());
         for unpacked in batch {
             done.push(match unpacked {
-                Unpacked::Done(done) => done,
+                Unpacked::Done(done) => *done,
                 Unpacked::Draft(draft) => {
                     let published = published.get(&*draft.dir).copied();
                     Done::Task(self.finish(*draft, published)?)
@@ -231,6 +235,20 @@ impl<'a> Unpacker<'a> {
         task.files = files;
         task.problems.extend(problems);
         Ok(task)
+    }
+}
+
+/// The record of an answer beyond `--max-tasks`.
+fn dropped(answer: Files) -> Dropped {
+    Dropped {
+        env: answer.env,
+        task: answer.task,
+        of: "files".to_owned(),
+        stage: "extract".to_owned(),
+        index: Some(answer.index).filter(|&index| index > 0),
+        code: "max_tasks".to_owned(),
+        message: "--max-tasks was reached".to_owned(),
+        annotations: answer.annotations,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 use common::environment::Workspace;
-use common::record::{Issue, Mutation, Outcome, Probe, Severity};
+use common::record::{Annotations, Issue, Mutation, Outcome, Probe, Severity};
 use common::ui::Ui;
 use sandbox::{Assessment, Repetition, Runs, Sandbox, SandboxError, TaskFolder, Unreadable, VerifiedTask};
 
@@ -45,6 +45,7 @@ impl Prober {
             states: Vec::new(),
             mutation: None,
             issues: Vec::new(),
+            annotations: Annotations::new(),
         };
         match sandbox::load(folder) {
             Ok(Some(task)) => self.run_states(&task, &mut record, ui)?,

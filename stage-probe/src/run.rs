@@ -113,7 +113,10 @@ fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
         Item::PassRaw(raw) => (Some(raw), None, None),
         Item::Nothing => (None, None, None),
     };
-    let found = target.map(|target| Box::new(probe(&target, prober, workspace, ui)));
+    let found = target.map(|target| {
+        let found = probe(&target, prober, workspace, ui);
+        Box::new(found.annotated(target.annotations))
+    });
     Done { raw, passed, found }
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
-use common::record::{Failure, Origin, Record, Seed};
+use common::record::{Annotations, Failure, Origin, Record, Seed};
 use common::stage::Output;
 use common::ui::Ui;
 use walkdir::WalkDir;
@@ -88,6 +88,7 @@ impl<'a> RecordWriter<'a> {
             code: code.to_owned(),
             message,
             attempts: 1,
+            ..Failure::default()
         }))?;
         Ok(())
     }
@@ -101,6 +102,7 @@ pub(crate) fn seed_record(context: &RunContext, name: &str, origin: Origin) -> R
         task: name.to_owned(),
         dir: context.workspace.relative(&dir),
         origin,
+        annotations: Annotations::new(),
         files: files(&dir).with_context(|| format!("cannot list the files of task {name}"))?,
     })
 }

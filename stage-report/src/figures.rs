@@ -72,9 +72,11 @@ pub(crate) fn funnel(runs: &[Run], tasks: &[Task]) -> Vec<Step> {
         known.then(|| tasks.iter().filter(|task| value(task) == Some(true)).count())
     };
     let planned = count(&|task| task.planned);
+    let dropped: usize = runs.iter().map(|run| run.records.dropped.len()).sum();
     vec![
         Step { name: "asked", count: asked },
         Step { name: "planned", count: (planned > 0).then_some(planned) },
+        Step { name: "left out", count: (dropped > 0).then_some(dropped) },
         Step { name: "written", count: Some(count(&|task| task.written)) },
         Step { name: "valid", count: known(&|task| task.valid) },
         Step { name: "probed", count: known(&|task| task.probed) },

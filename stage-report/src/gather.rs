@@ -1,6 +1,6 @@
 //! The records of each task. Of several records of one kind the last one counts, as in the chain itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::record::{Failure, Files, Plan, Probe, Record, SpecKind, Task, Trial, Verdict};
 
@@ -13,6 +13,8 @@ pub(crate) struct Gathered {
     pub(crate) environments: BTreeMap<String, Verdict>,
     /// Failures of no task.
     pub(crate) failures: Vec<Failure>,
+    /// The tasks that a stage or a filter left out, by environment and name or number.
+    pub(crate) dropped: BTreeSet<(String, Option<String>)>,
     /// The number of seeds.
     pub(crate) seeds: usize,
 }
@@ -65,6 +67,11 @@ impl Gathered {
                 of_task.trial = Some(*trial);
             }
             Record::Failure(failure) => self.add_failure(failure),
+            Record::Dropped(dropped) => {
+                // It passes through the stages after it, as a failure does.
+                self.dropped
+                    .insert((dropped.env, dropped.task.or(dropped.index.map(|index| index.to_string()))));
+            }
             Record::Solution(_) => {}
         }
     }

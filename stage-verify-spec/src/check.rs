@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use common::environment::Workspace;
 use common::jsonl::RawLine;
-use common::record::{Record, Severity, SpecKind, Task, Verdict};
+use common::record::{Annotations, Record, Severity, SpecKind, Task, Verdict};
 use task_spec::verify::{Findings, Interpreter, SpecFile, check_task, missing_task_spec};
 
 use crate::lints::{Lint, Subject};
@@ -33,6 +33,8 @@ pub(crate) struct CheckedSpec {
     pub folder: PathBuf,
     /// Whether the verdict is good.
     pub ok: bool,
+    /// The annotations of the record that named the task.
+    pub annotations: Annotations,
 }
 
 impl CheckedSpec {
@@ -51,6 +53,7 @@ impl CheckedSpec {
             spec_id: self.findings.spec_id.clone(),
             ok: self.ok,
             issues,
+            annotations: self.annotations.clone(),
         })
     }
 }
@@ -71,23 +74,30 @@ impl Checker<'_> {
             WorkItem::PassTask(task) => Ok(CheckedItem::PassTask(task)),
             WorkItem::Environment(environment) => {
                 let findings = environment.checked().findings.clone();
-                Ok(self.checked(findings, &environment, None))
+                Ok(self.checked(findings, &environment, None, Annotations::new()))
             }
-            WorkItem::Task { environment, spec } => self.check_task(&environment, &spec),
-            WorkItem::MissingSpec { environment, folder } => {
-                Ok(self.checked(missing_task_spec(&folder), &environment, Some(&folder)))
+            WorkItem::Task { environment, spec, annotations } => {
+                self.check_task(&environment, &spec, annotations)
+            }
+            WorkItem::MissingSpec { environment, folder, annotations } => {
+                Ok(self.checked(missing_task_spec(&folder), &environment, Some(&folder), annotations))
             }
         }
     }
 
-    fn check_task(&self, environment: &LazyEnvironment, spec: &SpecFile) -> Result<CheckedItem> {
+    fn check_task(
+        &self,
+        environment: &LazyEnvironment,
+        spec: &SpecFile,
+        annotations: Annotations,
+    ) -> Result<CheckedItem> {
         let mut task = check_task(spec, environment.checked(), self.interpreter)?;
         if !self.lints.is_empty() {
             let subject = Subject::new(&spec.folder, &task, environment.checked());
             let warnings: Vec<_> = self.lints.iter().flat_map(|lint| lint.issues(&subject)).collect();
             task.findings.issues.extend(warnings);
         }
-        Ok(self.checked(task.findings, environment, Some(spec.folder.folder())))
+        Ok(self.checked(task.findings, environment, Some(spec.folder.folder()), annotations))
     }
 
     fn checked(
@@ -95,12 +105,14 @@ impl Checker<'_> {
         findings: Findings,
         environment: &LazyEnvironment,
         folder: Option<&Path>,
+        annotations: Annotations,
     ) -> CheckedItem {
         let has_warnings = findings.issues.iter().any(|issue| issue.severity == Severity::Warning);
         let ok = findings.ok() && !(self.strict && has_warnings);
         let task = folder.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         debug_assert_eq!(task.is_some(), findings.kind == SpecKind::Task, "tasks have a folder");
         let folder = folder.unwrap_or(environment.root()).to_owned();
-        CheckedItem::Spec(Box::new(CheckedSpec { findings, env: environment.name(), task, folder, ok }))
+        let env = environment.name();
+        CheckedItem::Spec(Box::new(CheckedSpec { findings, env, task, folder, ok, annotations }))
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use common::environment::Workspace;
 use common::jsonl::{Line, RawLine};
-use common::record::{Record, Task};
+use common::record::{Annotations, Record, Task};
 use common::stage::Input;
 use common::text::with_hint;
 use common::ui::Ui;
@@ -32,9 +32,9 @@ pub(crate) enum WorkItem {
     /// An environment to check.
     Environment(Arc<LazyEnvironment>),
     /// A task spec to check.
-    Task { environment: Arc<LazyEnvironment>, spec: SpecFile },
+    Task { environment: Arc<LazyEnvironment>, spec: SpecFile, annotations: Annotations },
     /// A task folder without a spec.
-    MissingSpec { environment: Arc<LazyEnvironment>, folder: PathBuf },
+    MissingSpec { environment: Arc<LazyEnvironment>, folder: PathBuf, annotations: Annotations },
 }
 
 /// An environment that is checked when it is first needed.
@@ -140,23 +140,32 @@ fn items_of_selection(selection: io::Result<Selection>, task: Option<&str>) -> V
     };
     let environment = LazyEnvironment::new(root);
     let tasks = match only {
-        Some(folder) => items_of_task(&environment, folder),
-        None => items_of_specs(&environment, specs),
+        Some(folder) => items_of_task(&environment, folder, &Annotations::new()),
+        None => items_of_specs(&environment, specs, &Annotations::new()),
     };
     iter::once(WorkItem::Environment(environment)).chain(tasks).map(Ok).collect()
 }
 
 /// The items of a task folder that was named. A folder without a spec is reported.
-fn items_of_task(environment: &Arc<LazyEnvironment>, folder: PathBuf) -> Batch {
+fn items_of_task(environment: &Arc<LazyEnvironment>, folder: PathBuf, annotations: &Annotations) -> Batch {
     let specs = SpecFile::all_in(folder.clone());
     if specs.is_empty() {
-        return vec![WorkItem::MissingSpec { environment: Arc::clone(environment), folder }];
+        let (environment, annotations) = (Arc::clone(environment), annotations.clone());
+        return vec![WorkItem::MissingSpec { environment, folder, annotations }];
     }
-    items_of_specs(environment, specs)
+    items_of_specs(environment, specs, annotations)
 }
 
-fn items_of_specs(environment: &Arc<LazyEnvironment>, specs: Vec<SpecFile>) -> Batch {
-    specs.into_iter().map(|spec| WorkItem::Task { environment: Arc::clone(environment), spec }).collect()
+fn items_of_specs(
+    environment: &Arc<LazyEnvironment>,
+    specs: Vec<SpecFile>,
+    annotations: &Annotations,
+) -> Batch {
+    let item = |spec| {
+        let (environment, annotations) = (Arc::clone(environment), annotations.clone());
+        WorkItem::Task { environment, spec, annotations }
+    };
+    specs.into_iter().map(item).collect()
 }
 
 /// The items of the lines of a manifest. An environment is checked before its first task.
@@ -199,6 +208,6 @@ fn items_of_record(
         items.push(WorkItem::Environment(Arc::clone(&environment)));
         environment
     });
-    items.extend(items_of_task(environment, folder));
+    items.extend(items_of_task(environment, folder, &task.annotations));
     items
 }

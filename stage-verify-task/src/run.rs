@@ -135,7 +135,10 @@ fn work(item: Item, runner: &Runner) -> Done {
         Item::PassRaw(raw) => (Some(raw), None, None),
         Item::Nothing => (None, None, None),
     };
-    let found = target.and_then(|target| run_target(&target, runner)).map(Box::new);
+    let found = target.and_then(|target| {
+        let found = run_target(&target, runner)?;
+        Some(Box::new(found.annotated(target.annotations)))
+    });
     Done { raw, passed, found }
 }
 

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Issue, Outcome, Usage};
+use super::{Annotations, Issue, Outcome, Usage};
 
 /// A script that reaches the outcome of a task, and scripts that only seem to. Written by stage-amplify's solution
 /// pass, without sight of the verifier and the fixtures.
@@ -28,6 +28,9 @@ pub struct Solution {
     /// What it cost.
     #[serde(default)]
     pub usage: Usage,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// A script that does a task wrongly. Its file is `wrong-NAME.sh`.
@@ -71,6 +74,9 @@ pub struct Trial {
     /// What was found.
     #[serde(default)]
     pub issues: Vec<Issue>,
+    /// Notes of users and of other stages.
+    #[serde(default, skip_serializing_if = "Annotations::is_empty")]
+    pub annotations: Annotations,
 }
 
 /// One run of a task, in a container of its own.

@@ -107,6 +107,7 @@ impl<'a> Author<'a> {
             env: &task.env,
             task: name,
             index: task.index,
+            annotations: &task.annotations,
             variables,
             max_output_tokens: MAX_OUTPUT_TOKENS,
         };

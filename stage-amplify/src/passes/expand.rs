@@ -60,17 +60,17 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
         items,
         |item| match item {
             SpecItem::Raw(line) => SpecResult::Raw(line),
-            SpecItem::Halt(halt) => SpecResult::Files(Err(Unanswered::Halt(halt))),
+            SpecItem::Halt(halt) => SpecResult::Files(Box::new(Err(Unanswered::Halt(halt)))),
             SpecItem::Spec { spec, prefix } => {
                 let files = files::write(asker, &prefix, &spec);
                 progress.done();
-                SpecResult::Files(files)
+                SpecResult::Files(Box::new(files))
             }
         },
         |writer, result| match result {
             SpecResult::Raw(line) => Ok(writer.raw(&line)?),
             SpecResult::Files(files) => {
-                let files = files?;
+                let files = (*files)?;
                 usable.extend(files.task.clone());
                 Ok(writer.record(&Record::Files(files))?)
             }
@@ -125,6 +125,7 @@ impl RowJob {
                 "its description is nearly the same as that of {of}; change its row in plan.jsonl"
             ),
             attempts: attempts.count,
+            annotations: self.row.carried(),
         }
     }
 }
@@ -239,7 +240,7 @@ enum SpecItem {
 }
 
 enum SpecResult {
-    Files(Result<Files, Unanswered>),
+    Files(Box<Result<Files, Unanswered>>),
     Raw(RawLine),
 }
 

@@ -24,6 +24,7 @@ pub(super) fn write(asker: Asker<'_>, prefix: &Prefix, spec: &Spec) -> Result<Fi
         env: &spec.env,
         task: &spec.task,
         index: spec.index,
+        annotations: &spec.annotations,
         variables: variables(&spec.task, &spec.readme),
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };
@@ -38,6 +39,7 @@ pub(super) fn write(asker: Asker<'_>, prefix: &Prefix, spec: &Spec) -> Result<Fi
         problems: usable.problems,
         model: answer.model,
         usage: attempts.usage,
+        annotations: spec.annotations.clone(),
     })
 }
 

@@ -58,6 +58,7 @@ fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<(String, Usa
         env: &task.env,
         task: name,
         index: task.index,
+        annotations: &task.annotations,
         variables,
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };

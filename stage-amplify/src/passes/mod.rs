@@ -29,5 +29,6 @@ fn unreadable(env: &str, task: &str, index: usize, why: &str) -> Box<Failure> {
         code: "unreadable_task".to_owned(),
         message: format!("its files cannot be sent to the model: {why}"),
         attempts: 0,
+        ..Failure::default()
     })
 }

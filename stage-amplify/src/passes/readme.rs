@@ -22,12 +22,14 @@ pub(super) fn write(
     row: &Plan,
     attempts: &mut Attempts,
 ) -> Result<Spec, Unanswered> {
+    let annotations = row.carried();
     let question = Question {
         pass: "readme",
         prefix,
         env: &row.env,
         task: &row.task,
         index: row.index,
+        annotations: &annotations,
         variables: variables(row)?,
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };
@@ -41,6 +43,7 @@ pub(super) fn write(
         readme,
         model: answer.model,
         usage: attempts.usage,
+        annotations,
     })
 }
 

@@ -65,9 +65,9 @@ fn faulty_tasks(
     let rows = incoming::plan_rows(settings, session.ui)?;
     let numbers: BTreeMap<String, usize> = rows.into_iter().map(|row| (row.task, row.index)).collect();
     let mut tasks = Vec::new();
-    for (name, findings) in findings.into_tasks() {
+    for (name, found) in findings.into_tasks() {
         let index = numbers.get(&name).copied().unwrap_or_default();
-        let task = FaultyTask::read(session, &name, index, findings).and_then(|task| {
+        let task = FaultyTask::read(session, &name, index, found).and_then(|task| {
             let spent = rounds.spent(&task);
             if spent < settings.rounds { Ok(task) } else { Err(task.rounds_spent(spent)) }
         });

@@ -49,7 +49,8 @@ fn read_task(
     let index = task.index.unwrap_or_default();
     match read_files(session, &task, hidden) {
         Ok(files) => {
-            Ok(Some(Files { env: task.env, task: Some(task.task), index, files, ..Files::default() }))
+            let Task { env, task, annotations, .. } = task;
+            Ok(Some(Files { env, task: Some(task), index, files, annotations, ..Files::default() }))
         }
         Err(error) => {
             let env = &session.settings.environment.name;

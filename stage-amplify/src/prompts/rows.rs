@@ -1,4 +1,4 @@
-//! Rows of the plan, as prompts show them: JSON without environment and number.
+//! Rows of the plan, as prompts show them: JSON without environment, number and annotations.
 
 use anyhow::Result;
 use common::record::Plan;
@@ -19,6 +19,7 @@ pub(crate) fn as_line(row: &Plan) -> Result<String> {
     if let Some(object) = value.as_object_mut() {
         object.shift_remove("env");
         object.shift_remove("index");
+        object.shift_remove("annotations");
     }
     Ok(value.to_string())
 }

@@ -108,7 +108,13 @@ fn the_number_of_answers_can_be_limited() {
     let world = World::new();
     let ran = world.extract(&["--max_tasks", "2"], &records(&["one", "two", "three"]));
     assert_eq!(ran.status, Some(0));
-    assert_eq!(statuses(&ran), ["written", "written"]);
+    let seen: Vec<_> =
+        ran.records().iter().map(|record| record["record"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(seen, ["task", "task", "dropped"]);
+    assert_eq!(
+        (&ran.records()[2]["task"], &ran.records()[2]["code"]),
+        (&json!("three"), &json!("max_tasks"))
+    );
     assert!(!world.tasks_dir().join("three").exists());
 }
 

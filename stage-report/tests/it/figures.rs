@@ -1,6 +1,7 @@
 //! The figures, and what is said of a run that is damaged.
 
 use serde_json::json;
+use testkit::ENV;
 
 use crate::world::World;
 
@@ -12,6 +13,7 @@ fn steps_of_the_ladder_are_counted() {
     let expected = [
         ("asked", Some(4)),
         ("planned", Some(3)),
+        ("left out", None),
         ("written", Some(2)),
         ("valid", Some(1)),
         ("probed", None),
@@ -72,4 +74,18 @@ fn verdicts_alone_are_a_corpus() {
     let figures: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(figures["environments"][0]["tasks"], 3);
     assert_eq!(figures["tasks"][0]["difficulty"], "hard");
+}
+
+#[test]
+fn what_a_filter_left_out_is_counted_once() {
+    let world = World::with_run();
+    let dropped = |task: &str| json!({ "record": "dropped", "env": ENV, "task": task, "of": "files", "stage": "mine", "code": "x" });
+    for name in ["tasks", "verdicts"] {
+        let path = world.run_dir().join(format!("{name}.jsonl"));
+        let records = format!("{}{}\n{}\n", world.read(&path), dropped("left"), dropped("right"));
+        world.write(&path, &records);
+    }
+    let step =
+        world.figures()["funnel"].as_array().unwrap().iter().find(|step| step["name"] == "left out").cloned();
+    assert_eq!(step.unwrap()["count"], 2);
 }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::record::{
-    Episode, EpisodeVerdict, Failure, Files, HookRun, Issue, Mutation, Origin, Outcome, Plan, Probe,
-    ProbeState, Problem, Record, Seed, Severity, Solution, Spec, SpecKind, Task, TaskFile, TaskStatus, Trial,
-    Usage, Verdict, WrongSolution,
+    Annotations, Dropped, Episode, EpisodeVerdict, Failure, Files, HookRun, Issue, Mutation, Origin, Outcome,
+    Plan, Probe, ProbeState, Problem, Record, Seed, Severity, Solution, Spec, SpecKind, Task, TaskFile,
+    TaskStatus, Trial, Usage, Verdict, WrongSolution,
 };
 use common::schema;
 use task_spec::fixtures::Fixtures;
@@ -60,6 +60,7 @@ fn one_of_each() -> Vec<Record> {
         message: "task.json stops in a string".into(),
         path: Some("tasks/make_a_note/task.json".into()),
     };
+    let annotations: Annotations = [("reviewed_by".to_owned(), "N. N.".into())].into_iter().collect();
     let usage = Usage {
         uncached_input: 1,
         cache_read: 2,
@@ -74,6 +75,7 @@ fn one_of_each() -> Vec<Record> {
             dir: "tasks/make_a_note".into(),
             origin: Origin::Existing,
             files: vec!["task.json".into()],
+            annotations: annotations.clone(),
         }),
         Record::Plan(Plan {
             env: env.clone(),
@@ -109,6 +111,7 @@ fn one_of_each() -> Vec<Record> {
             status: TaskStatus::Written,
             files: vec![TaskFile { name: "task.json".into(), bytes: 2, sha256: "00".repeat(32) }],
             problems: Vec::new(),
+            annotations: annotations.clone(),
         }),
         Record::Verdict(Verdict {
             env: env.clone(),
@@ -119,22 +122,17 @@ fn one_of_each() -> Vec<Record> {
             spec_id: Some("make_a_note@1".into()),
             ok: false,
             issues: vec![issue.clone()],
+            annotations: annotations.clone(),
         }),
-        Record::Probe(Probe {
+        probe(&env, &task, issue.clone()),
+        Record::Dropped(Dropped {
             env: env.clone(),
-            task: task.clone(),
-            dir: "tasks/make_a_note".into(),
-            ok: false,
-            states: vec![ProbeState {
-                state: "no_result".into(),
-                expected: Outcome::Fail,
-                outcome: Outcome::Pass,
-                score: Some(100.0),
-                seconds: 0.01,
-                detail: "all good".into(),
-            }],
-            mutation: Some(Mutation { mutants: 2, caught: 1, missed: vec!["members dropped".into()] }),
-            issues: vec![issue.clone()],
+            task: Some(task.clone()),
+            of: "files".into(),
+            stage: "mine".into(),
+            code: "too_easy".into(),
+            annotations,
+            ..Dropped::default()
         }),
         trial(&env, &task, issue),
         Record::Failure(Failure {
@@ -145,6 +143,26 @@ fn one_of_each() -> Vec<Record> {
             ..Failure::default()
         }),
     ]
+}
+
+fn probe(env: &str, task: &str, issue: Issue) -> Record {
+    Record::Probe(Probe {
+        env: env.to_owned(),
+        task: task.to_owned(),
+        dir: "tasks/make_a_note".into(),
+        ok: false,
+        states: vec![ProbeState {
+            state: "no_result".into(),
+            expected: Outcome::Fail,
+            outcome: Outcome::Pass,
+            score: Some(100.0),
+            seconds: 0.01,
+            detail: "all good".into(),
+        }],
+        mutation: Some(Mutation { mutants: 2, caught: 1, missed: vec!["members dropped".into()] }),
+        issues: vec![issue],
+        annotations: Annotations::new(),
+    })
 }
 
 fn trial(env: &str, task: &str, issue: Issue) -> Record {

@@ -80,6 +80,8 @@ fn a_custom_stage_can_stand_anywhere() {
     );
     assert_eq!(verdicts(&ran).len(), 0, "{ran:?}");
     assert!(ran.stderr.contains("8 records dropped"), "{ran:?}");
+    let dropped = ran.records().into_iter().filter(|record| record["record"] == "dropped");
+    assert_eq!(dropped.filter(|record| record["code"] == "difficulty" && record["of"] == "files").count(), 8);
 
     let world = World::new();
     let ran = world.shell(
@@ -96,6 +98,37 @@ fn unknown_records_pass_through_unchanged() {
     let chain = "stage-extract $A | stage-verify-spec $A --python none";
     let ran = world.shell(&format!("printf '%s\\n' '{line}' | {chain}"), &author_server());
     assert_eq!((ran.status, ran.stdout), (Some(0), format!("{line}\n")));
+}
+
+/// Also what a row of the plan says of its task reaches the end. The model does not see annotations.
+#[test]
+fn annotations_reach_every_record_of_a_task() {
+    let (world, server) = (World::new(), author_server());
+    let planned = world.shell("stage-amplify $A --software Books --count 2 --pass plan", &server);
+    let annotated =
+        planned.stdout.replacen('{', r#"{"annotations":{"reviewed_by":"N. N.","difficulty":"mine"},"#, 1);
+    world.write("rows.jsonl", &annotated);
+    let script = "stage-amplify $A --software Books --count 2 --pass readme,files <rows.jsonl | tee files \
+         | stage-extract $A | tee tasks | stage-verify-spec $A --python none | tee verdicts \
+         | stage-probe --unsafe --repeat 1";
+    let ran = world.shell(script, &server);
+    let mut found = 0;
+    for name in ["files", "tasks", "verdicts"] {
+        for line in world.read(name).lines().filter(|line| line.contains(&format!("{:?}", task(1)))) {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            let annotations = &record["annotations"];
+            assert_eq!(annotations["reviewed_by"], "N. N.", "{name}: {line}");
+            assert_eq!(annotations["difficulty"], "mine", "{name}: {line}");
+            assert!(annotations["occupation"].is_string() && annotations["features"].is_array(), "{line}");
+            found += 1;
+        }
+    }
+    assert_eq!(found, 3, "{ran:?}");
+    let probes: Vec<_> = ran.records().into_iter().filter(|record| record["record"] == "probe").collect();
+    assert_eq!(probes.len(), 2, "{ran:?}");
+    assert_eq!(probes[0]["annotations"]["reviewed_by"], "N. N.");
+    assert_eq!(probes[1]["annotations"]["difficulty"], "very_hard");
+    assert!(server.log().iter().all(|logged| !logged.asked.prompt.contains("reviewed_by")));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::record::{Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Verdict};
+use common::record::{Annotations, Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Verdict};
 use task_spec::checklist::PI_CONTRADICTED;
 
 /// The findings of all tasks, in the order in which they came in.
@@ -10,47 +10,62 @@ use task_spec::checklist::PI_CONTRADICTED;
 pub(super) struct Findings {
     /// The names of the tasks, in order.
     tasks: Vec<String>,
-    by_task: BTreeMap<String, Vec<String>>,
+    by_task: BTreeMap<String, Found>,
     /// The number of probes that could not be judged where they ran. There is nothing to repair.
     pub(super) unjudged: u64,
+}
+
+/// What was found in one task.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// The findings, in words for the model.
+    pub(super) findings: Vec<String>,
+    /// The annotations of the records.
+    pub(super) annotations: Annotations,
 }
 
 impl Findings {
     /// Adds the findings of a `verdict` or `probe` record, in words for the model.
     pub(super) fn add(&mut self, record: Record) {
         match record {
-            Record::Verdict(Verdict { kind: SpecKind::Task, task: Some(task), issues, ok, .. })
-                if !ok || issues.iter().any(is_repaired_warning) =>
-            {
-                self.add_to(task, errors(&issues));
+            Record::Verdict(Verdict {
+                kind: SpecKind::Task,
+                task: Some(task),
+                issues,
+                ok,
+                annotations,
+                ..
+            }) if !ok || issues.iter().any(is_repaired_warning) => {
+                self.add_to(task, errors(&issues), annotations);
             }
             Record::Probe(probe) if probe.is_unjudged() => self.unjudged += 1,
             Record::Probe(probe) if !probe.ok => {
                 let findings = errors(&probe.issues).into_iter().chain(wrong_states(&probe)).collect();
-                self.add_to(probe.task, findings);
+                self.add_to(probe.task, findings, probe.annotations);
             }
             _ => {}
         }
     }
 
-    fn add_to(&mut self, task: String, new: Vec<String>) {
+    fn add_to(&mut self, task: String, new: Vec<String>, annotations: Annotations) {
         if !self.by_task.contains_key(&task) {
             self.tasks.push(task.clone());
         }
-        let findings = self.by_task.entry(task).or_default();
+        let found = self.by_task.entry(task).or_default();
+        found.annotations.extend(annotations);
         for finding in new {
-            if !findings.contains(&finding) {
-                findings.push(finding);
+            if !found.findings.contains(&finding) {
+                found.findings.push(finding);
             }
         }
     }
 
     /// Each task with its findings.
-    pub(super) fn into_tasks(mut self) -> Vec<(String, Vec<String>)> {
+    pub(super) fn into_tasks(mut self) -> Vec<(String, Found)> {
         let mut tasks = Vec::new();
         for task in self.tasks {
-            let findings = self.by_task.remove(&task).unwrap_or_default();
-            tasks.push((task, findings));
+            let found = self.by_task.remove(&task).unwrap_or_default();
+            tasks.push((task, found));
         }
         tasks
     }

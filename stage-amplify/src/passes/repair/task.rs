@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use common::environment::TaskName;
 use common::fingerprint::sha256_hex;
-use common::record::{Failure, Files};
+use common::record::{Annotations, Failure, Files};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
 use task_spec::files::read_folder;
 
+use super::findings::Found;
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 use crate::corpus::{Source, excerpts};
 use crate::passes::evidence::settle_statuses;
@@ -28,6 +29,7 @@ pub(super) struct FaultyTask {
     files: BTreeMap<String, String>,
     /// What was found, in words for the model.
     findings: Vec<String>,
+    annotations: Annotations,
     /// The folder of the environment.
     root: PathBuf,
 }
@@ -38,7 +40,7 @@ impl FaultyTask {
         session: &Session<'_>,
         name: &str,
         index: usize,
-        findings: Vec<String>,
+        found: Found,
     ) -> Result<Self, Box<Failure>> {
         let environment = &session.settings.environment;
         let env = environment.name.clone();
@@ -52,7 +54,10 @@ impl FaultyTask {
             Err(error) => return Err(unreadable(&env, name, index, &error.to_string())),
         };
         match Source::of(environment, &session.settings.send).check_task(&folder, &files, &[]) {
-            Ok(()) => Ok(Self { env, task, index, files, findings, root: environment.root.clone() }),
+            Ok(()) => {
+                let Found { findings, annotations } = found;
+                Ok(Self { env, task, index, files, findings, annotations, root: environment.root.clone() })
+            }
             Err(refused) => Err(unreadable(&env, name, index, &refused.to_string())),
         }
     }
@@ -74,6 +79,7 @@ impl FaultyTask {
             env: &self.env,
             task: self.task.as_str(),
             index: self.index,
+            annotations: &self.annotations,
             variables,
             max_output_tokens: MAX_OUTPUT_TOKENS,
         };
@@ -88,6 +94,7 @@ impl FaultyTask {
             problems: Vec::new(),
             model: answer.model,
             usage: attempts.usage,
+            annotations: self.annotations.clone(),
         })
     }
 
@@ -125,6 +132,7 @@ impl FaultyTask {
                 self.findings.first().map_or("no finding", String::as_str)
             ),
             attempts: u32::try_from(rounds).unwrap_or(u32::MAX),
+            annotations: self.annotations.clone(),
         })
     }
 }
