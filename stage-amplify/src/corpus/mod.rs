@@ -28,7 +28,7 @@ pub(crate) use self::places::Places;
 pub(crate) use self::profile::{Profile, Quota};
 pub(crate) use self::source::Source;
 
-use self::examples::Wanted;
+use self::examples::{Picked, Wanted};
 
 /// Everything that prompts are rendered from, apart from the plan.
 pub(crate) struct Corpus {
@@ -53,20 +53,18 @@ impl Corpus {
         let environment = &settings.environment;
         let source = Source::of(environment, &settings.send);
         let existing = existing::tasks(&source, &planned)?;
-        let mut seeds: Vec<String> =
+        let seeds: Vec<String> =
             seeds.iter().filter(|seed| !planned.contains(seed.as_str())).cloned().collect();
-        if seeds.is_empty() {
-            seeds = existing.iter().map(|task| task.name.clone()).collect();
-        }
+        let others: Vec<String> = existing.iter().map(|task| task.name.clone()).collect();
         let files = EnvironmentFiles::read(&source)?;
         let places = Places::of(&source.spec());
         let wanted =
             Wanted { difficulties: &settings.difficulties, seed: settings.seed, sent: &settings.send };
-        let examples = examples::pick(environment, &seeds, settings.examples_root.as_deref(), wanted)?;
+        let root = settings.examples_root.as_deref();
+        let Picked { examples, refused: of_tasks } =
+            examples::pick(environment, &seeds, &others, root, wanted)?;
         let mut refused = source.into_refused();
-        for example in &examples {
-            refused.add(&example.refused);
-        }
+        refused.add(&of_tasks);
         refused.report(ui);
         let profile = settings.profile.as_deref().map(|path| Profile::read(path, &environment.name));
         Ok(Self {

@@ -46,6 +46,7 @@ fn d1_no_file_outside_the_environment_is_sent() {
         ("shadow", "tasks/open_period/export_result.sh"),
         ("task", "tasks/linked"),
     ];
+    fs::remove_file(world.env_dir().join("tasks/open_period/export_result.sh")).unwrap();
     for (target, name) in links {
         symlink(format!("{outside}/{target}"), world.env_dir().join(name)).unwrap();
     }

@@ -29,8 +29,20 @@ impl World {
 
     /// Adds a task with this description to the environment.
     pub(crate) fn write_task(&self, name: &str, description: &str) {
-        let spec = json!({"id": format!("{name}@1"), "description": description, "difficulty": "hard"});
-        self.add_task(name, &spec, "def verify(traj, env_info, task_info): ...\n");
+        let spec = json!({
+            "id": format!("{name}@1"),
+            "description": description,
+            "difficulty": "hard",
+            "hooks": {
+                "pre_task": format!("/workspace/tasks/{name}/setup_task.sh"),
+                "post_task": format!("/workspace/tasks/{name}/export_result.sh"),
+            },
+            "success": {"mode": "program", "spec": {"program": "verifier.py::verify"}},
+        });
+        self.add_task(name, &spec, "def verify(traj, env_info, task_info):\n    return check(env_info)\n");
+        for script in ["setup_task.sh", "export_result.sh"] {
+            self.write_task_file(name, script, "#!/bin/bash\nsource /workspace/scripts/task_utils.sh\n");
+        }
     }
 
     /// Reads a file of the run directory.

@@ -1,7 +1,6 @@
 //! A verifier that returns the same verdict on every path.
 
-use task_spec::python::ast::statement_visitor::{StatementVisitor, walk_stmt};
-use task_spec::python::ast::{Expr, Stmt, StmtFunctionDef, StmtReturn};
+use task_spec::python::constant_verdict;
 
 use super::{Lint, Subject, Warning};
 
@@ -23,44 +22,6 @@ fn find(subject: &Subject<'_>) -> Option<Warning> {
         verifier.function
     );
     Some(Warning::of_file(verifier.file, message))
-}
-
-/// The verdict that every `return` of a function gives as a literal, if it is always the same.
-fn constant_verdict(function: &StmtFunctionDef) -> Option<bool> {
-    let mut returns = Returns::default();
-    returns.visit_body(&function.body);
-    let (first, rest) = returns.found.split_first()?;
-    let verdict = literal_verdict(first)?;
-    rest.iter().all(|other| literal_verdict(other) == Some(verdict)).then_some(verdict)
-}
-
-/// The verdict of `return {"passed": True, …}`.
-fn literal_verdict(statement: &StmtReturn) -> Option<bool> {
-    let dict = statement.value.as_ref()?.as_dict_expr()?;
-    let mut items = dict.items.iter().skip_while(|item| !item.key.as_ref().is_some_and(is_passed));
-    let verdict = items.next()?.value.as_boolean_literal_expr()?.value;
-    // A later `**other` or a repeated key may replace the value.
-    items.all(|item| item.key.as_ref().is_some_and(|key| !is_passed(key))).then_some(verdict)
-}
-
-fn is_passed(key: &Expr) -> bool {
-    key.as_string_literal_expr().is_some_and(|key| key.value == *"passed")
-}
-
-/// Collects what a function returns, and not what functions inside it return.
-#[derive(Default)]
-struct Returns<'a> {
-    found: Vec<&'a StmtReturn>,
-}
-
-impl<'a> StatementVisitor<'a> for Returns<'a> {
-    fn visit_stmt(&mut self, statement: &'a Stmt) {
-        match statement {
-            Stmt::Return(found) => self.found.push(found),
-            Stmt::FunctionDef(_) | Stmt::ClassDef(_) => {}
-            _ => walk_stmt(self, statement),
-        }
-    }
 }
 
 #[cfg(test)]

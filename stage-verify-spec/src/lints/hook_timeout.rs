@@ -4,10 +4,11 @@
 //! 180, and goes on as if the hook had finished.
 
 use memchr::memmem;
+use task_spec::shell;
 use task_spec::value::Value;
 
 use super::subject::Hook;
-use super::{Lint, Subject, Warning, script};
+use super::{Lint, Subject, Warning};
 
 /// The timeout of a hook in seconds, where the spec sets none. gym-anything, `specs.py`.
 const DEFAULT_SECONDS: f64 = 600.0;
@@ -73,7 +74,7 @@ fn seconds_after(text: &str, at: usize) -> Option<f64> {
 /// Seconds that a script sleeps if no loop ends early. What is inside conditions and functions is left out.
 fn seconds_asleep(text: &str) -> f64 {
     let mut sleeps = Sleeps::default();
-    for line in script::lines(text) {
+    for line in shell::lines(text) {
         for command in line.text.split(';') {
             sleeps.add(command);
         }

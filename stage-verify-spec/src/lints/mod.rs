@@ -16,11 +16,9 @@ mod missing_shebang;
 mod other_names;
 mod printed_expectation;
 mod privileged_info;
-mod script;
 mod shell_syntax;
 mod stub_verifier;
 mod subject;
-mod syntax_tree;
 #[cfg(test)]
 mod testing;
 mod unknown_difficulty;
@@ -97,7 +95,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::testing::Task;
-    use super::{LINTS, Lint, chat_residue, printed_expectation, stub_verifier};
+    use super::{LINTS, Lint, chat_residue, printed_expectation};
 
     #[test]
     fn lints_are_sorted_and_have_different_names() {
@@ -107,11 +105,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        let patterns = [
-            chat_residue::PATTERNS.as_slice(),
-            printed_expectation::PATTERNS.as_slice(),
-            stub_verifier::PATTERNS.as_slice(),
-        ];
+        let patterns = [chat_residue::PATTERNS.as_slice(), printed_expectation::PATTERNS.as_slice()];
         for pattern in patterns.concat() {
             LazyLock::force(pattern);
         }

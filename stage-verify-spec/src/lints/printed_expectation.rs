@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+use task_spec::shell;
 use task_spec::value::Value;
 
-use super::{Lint, Subject, Warning, compile, script};
+use super::{Lint, Subject, Warning, compile};
 
 /// The most expected values that are looked for. The published benchmark has no task with more than a few dozen.
 const MAX_EXPECTATIONS: usize = 200;
@@ -130,7 +131,7 @@ fn announcements(text: &str) -> impl Iterator<Item = (usize, String)> {
     let mut variables = BTreeMap::new();
     // Few scripts announce anything: assignments are parsed when they are needed.
     let mut unread = Vec::new();
-    script::lines(text).filter(|line| line.text.len() <= MAX_LINE).filter_map(move |line| {
+    shell::lines(text).filter(|line| line.text.len() <= MAX_LINE).filter_map(move |line| {
         let Some(announced) = announced(line.text) else {
             unread.push(line.text);
             return None;

@@ -7,7 +7,7 @@ use common::read::read_regular;
 use task_spec::checklist::{CHECKLIST, EVIDENCE, environment_text};
 use task_spec::pyjson::{self, JsonError};
 use task_spec::python::Module;
-use task_spec::python::ast::{Stmt, StmtFunctionDef};
+use task_spec::python::ast::StmtFunctionDef;
 use task_spec::spec::{NamedVerifier, VerifierRef};
 use task_spec::value::Value;
 use task_spec::verify::{CheckedEnvironment, CheckedTask, Listing, scripts};
@@ -187,10 +187,9 @@ impl<'a> Subject<'a> {
 }
 
 impl<'a> Verifier<'a> {
-    /// The function that is called: the last one with this name at the top level of the module.
+    /// The function that is called.
     pub(crate) fn entry(&self) -> Option<&'a StmtFunctionDef> {
-        let functions = self.module.body().iter().rev().filter_map(Stmt::as_function_def_stmt);
-        functions.into_iter().find(|function| function.name == *self.function)
+        self.module.function(self.function)
     }
 }
 

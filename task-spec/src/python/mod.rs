@@ -11,6 +11,8 @@
 //! Text of a model is hostile. Size is capped before parsing, nesting before anything recurses.
 
 mod limits;
+mod verifier;
+mod walk;
 
 use std::collections::BTreeSet;
 
@@ -19,6 +21,7 @@ use ruff_python_ast::visitor::{Visitor, walk_expr};
 use ruff_python_parser::{Mode, ParseOptions, Parsed, parse_unchecked};
 use ruff_text_size::{Ranged, TextRange, TextSize};
 
+pub use self::verifier::constant_verdict;
 pub use ruff_python_ast as ast;
 pub use ruff_python_ast::PythonVersion as Version;
 

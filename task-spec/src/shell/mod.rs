@@ -17,6 +17,7 @@
 //! benchmark in less time than brush-parser takes for its scripts.
 
 mod grammar;
+mod lines;
 mod scanner;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use std::ops::Range;
 use memchr::memmem;
 use thiserror::Error;
 
+pub use self::lines::{Line, lines};
 use self::scanner::Scanner;
 
 /// Something in a script that does not close, or closes what is not open.

@@ -1,11 +1,12 @@
 //! The commands of a shell script, line by line.
 
 use memchr::memchr_iter;
-use task_spec::shell;
+
+use super::heredocs;
 
 /// A line of a script that is neither empty, nor a comment, nor in the body of a heredoc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Line<'a> {
+pub struct Line<'a> {
     /// Its number, from 1.
     pub number: usize,
     /// The line without the white space around it.
@@ -13,8 +14,8 @@ pub(super) struct Line<'a> {
 }
 
 /// The lines of a script that are commands, or parts of commands.
-pub(super) fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
-    let mut heredocs = shell::heredocs(script).into_iter().peekable();
+pub fn lines(script: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut heredocs = heredocs(script).into_iter().peekable();
     let mut next = 0;
     let ends = memchr_iter(b'\n', script.as_bytes()).chain([script.len()]);
     ends.enumerate().filter_map(move |(index, end)| {

@@ -1,8 +1,8 @@
-//! Walks through syntax trees.
+//! A search through the expressions of statements.
 
-use task_spec::python::ast::visitor::{Visitor, walk_stmt};
-use task_spec::python::ast::{Expr, Stmt};
-use task_spec::python::walk_deeper;
+use super::ast::visitor::{Visitor, walk_stmt};
+use super::ast::{Expr, Stmt};
+use super::walk_deeper;
 
 /// Whether these statements contain an expression that `is_wanted` accepts. Stops at the first.
 pub(super) fn any_expression(body: &[Stmt], is_wanted: impl Fn(&Expr) -> bool) -> bool {
