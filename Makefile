@@ -33,6 +33,7 @@ EXTRACT_ARGS  ?=
 VERIFY_ARGS   ?=
 PROBE_ARGS    ?=
 EXPORT_ARGS   ?=
+REPORT_ARGS   ?=
 # How often a task is repaired at most.
 ROUNDS        ?= 3
 
@@ -89,13 +90,20 @@ NESTED  = $(MAKE) --no-print-directory BUILD=:
 
 .PHONY: run $(CHAIN) export check-env check-run
 run: check-run programs
-	@$(NESTED) $(RUN_DIR)/probes.jsonl; $(export_splits) $(call complete,$(CHAIN))
+	@$(NESTED) $(RUN_DIR)/probes.jsonl; $(export_splits) $(report); $(call complete,$(CHAIN))
 	@echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
 propose:     check-run $(RUN_DIR)/seeds.jsonl;    @$(call complete,propose)
 amplify:     check-run $(RUN_DIR)/files.jsonl;    @$(call complete,propose amplify)
 extract:     check-run $(RUN_DIR)/tasks.jsonl;    @$(call complete,propose amplify extract)
 verify-spec: check-run $(RUN_DIR)/verdicts.jsonl; @$(call complete,propose amplify extract verify-spec)
 probe:       check-run $(RUN_DIR)/probes.jsonl;   @$(call complete,$(CHAIN))
+
+# A summary, and one page for a browser. A run that failed has a report, too.
+REPORT = $(BIN)/stage-report $(HERE)
+report = $(REPORT) --text >&2; $(REPORT) --quiet $(REPORT_ARGS) && \
+  echo 'make: the report is $(RUN_DIR)/report.html' >&2
+.PHONY: report
+report: check-env programs; @$(report)
 
 # gym-anything only finds tasks that a split file lists, if the environment has one.
 export_splits = $(if $(wildcard $(WORKSPACE)/benchmarks/cua_world/splits),$(EXPORT) </dev/null >/dev/null;)
@@ -246,6 +254,7 @@ help:
 ## make repair ENV_DIR=moodle_env                   ask the model to repair tasks that the checks find bad
 ## make quarantine ENV_DIR=moodle_env               move bad tasks out of the environment
 ## make export ENV_DIR=moodle_env                   add good tasks to the environment's split file, as make run does
+## make report ENV_DIR=moodle_env                   write one page that shows the tasks of a run; make run ends with it
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
@@ -257,7 +266,7 @@ help:
 ## make clean                                       remove build output and the demo
 ##
 ## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further
-## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS EXPORT_ARGS. Any stage (PROPOSE AMPLIFY EXTRACT
+## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS EXPORT_ARGS REPORT_ARGS. Any stage (PROPOSE AMPLIFY EXTRACT
 ## VERIFY_SPEC PROBE) can be replaced by your own command that reads records on standard input and writes records on
 ## standard output, and gets filters before and after it:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract

@@ -63,7 +63,8 @@ pub fn with_hint(message: impl Display, hint: Option<&str>) -> String {
     hint.map_or_else(|| message.to_string(), |hint| format!("{message}; {hint}"))
 }
 
-fn is_unprintable(c: char) -> bool {
+/// Whether a character moves a cursor, changes a colour, is invisible or changes the direction of the text around it.
+pub fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'

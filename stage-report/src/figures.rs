@@ -158,7 +158,7 @@ fn difficulties(tasks: &[Task]) -> Vec<(String, usize)> {
 }
 
 /// The most rows of a grid: the most frequent values.
-const MAX_ROWS: usize = 30;
+const MAX_ROWS: usize = 20;
 
 fn grid<'a>(tasks: &'a [Task], values: impl Fn(&'a Task) -> Vec<&'a str>) -> Grid {
     let mut cells: BTreeMap<(&str, &str), usize> = BTreeMap::new();

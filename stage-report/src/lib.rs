@@ -7,11 +7,14 @@
 //! - [`spending`]: what the answers in the journals cost.
 //! - [`figures`]: counts over all tasks.
 //! - [`report`]: all of it, as `--json` writes it.
-//! - [`summary`]: a few lines of text.
+//! - [`neighbours`]: tasks that resemble one another.
+//! - [`summary`], [`page`]: a few lines of text; the page.
 
 mod args;
 mod figures;
 mod gather;
+mod neighbours;
+mod page;
 mod report;
 mod run;
 mod settings;

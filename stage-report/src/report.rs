@@ -6,6 +6,7 @@ use common::environment::Workspace;
 use serde::Serialize;
 
 use crate::figures::{self, Coverage, EnvironmentFigures, Reason, Step};
+use crate::neighbours::{self, Pair};
 use crate::source::Run;
 use crate::spending::Spending;
 use crate::task::Task;
@@ -25,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) dollars_per_usable_task: Option<f64>,
     pub(crate) coverage: Coverage,
     pub(crate) environments: Vec<EnvironmentFigures>,
+    /// The most similar tasks, as places in the list of tasks.
+    pub(crate) pairs: Vec<Pair>,
     /// The tasks, in the order of the sources, of environments and of the plan.
     pub(crate) tasks: Vec<Task>,
 }
@@ -46,23 +49,25 @@ pub(crate) struct RunFigures {
 
 impl Report {
     /// Works the figures of these sources out.
-    pub(crate) fn of(runs: Vec<Run>, workspace: &Workspace) -> Self {
+    pub(crate) fn of(runs: &[Run], workspace: &Workspace) -> Self {
         let mut tasks = Vec::new();
         let mut spending = Spending::default();
         for (number, run) in runs.iter().enumerate() {
             tasks.extend(tasks_of(number, run, workspace));
             spending.merge(&run.spending);
         }
+        let pairs = neighbours::find(&mut tasks);
         let usable = tasks.iter().filter(|task| task.written && !task.bad).count();
         let is_priced = spending.total.answers > 0 && spending.total.unpriced == 0;
         Self {
-            funnel: figures::funnel(&runs, &tasks),
+            funnel: figures::funnel(runs, &tasks),
             reasons: figures::reasons(&tasks),
             dollars_per_usable_task: (is_priced && usable > 0)
                 .then(|| per_task(spending.total.dollars, usable)),
             coverage: figures::coverage(&tasks),
-            environments: figures::environments(&runs, &tasks),
-            runs: runs.into_iter().map(RunFigures::of).collect(),
+            environments: figures::environments(runs, &tasks),
+            runs: runs.iter().map(RunFigures::of).collect(),
+            pairs,
             spending,
             tasks,
         }
@@ -89,7 +94,7 @@ fn tasks_of(number: usize, run: &Run, workspace: &Workspace) -> Vec<Task> {
 }
 
 impl RunFigures {
-    fn of(run: Run) -> Self {
+    fn of(run: &Run) -> Self {
         let failures = run.records.failures.iter();
         Self {
             software: run.asked_text("software"),
@@ -98,8 +103,8 @@ impl RunFigures {
             asked: run.asked_count(),
             seeds: run.records.seeds,
             failures: failures.map(|failure| format!("{}: {}", failure.stage, failure.message)).collect(),
-            name: run.name,
-            problems: run.problems,
+            name: run.name.clone(),
+            problems: run.problems.clone(),
         }
     }
 }

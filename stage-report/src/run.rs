@@ -4,10 +4,11 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
+use common::publish::write_file_atomic;
 
 use crate::report::Report;
 use crate::settings::{Form, Settings};
-use crate::{source, summary};
+use crate::{page, source, summary};
 
 /// Reports what the settings name. Damage is part of the report, not a failure of it.
 pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
@@ -19,15 +20,29 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     for problem in runs.iter().flat_map(|run| &run.problems) {
         ui.warn(problem);
     }
-    let report = Report::of(runs, &settings.workspace);
-    let mut out = settings.stage.writer()?;
-    match settings.form {
-        Form::Text => out.write_all(summary::text(&report).as_bytes())?,
+    let report = Report::of(&runs, &settings.workspace);
+    match &settings.form {
+        Form::Text => write(settings, &summary::text(&report))?,
         Form::Json => {
-            serde_json::to_writer_pretty(&mut out, &report).context("cannot write the figures")?;
-            out.write_all(b"\n")?;
+            let figures = serde_json::to_string_pretty(&report).context("cannot write the figures")?;
+            write(settings, &(figures + "\n"))?;
+        }
+        Form::Page { path, has_files } => {
+            let page = page::render(&report, &runs, &settings.workspace, *has_files)?;
+            let Some(path) = path else {
+                write(settings, &page)?;
+                return Ok(ExitStatus::Done);
+            };
+            write_file_atomic(path, page.as_bytes())
+                .with_context(|| format!("cannot write {}", path.display()))?;
+            ui.info(format_args!("{}", path.display()));
         }
     }
-    out.flush()?;
     Ok(ExitStatus::Done)
+}
+
+fn write(settings: &Settings, text: &str) -> Result<()> {
+    let mut out = settings.stage.writer()?;
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
 }

@@ -19,8 +19,15 @@ pub(crate) struct Settings {
 }
 
 /// What is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
+    /// The page.
+    Page {
+        /// Its path; `None` for standard output.
+        path: Option<PathBuf>,
+        /// Whether tasks open to their files.
+        has_files: bool,
+    },
     /// A short summary.
     Text,
     /// All figures.

@@ -55,6 +55,8 @@ pub(crate) struct Task {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) trial: Option<Trial>,
     pub(crate) spent: Spent,
+    /// How similar the nearest task is, from 0 to 1.
+    pub(crate) nearest: Option<f64>,
 }
 
 /// Something wrong with a task, or worth a look.
@@ -174,6 +176,14 @@ impl Task {
     /// The number of findings that make the task bad.
     pub(crate) fn errors(&self) -> usize {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+    }
+
+    /// The share of mutants that the verifier noticed, from 0 to 1.
+    pub(crate) fn mutation_score(&self) -> Option<f64> {
+        let mutation = self.mutation.as_ref().filter(|mutation| mutation.mutants > 0)?;
+        #[expect(clippy::cast_precision_loss, reason = "a few dozen mutants")]
+        let (caught, mutants) = (mutation.caught as f64, mutation.mutants as f64);
+        Some(caught / mutants)
     }
 
     /// The number of findings that are worth a look.
