@@ -3,7 +3,11 @@
 use std::collections::BTreeMap;
 
 use common::record::{Annotations, Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Verdict};
+use common::text::{escape, shorten};
 use task_spec::checklist::PI_CONTRADICTED;
+
+/// The maximum length of a finding in a prompt, in characters.
+const MAX_CHARS: usize = 1_000;
 
 /// The findings of all tasks, in the order in which they came in.
 #[derive(Debug, Default)]
@@ -54,6 +58,7 @@ impl Findings {
         let found = self.by_task.entry(task).or_default();
         found.annotations.extend(annotations);
         for finding in new {
+            let finding = on_one_line(&finding);
             if !found.findings.contains(&finding) {
                 found.findings.push(finding);
             }
@@ -69,6 +74,11 @@ impl Findings {
         }
         tasks
     }
+}
+
+/// A finding as the prompt lists it. It may quote what an untrusted verifier has said.
+fn on_one_line(finding: &str) -> String {
+    shorten(&escape(finding), MAX_CHARS).into_owned()
 }
 
 /// Warnings that are repaired although the verdict is good: a task that contradicts itself is not one to keep.
