@@ -34,6 +34,7 @@ VERIFY_ARGS   ?=
 PROBE_ARGS    ?=
 EXPORT_ARGS   ?=
 REPORT_ARGS   ?=
+TASK_ARGS     ?=
 # How often a task is repaired at most.
 ROUNDS        ?= 3
 
@@ -59,6 +60,8 @@ EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
 PROBE       = $(BIN)/stage-probe $(HERE) --env-dir $(ENV_DIR) $(PROBE_ARGS)
 EXPORT      = $(BIN)/stage-export $(HERE) --env-dir $(ENV_DIR) --to splits $(EXPORT_ARGS)
+# Where no container engine answers, tasks are not run, and the records say so.
+VERIFY_TASK = $(BIN)/stage-verify-task $(HERE) --env-dir $(ENV_DIR) --optional $(TASK_ARGS)
 export SOFTWARE ENV_DIR WORKSPACE RUN_DIR
 
 # The stage $(1) between its filters: PRE_EXTRACT='jq …' is put before EXTRACT, POST_EXTRACT after it.
@@ -85,18 +88,24 @@ endef
 has = python3 -c 'import json, sys; sys.exit(all(json.loads(line)["record"] != "$(1)" for line in sys.stdin))'
 remove_empty = rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs 2>/dev/null
 
-CHAIN  := propose amplify extract verify-spec probe
+CHAIN  := propose amplify extract verify-spec probe verify-task
 NESTED  = $(MAKE) --no-print-directory BUILD=:
 
 .PHONY: run $(CHAIN) export check-env check-run
 run: check-run programs
-	@$(NESTED) $(RUN_DIR)/probes.jsonl; $(export_splits) $(report); $(call complete,$(CHAIN))
+	@$(NESTED) $(RUN_DIR)/trials.jsonl; $(export_splits) $(report); $(call complete,$(CHAIN))
 	@echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
+	@$(not_run)
 propose:     check-run $(RUN_DIR)/seeds.jsonl;    @$(call complete,propose)
 amplify:     check-run $(RUN_DIR)/files.jsonl;    @$(call complete,propose amplify)
 extract:     check-run $(RUN_DIR)/tasks.jsonl;    @$(call complete,propose amplify extract)
 verify-spec: check-run $(RUN_DIR)/verdicts.jsonl; @$(call complete,propose amplify extract verify-spec)
-probe:       check-run $(RUN_DIR)/probes.jsonl;   @$(call complete,$(CHAIN))
+probe:       check-run $(RUN_DIR)/probes.jsonl;   @$(call complete,propose amplify extract verify-spec probe)
+verify-task: check-run $(RUN_DIR)/trials.jsonl;   @$(call complete,$(CHAIN)); $(not_run)
+
+# Says how many tasks were not run in the real software, and why.
+not_run = grep -o '"not_run":"[^"]*"' $(RUN_DIR)/trials.jsonl | sort | uniq -c | \
+  sed 's/^ *\([0-9]*\) "not_run":"\(.*\)"$$/make: \1 not run in the real software: \2/' >&2; true
 
 # A summary, and one page for a browser. A run that failed has a report, too.
 REPORT = $(BIN)/stage-report $(HERE)
@@ -122,12 +131,15 @@ $(RUN_DIR)/verdicts.jsonl: $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/.verify-spec.comman
 	$(call stage,VERIFY_SPEC,$<,0)
 $(RUN_DIR)/probes.jsonl: $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/.probe.command | programs
 	$(call stage,PROBE,$<,0)
+$(RUN_DIR)/trials.jsonl: $(RUN_DIR)/probes.jsonl $(RUN_DIR)/.verify-task.command | programs
+	$(call stage,VERIFY_TASK,$<,0)
 
 $(RUN_DIR)/.propose.command:     export command = $(call piped,PROPOSE)
 $(RUN_DIR)/.amplify.command:     export command = $(call piped,AMPLIFY)
 $(RUN_DIR)/.extract.command:     export command = $(call piped,EXTRACT)
 $(RUN_DIR)/.verify-spec.command: export command = $(call piped,VERIFY_SPEC)
 $(RUN_DIR)/.probe.command:       export command = $(call piped,PROBE)
+$(RUN_DIR)/.verify-task.command: export command = $(call piped,VERIFY_TASK)
 $(RUN_DIR)/.%.command: always | check-env
 	@mkdir -p $(@D); [ "$$(cat $@ 2>/dev/null)" = "$$command" ] || printf '%s\n' "$$command" >$@
 .PHONY: always
@@ -248,8 +260,8 @@ clean:
 help:
 	@sed -n '/^## /s///p' Makefile
 
-## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify and probe tasks
-## make propose|amplify|extract|verify-spec|probe   the chain up to one stage
+## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify, probe and run tasks
+## make propose|amplify|extract|verify-spec|probe|verify-task   the chain up to one stage
 ## make check ENV_DIR=moodle_env                    verify and probe the tasks of a run again, as they are now
 ## make repair ENV_DIR=moodle_env                   ask the model to repair tasks that the checks find bad
 ## make quarantine ENV_DIR=moodle_env               move bad tasks out of the environment
@@ -266,11 +278,11 @@ help:
 ## make clean                                       remove build output and the demo
 ##
 ## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further
-## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS EXPORT_ARGS REPORT_ARGS. Any stage (PROPOSE AMPLIFY EXTRACT
-## VERIFY_SPEC PROBE) can be replaced by your own command that reads records on standard input and writes records on
+## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS TASK_ARGS EXPORT_ARGS REPORT_ARGS. Any stage
+## (PROPOSE AMPLIFY EXTRACT VERIFY_SPEC PROBE VERIFY_TASK) can be replaced by your own command that reads records on standard input and writes records on
 ## standard output, and gets filters before and after it:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env POST_AMPLIFY="jq -c 'select(.index < 10)'"
-## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE
-##          POST_PROPOSE POST_AMPLIFY POST_EXTRACT POST_VERIFY_SPEC POST_PROBE
+## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE PRE_VERIFY_TASK
+##          POST_PROPOSE POST_AMPLIFY POST_EXTRACT POST_VERIFY_SPEC POST_PROBE POST_VERIFY_TASK
 ## Other variables: DEMO, the folder of the demo; BIN, the folder of the programs; BUILD, the command that builds them

@@ -131,6 +131,10 @@ fn bad(record: Record) -> Option<Bad> {
             (verdict.env, verdict.task?, verdict.issues, verdict.annotations)
         }
         Record::Probe(probe) if !probe.ok => (probe.env, probe.task, probe.issues, probe.annotations),
+        // A trial that was not run says nothing about its task.
+        Record::Trial(trial) if !trial.ok && trial.not_run.is_none() => {
+            (trial.env, trial.task, trial.issues, trial.annotations)
+        }
         _ => return None,
     };
     Some(Bad { env, task, problems: issues.into_iter().filter_map(problem).collect(), annotations })

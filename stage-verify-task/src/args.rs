@@ -29,6 +29,10 @@ pub(crate) struct Args {
     #[arg(help_heading = help::CHECK, long, value_name = "NAME", requires = "paths")]
     pub(crate) task: Option<String>,
 
+    /// Let records name tasks of this environment if it is outside the workspace
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV")]
+    pub(crate) env_dir: Option<String>,
+
     /// The container engine: docker, podman, or the path of a program with the same command line [default: the first
     /// of docker and podman that answers]
     #[arg(help_heading = help::CHECK, long, value_name = "ENGINE")]
@@ -49,6 +53,10 @@ pub(crate) struct Args {
     /// Build images again
     #[arg(help_heading = help::CHECK, long)]
     pub(crate) rebuild: bool,
+
+    /// Do not fail if tasks are not run, because no engine answers or there is no image
+    #[arg(help_heading = help::CHECK, long)]
+    pub(crate) optional: bool,
 
     /// Run the untouched task once, and not twice
     #[arg(help_heading = help::CHECK, long)]

@@ -44,7 +44,11 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
         Job::ListImages => return list_images(&docker?, &ui),
         Job::PruneImages => return prune_images(&docker?, &ui),
     }
-    let workspace = settings.stage.workspace()?;
+    let mut workspace = settings.stage.workspace()?;
+    if let Some(env_dir) = &settings.env_dir {
+        let environment = workspace.environment(env_dir)?;
+        workspace.admit(&environment);
+    }
     let runner = match docker {
         Ok(docker) => Runner::Tryer(Box::new(tryer(settings, docker, workspace.clone(), &interrupt, &ui)?)),
         Err(EngineError::Interrupted) => return Ok(ExitStatus::Interrupted),
@@ -116,7 +120,7 @@ fn run_all(
         return Ok(ExitStatus::Interrupted);
     }
     output.finish()?;
-    Ok(ExitStatus::failed_if(summary.any_failed() || ui.errors() > 0))
+    Ok(ExitStatus::failed_if(summary.any_failed(settings.must_run) || ui.errors() > 0))
 }
 
 fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {

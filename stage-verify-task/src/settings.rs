@@ -35,6 +35,10 @@ pub(crate) struct Settings {
     pub(crate) paths: Vec<PathBuf>,
     /// Only the task with this name.
     pub(crate) task: Option<String>,
+    /// The environment that records may name.
+    pub(crate) env_dir: Option<String>,
+    /// Whether a task that is not run is a failure.
+    pub(crate) must_run: bool,
     /// The engine that was asked for.
     pub(crate) engine: Option<String>,
     pub(crate) recipe: Recipe,
@@ -75,6 +79,8 @@ impl From<Args> for Settings {
             job,
             paths: args.paths,
             task: args.task,
+            env_dir: args.env_dir,
+            must_run: !args.optional,
             engine: args.engine,
             recipe: Recipe { base_image: args.base_image, network: args.network, rebuild: args.rebuild },
             plan,

@@ -43,9 +43,9 @@ impl Summary {
         }
     }
 
-    /// Whether any task is bad or was not run.
-    pub(crate) fn any_failed(&self) -> bool {
-        self.bad > 0 || !self.not_run.is_empty()
+    /// Whether any task is bad, or was not run although it must be.
+    pub(crate) fn any_failed(&self, must_run: bool) -> bool {
+        self.bad > 0 || (must_run && !self.not_run.is_empty())
     }
 
     /// Prints the summary. Its last lines say what was not run.

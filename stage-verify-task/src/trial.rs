@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -107,6 +107,8 @@ impl Tryer {
             .context("cannot remove the evidence of an earlier run")?;
         let solutions =
             self.plan.solutions.clone().unwrap_or_else(|| run_dir.join("solutions")).join(&folder.task);
+        // An engine takes absolute paths only.
+        let solutions = path::absolute(solutions)?;
         let found = Solutions::find(&solutions)?;
         let mut episodes = Episodes { tryer: self, ready, task, solutions, evidence, ended: Vec::new() };
         episodes.run_all(&found)?;

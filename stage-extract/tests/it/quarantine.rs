@@ -21,6 +21,9 @@ fn bad_tasks_are_moved_to_the_run_directory_and_removed_from_the_seeds() {
     let seeds = world.tasks_dir().join("seed_tasks.json");
     fs::write(&seeds, r#"["one", "two", "elsewhere"]"#).unwrap();
     let probe = json!({ "record": "probe", "env": ENV, "task": "three", "ok": false });
+    let trial = json!({ "record": "trial", "env": ENV, "task": "three", "ok": false });
+    let not_run =
+        json!({ "record": "trial", "env": ENV, "task": "one", "ok": false, "not_run": "no engine" });
     let custom = json!({ "record": "mine" });
     let input = [
         verdict("one", true),
@@ -28,6 +31,8 @@ fn bad_tasks_are_moved_to_the_run_directory_and_removed_from_the_seeds() {
         verdict("two", false),
         verdict("two", false),
         probe,
+        trial,
+        not_run,
         verdict("gone", false),
     ];
 

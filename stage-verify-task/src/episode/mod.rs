@@ -196,10 +196,14 @@ impl Run<'_> {
     fn keep(&mut self, name: &'static str, done: &Done) -> HookRun {
         self.observed.logs.push((name, done.output.clone()));
         let output = text(&done.output);
-        let log =
-            if done.exit == Some(0) { String::new() } else { escape(tail(&output, LOG_TAIL)).into_owned() };
+        let log = if done.exit == Some(0) { String::new() } else { escape_lines(tail(&output, LOG_TAIL)) };
         HookRun { exit: done.exit, timed_out: done.exit.is_none(), seconds: round(done.took), log }
     }
+}
+
+/// Escapes each line of a text.
+fn escape_lines(text: &str) -> String {
+    text.lines().map(escape).collect::<Vec<_>>().join("\n")
 }
 
 fn of_assessment(assessment: &Assessment) -> (EpisodeVerdict, Option<Fault>) {

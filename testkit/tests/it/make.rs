@@ -24,7 +24,7 @@ fn bare_make(world: &World, server: &Server, args: &[&str]) -> Ran {
             .command("make", server)
             .arg("-C")
             .arg(repository())
-            .args(["BUILD=:", "VERIFY_ARGS=--python none", "PROBE=cat"])
+            .args(["BUILD=:", "VERIFY_ARGS=--python none", "PROBE=cat", "VERIFY_TASK=cat"])
             .arg(format!("BIN={}", bin.parent().unwrap().display()))
             .arg(format!("ENV_DIR={ENV}"))
             .arg(format!("WORKSPACE={}", world.root().display()))
