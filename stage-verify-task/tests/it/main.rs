@@ -1,1 +1,11 @@
-//! Runs tasks with the program itself.
+//! Runs tasks with the program itself, on an engine that is a script. Real containers: `make test-live`.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod engine;
+mod images;
+mod interrupted;
+mod records;
+mod solutions;
+mod untouched;
+mod world;
