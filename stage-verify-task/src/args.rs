@@ -91,11 +91,11 @@ pub(crate) struct Args {
     pub(crate) timeout: u64,
 
     /// List the images of environments, and exit
-    #[arg(help_heading = help::ADVANCED, long, conflicts_with_all = ["paths", "prune"])]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, conflicts_with_all = ["paths", "prune"])]
     pub(crate) list_images: bool,
 
     /// Remove all images of environments, and exit
-    #[arg(help_heading = help::ADVANCED, long, conflicts_with = "paths")]
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, conflicts_with = "paths")]
     pub(crate) prune: bool,
 
     /// Run verifiers even if this machine cannot confine them, with the protection that it offers
