@@ -25,7 +25,7 @@ fn start(world: &World, seconds: u32) -> Child {
 }
 
 fn wait_until(happened: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while !happened() {
         assert!(Instant::now() < deadline, "it did not happen within a minute");
         sleep(Duration::from_millis(20));
