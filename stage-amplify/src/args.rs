@@ -148,6 +148,8 @@ enum PassArg {
     Snapshot,
     /// Write test states for the verifiers of the tasks in the input; only by itself
     Fixtures,
+    /// Write scripts that do the tasks in the input, rightly and wrongly, for stage-verify-task; only by itself
+    Solution,
     /// Repair the tasks whose bad verdicts and probes are in the input; only by itself
     Repair,
 }
@@ -281,6 +283,7 @@ fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
             PassArg::Checklist => vec![Pass::Checklist],
             PassArg::Snapshot => vec![Pass::Snapshot],
             PassArg::Fixtures => vec![Pass::Fixtures],
+            PassArg::Solution => vec![Pass::Solution],
             PassArg::Repair => vec![Pass::Repair],
         });
     }
@@ -292,10 +295,10 @@ fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
         passes.len() == 1 || !passes.contains(&Pass::Checklist) || passes.contains(&Pass::Files),
         "--pass checklist can be combined with other passes only if files is one of them"
     );
-    for alone in [Pass::Fixtures, Pass::Repair] {
+    for alone in [Pass::Fixtures, Pass::Solution, Pass::Repair] {
         ensure!(
             passes.len() == 1 || !passes.contains(&alone),
-            "--pass fixtures and --pass repair cannot be combined with other passes"
+            "--pass fixtures, --pass solution and --pass repair cannot be combined with other passes"
         );
     }
     Ok(passes)

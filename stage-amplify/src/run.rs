@@ -9,7 +9,7 @@ use common::ui::Ui;
 use model_client::{Client, Journal, ModelTable};
 
 use crate::ask::{Asker, Halt};
-use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot};
+use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot, solution};
 use crate::prompts::{KeptPrefixes, Templates};
 use crate::session::Session;
 use crate::settings::{Pass, Settings};
@@ -87,6 +87,9 @@ fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     }
     if settings.does(Pass::Fixtures) {
         return fixtures::run(session, writer);
+    }
+    if settings.does(Pass::Solution) {
+        return solution::run(session, writer);
     }
     if settings.does(Pass::Repair) {
         return repair::run(session, writer);

@@ -21,6 +21,7 @@ pub(crate) enum Pass {
     Checklist,
     Snapshot,
     Fixtures,
+    Solution,
     Repair,
 }
 
@@ -89,6 +90,8 @@ impl Settings {
             "checklists"
         } else if self.does(Pass::Fixtures) {
             "fixtures"
+        } else if self.does(Pass::Solution) {
+            "solutions"
         } else if self.does(Pass::Repair) {
             "repairs"
         } else if self.does(Pass::Files) {
@@ -107,6 +110,8 @@ impl Settings {
             "checklist"
         } else if self.does(Pass::Fixtures) {
             "fixtures"
+        } else if self.does(Pass::Solution) {
+            "solution"
         } else if self.does(Pass::Repair) {
             "repair"
         } else {

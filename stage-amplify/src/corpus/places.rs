@@ -24,6 +24,11 @@ pub(crate) struct Places {
 }
 
 impl Places {
+    /// Whether scripts are shell scripts for Linux.
+    pub(crate) fn is_linux(&self) -> bool {
+        self.platform == Platform::Linux.name()
+    }
+
     /// The places of the tasks of the environment with this spec.
     pub(crate) fn of(spec: &Value) -> Self {
         let platform = Platform::of_spec(spec);

@@ -9,6 +9,7 @@ pub(crate) mod plan;
 pub(crate) mod readme;
 pub(crate) mod repair;
 pub(crate) mod snapshot;
+pub(crate) mod solution;
 mod tasks;
 
 use common::record::{Failure, Problem};

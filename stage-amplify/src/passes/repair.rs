@@ -21,7 +21,7 @@ use crate::prompts::repair_prefix;
 use crate::session::Session;
 use crate::writer::Writer;
 
-/// Has the tasks repaired whose bad verdicts and probes come in.
+/// Has the tasks repaired whose bad verdicts, probes and trials come in.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let findings = findings(session, writer)?;
     let mut rounds = Rounds::read(&session.settings.run_dir)?;
@@ -38,10 +38,12 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
 /// The findings that come in; if none comes in, those in the manifests of the run directory.
 fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings, Halt> {
     let (settings, ui) = (session.settings, session.ui);
-    let mut records = incoming::records(session, writer, "probes", &[Kind::Verdict, Kind::Probe])?;
+    let mut records =
+        incoming::records(session, writer, "probes", &[Kind::Verdict, Kind::Probe, Kind::Trial])?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("verdicts"), Kind::Verdict, ui)?;
         records.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, ui)?);
+        records.extend(incoming::manifest(&settings.run_dir.manifest("trials"), Kind::Trial, ui)?);
     }
     let mut findings = Findings::default();
     for record in records {

@@ -46,6 +46,11 @@ pub(crate) fn fixtures_prefix(templates: &Templates, corpus: &Corpus) -> Result<
     templates.render("fixtures.md", Variables::of(corpus))
 }
 
+/// The prefix of the solution pass.
+pub(crate) fn solution_prefix(templates: &Templates, corpus: &Corpus) -> Result<String> {
+    templates.render("solution.md", Variables::of(corpus))
+}
+
 /// The prefix of the repair pass.
 pub(crate) fn repair_prefix(templates: &Templates, corpus: &Corpus) -> Result<String> {
     templates.render("repair.md", Variables::of(corpus))

@@ -13,7 +13,7 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 27] = [
+const BUILT_IN: [(&str, &str); 29] = [
     ("checklist.ask.md", include_str!("../../prompts/checklist.ask.md")),
     ("checklist.md", include_str!("../../prompts/checklist.md")),
     ("contract.md", include_str!("../../prompts/contract.md")),
@@ -41,6 +41,8 @@ const BUILT_IN: [(&str, &str); 27] = [
     ("shape-macos.md", include_str!("../../prompts/shape-macos.md")),
     ("shape-windows.md", include_str!("../../prompts/shape-windows.md")),
     ("shape.md", include_str!("../../prompts/shape.md")),
+    ("solution.ask.md", include_str!("../../prompts/solution.ask.md")),
+    ("solution.md", include_str!("../../prompts/solution.md")),
 ];
 
 /// The templates, ready to render.

@@ -10,5 +10,6 @@ mod full_disk;
 mod hostile;
 mod prompts;
 mod replay;
+mod solutions;
 mod tasks;
 mod world;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use common::record::{Annotations, Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Verdict};
+use common::record::{
+    Annotations, Episode, HookRun, Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Trial,
+    Verdict,
+};
 use common::text::{escape, shorten};
 use task_spec::checklist::PI_CONTRADICTED;
 
@@ -29,7 +32,7 @@ pub(super) struct Found {
 }
 
 impl Findings {
-    /// Adds the findings of a `verdict` or `probe` record, in words for the model.
+    /// Adds the findings of a `verdict`, `probe` or `trial` record, in words for the model.
     pub(super) fn add(&mut self, record: Record) {
         match record {
             Record::Verdict(Verdict {
@@ -46,6 +49,10 @@ impl Findings {
             Record::Probe(probe) if !probe.ok => {
                 let findings = errors(&probe.issues).into_iter().chain(wrong_states(&probe)).collect();
                 self.add_to(probe.task, findings, probe.annotations);
+            }
+            Record::Trial(trial) if trial.not_run.is_none() && !trial.ok => {
+                let findings = errors(&trial.issues).into_iter().chain(faulty_hooks(&trial)).collect();
+                self.add_to(trial.task, findings, trial.annotations);
             }
             _ => {}
         }
@@ -106,6 +113,25 @@ fn describe(state: &ProbeState) -> String {
     let score = score.map_or(String::new(), |score| format!(", score {score}"));
     let (outcome, expected) = (in_words(*outcome), in_words(*expected));
     format!("In the state `{name}` the verifier {outcome}{score}; it should have {expected}. {detail}")
+}
+
+/// The scripts of a trial that failed, with the ends of their logs.
+fn faulty_hooks(trial: &Trial) -> impl Iterator<Item = String> {
+    trial.episodes.iter().flat_map(|episode| {
+        let Episode { name, setup, solution, export, .. } = episode;
+        let runs = [("setup", setup), ("solution", solution), ("export", export)];
+        runs.into_iter().filter_map(move |(hook, run)| describe_run(name, hook, run.as_ref()?))
+    })
+}
+
+fn describe_run(episode: &str, hook: &str, run: &HookRun) -> Option<String> {
+    let end = match (run.timed_out, run.exit) {
+        (true, _) => "was stopped at its time limit".to_owned(),
+        (false, Some(0)) => return None,
+        (false, Some(status)) => format!("ended with {status}"),
+        (false, None) => "was stopped".to_owned(),
+    };
+    Some(format!("In the episode `{episode}` the {hook} {end}. The end of its output: {}", run.log))
 }
 
 fn in_words(outcome: Outcome) -> &'static str {

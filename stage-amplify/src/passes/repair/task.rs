@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 
 use common::environment::TaskName;
 use common::fingerprint::sha256_hex;
+use common::read::read_beneath;
 use common::record::{Annotations, Failure, Files};
+use common::run_dir::RunDir;
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
-use task_spec::files::read_folder;
+use task_spec::files::{MAX_FILE_BYTES, read_folder};
 
 use super::findings::Found;
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 use crate::corpus::{Source, excerpts};
 use crate::passes::evidence::settle_statuses;
+use crate::passes::solution::{SOLUTIONS, SOLVE};
 use crate::passes::{rejections, unreadable};
 use crate::session::Session;
 
@@ -30,6 +33,8 @@ pub(super) struct FaultyTask {
     /// What was found, in words for the model.
     findings: Vec<String>,
     annotations: Annotations,
+    /// The script that does the task, if there is one.
+    solution: Option<String>,
     /// The folder of the environment.
     root: PathBuf,
 }
@@ -56,7 +61,8 @@ impl FaultyTask {
         match Source::of(environment, &session.settings.send).check_task(&folder, &files, &[]) {
             Ok(()) => {
                 let Found { findings, annotations } = found;
-                Ok(Self { env, task, index, files, findings, annotations, root: environment.root.clone() })
+                let (solution, root) = (solution(&session.settings.run_dir, name), environment.root.clone());
+                Ok(Self { env, task, index, files, findings, annotations, solution, root })
             }
             Err(refused) => Err(unreadable(&env, name, index, &refused.to_string())),
         }
@@ -73,6 +79,7 @@ impl FaultyTask {
         variables.insert("task".to_owned(), self.task.as_str().into());
         variables.insert("findings".to_owned(), self.findings.clone().into());
         variables.insert("files".to_owned(), json!(excerpts(&self.files, &[])));
+        variables.insert("solution".to_owned(), json!(self.solution));
         let question = Question {
             pass: "repair",
             prefix,
@@ -135,4 +142,11 @@ impl FaultyTask {
             annotations: self.annotations.clone(),
         })
     }
+}
+
+/// The script of the solution pass that does a task, if there is one.
+fn solution(run_dir: &RunDir, task: &str) -> Option<String> {
+    let path = format!("{SOLUTIONS}/{task}/{SOLVE}");
+    let script = read_beneath(run_dir.root(), Path::new(&path), MAX_FILE_BYTES).ok()?;
+    String::from_utf8(script).ok()
 }
