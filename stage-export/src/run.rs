@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use common::environment::Environment;
 use common::exit::ExitStatus;
 use common::jsonl::{Line, ReadError, Reader};
-use common::record::Kind;
+use common::record::{Dropped, Kind, Record};
 use common::run_dir::RunDir;
 use common::stage::Output;
 use common::text::count;
@@ -41,8 +41,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
         let Target::Splits { folder } = &settings.target;
         report(&ui, &environment.name, &splits::export(folder, environment, &chosen)?);
         for task in others {
-            let LeftOut { task, code, message } = task;
-            ui.warn(format_args!("{}/{task}: left out ({code}): {message}", environment.name));
+            drop_task(task, environment, &ui, &mut output)?;
         }
     }
     output.finish()?;
@@ -103,6 +102,22 @@ fn read_manifest(path: &Path, ui: &Ui, evidence: &mut Evidence) -> io::Result<()
         }
     }
     Ok(())
+}
+
+/// Names a task that is left out, for people and for programs.
+fn drop_task(task: LeftOut, environment: &Environment, ui: &Ui, output: &mut Output) -> Result<()> {
+    let LeftOut { task, code, message } = task;
+    ui.warn(format_args!("{}/{task}: left out ({code}): {message}", environment.name));
+    let dropped = Dropped {
+        env: environment.name.clone(),
+        task: Some(task),
+        of: "task".to_owned(),
+        stage: "export".to_owned(),
+        code: code.to_owned(),
+        message,
+        ..Dropped::default()
+    };
+    Ok(output.record(&Record::Dropped(dropped))?)
 }
 
 fn report(ui: &Ui, env: &str, added: &Added) {

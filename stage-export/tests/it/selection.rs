@@ -5,13 +5,12 @@ use testkit::{ENV, Ran};
 
 use crate::world::{World, probe, probed, trial, verdict};
 
-/// Task and code of each task that was left out.
+/// Task and code of each record of a task that was left out.
 fn left_out(ran: &Ran) -> Vec<(String, String)> {
-    let lines = ran
-        .stderr
-        .lines()
-        .filter_map(|line| line.split_once(&format!("{ENV}/"))?.1.split_once(": left out ("));
-    lines.map(|(task, rest)| (task.to_owned(), rest.split_once(')').unwrap().0.to_owned())).collect()
+    let text = |record: &Value, key: &str| record[key].as_str().unwrap().to_owned();
+    let records = ran.records();
+    let dropped = records.iter().filter(|record| record["record"] == "dropped");
+    dropped.map(|record| (text(record, "task"), text(record, "code"))).collect()
 }
 
 fn pairs(expected: &[(&str, &str)]) -> Vec<(String, String)> {
