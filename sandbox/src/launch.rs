@@ -157,7 +157,8 @@ fn enter_namespaces() -> Result<(), SandboxError> {
     unshare(all).action("enter namespaces; this machine or container may have disabled them for users")?;
     fs::write("/proc/self/setgroups", "deny").action("deny setgroups")?;
     fs::write("/proc/self/gid_map", format!("0 {group} 1")).action("map the group")?;
-    fs::write("/proc/self/uid_map", format!("0 {user} 1")).action("map the user")
+    fs::write("/proc/self/uid_map", format!("0 {user} 1"))
+        .action("map the user; root needs the capability SETFCAP for it, other users do not")
 }
 
 #[expect(unsafe_code, reason = "leaving a namespace is unsafe only where threads share what is left")]
