@@ -6,6 +6,7 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
@@ -82,34 +83,56 @@ fuzz_target!(|bytes: &[u8]| {
     read(&root);
 });
 
-/// Makes nodes until the bytes are used up. Nodes that cannot be made are left out.
+/// Makes nodes until the bytes are used up. A node is left out if its name is taken, or if a link is on the way to it.
 fn build(root: &Path, bytes: &mut Unstructured<'_>) -> Result<()> {
     while !bytes.is_empty() {
-        let folder = root.join(bytes.choose(&FOLDERS)?);
-        drop(fs::create_dir_all(&folder));
-        let path = folder.join(OsStr::from_bytes(bytes.choose(&NAMES)?));
-        match bytes.int_in_range(0..=9)? {
-            0 => drop(symlink(bytes.choose(&TARGETS)?, &path)),
-            1 => drop(mknodat(CWD, &path, FileType::Fifo, Mode::from_bits_truncate(0o666), 0)),
-            2 => drop(
-                File::create(&path)
-                    .and_then(|file| file.set_len(1 << bytes.int_in_range(0..=40).unwrap_or(40))),
-            ),
-            3 => drop(deep(&path, bytes.int_in_range(1..=300)?)),
-            4 => drop(fs::create_dir_all(&path)),
-            5 => {
-                let length = bytes.int_in_range(0..=200)?;
-                let length = length.min(bytes.len());
-                drop(fs::write(&path, bytes.bytes(length)?));
-            }
-            _ => drop(fs::write(&path, bytes.choose(&CONTENTS)?)),
+        let folder = bytes.choose(&FOLDERS)?;
+        let name = bytes.choose(&NAMES)?;
+        let kind = bytes.int_in_range(0..=9)?;
+        let Ok(folder) = real_folder(root, folder) else { continue };
+        let path = folder.join(OsStr::from_bytes(name));
+        if path.symlink_metadata().is_err() {
+            drop(make(&path, kind, bytes));
         }
     }
     Ok(())
 }
 
+/// Makes a folder below `root` that no link leads to.
+fn real_folder(root: &Path, name: &str) -> io::Result<PathBuf> {
+    let mut folder = root.to_owned();
+    for part in name.split('/').filter(|part| !part.is_empty()) {
+        folder.push(part);
+        match folder.symlink_metadata() {
+            Ok(found) if found.is_dir() => {}
+            Ok(_) => return Err(io::ErrorKind::NotADirectory.into()),
+            Err(_) => fs::create_dir(&folder)?,
+        }
+    }
+    Ok(folder)
+}
+
+fn make(path: &Path, kind: u8, bytes: &mut Unstructured<'_>) -> io::Result<()> {
+    match kind {
+        0 => symlink(chosen(&TARGETS, bytes), path),
+        1 => Ok(mknodat(CWD, path, FileType::Fifo, Mode::from_bits_truncate(0o666), 0)?),
+        2 => File::create_new(path)?.set_len(1 << bytes.int_in_range(0..=40).unwrap_or(40)),
+        3 => deep(path, bytes.int_in_range(1..=300).unwrap_or(1)),
+        4 => fs::create_dir(path),
+        5 => {
+            let length = bytes.int_in_range(0..=200).unwrap_or(0).min(bytes.len());
+            File::create_new(path)?.write_all(bytes.bytes(length).unwrap_or_default())
+        }
+        _ => File::create_new(path)?.write_all(chosen(&CONTENTS, bytes).as_bytes()),
+    }
+}
+
+fn chosen(texts: &[&'static str], bytes: &mut Unstructured<'_>) -> &'static str {
+    bytes.choose(texts).copied().unwrap_or_default()
+}
+
 /// Makes nested folders, with a file at the end.
-fn deep(path: &Path, depth: usize) -> std::io::Result<()> {
+fn deep(path: &Path, depth: usize) -> io::Result<()> {
     let mut path = path.to_owned();
     path.extend(std::iter::repeat_n("d", depth));
     fs::create_dir_all(&path)?;
@@ -125,7 +148,7 @@ fn read(root: &Path) {
     for name in names(root) {
         let name = Path::new(&name);
         for path in [name.to_owned(), Path::new("tasks/a").join(name), Path::new("scripts").join(name)] {
-            check(read_beneath(root, &path, 1 << 20).ok());
+            check(read_beneath(root, &path, 1 << 12).ok());
             check(start_beneath(root, &path, 1 << 10).ok().map(|start| start.bytes));
         }
         let task = Path::new("tasks").join(name);
