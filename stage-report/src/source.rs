@@ -22,7 +22,7 @@ const MANIFESTS: [&str; 8] = ["seeds", "plan", "specs", "files", "tasks", "verdi
 const EXPECTED: [&str; 4] = ["plan", "files", "tasks", "verdicts"];
 
 /// The kinds of records that a report is made of.
-const KINDS: [Kind; 9] = [
+const KINDS: [Kind; 10] = [
     Kind::Seed,
     Kind::Plan,
     Kind::Spec,
@@ -31,6 +31,7 @@ const KINDS: [Kind; 9] = [
     Kind::Verdict,
     Kind::Probe,
     Kind::Trial,
+    Kind::Dropped,
     Kind::Failure,
 ];
 
