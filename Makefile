@@ -94,6 +94,7 @@ NESTED  = $(MAKE) --no-print-directory BUILD=:
 .PHONY: run $(CHAIN) export check-env check-run
 run: check-run programs
 	@$(NESTED) $(RUN_DIR)/trials.jsonl; $(export_splits) $(report); $(call complete,$(CHAIN))
+	@$(call has,task) <$(RUN_DIR)/tasks.jsonl || { echo 'make: no task was written' >&2; exit 1; }
 	@echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
 	@$(not_run)
 propose:     check-run $(RUN_DIR)/seeds.jsonl;    @$(call complete,propose)
@@ -109,8 +110,8 @@ not_run = grep -o '"not_run":"[^"]*"' $(RUN_DIR)/trials.jsonl | sort | uniq -c |
 
 # A summary, and one page for a browser. A run that failed has a report, too.
 REPORT = $(BIN)/stage-report $(HERE)
-report = $(REPORT) --text >&2; $(REPORT) --quiet $(REPORT_ARGS) && \
-  echo 'make: the report is $(RUN_DIR)/report.html' >&2
+report = [ ! -d $(RUN_DIR) ] || { $(REPORT) --text >&2; $(REPORT) --quiet $(REPORT_ARGS) && \
+  echo 'make: the report is $(RUN_DIR)/report.html' >&2; }
 .PHONY: report
 report: check-env programs; @$(report)
 
@@ -176,12 +177,13 @@ repair: check
 	  $(REPLACE) <$(RUN_DIR)/repairs.jsonl >/dev/null; [ $$? -le 1 ] || exit; \
 	  $(NESTED) check || exit; \
 	  [ $$status -ne 3 ] || break; \
-	done; $(call complete,verify-spec probe)
+	done; $(report); $(call complete,verify-spec probe)
 	@echo 'make: no task is bad' >&2
 
 # Moves the bad tasks into the run directory and removes them from the list of seeds.
 quarantine: check
 	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(RUN_DIR)/probes.jsonl >/dev/null
+	@$(report)
 
 # The demo -----------------------------------------------------------------------------------------------
 
@@ -279,8 +281,8 @@ help:
 ##
 ## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further
 ## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS TASK_ARGS EXPORT_ARGS REPORT_ARGS. Any stage
-## (PROPOSE AMPLIFY EXTRACT VERIFY_SPEC PROBE VERIFY_TASK) can be replaced by your own command that reads records on standard input and writes records on
-## standard output, and gets filters before and after it:
+## (PROPOSE AMPLIFY EXTRACT VERIFY_SPEC PROBE VERIFY_TASK) can be replaced by your own command that reads records on
+## standard input and writes records on standard output, and gets filters before and after it:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env POST_AMPLIFY="jq -c 'select(.index < 10)'"
 ## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE PRE_VERIFY_TASK

@@ -40,6 +40,7 @@ fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
     assert_eq!(first.status, Some(0), "{first:?}");
     let (asked, result) = (server.log().len(), world.result());
     assert_eq!(asked, 9);
+    assert!(first.stderr.contains("tasks: 4 asked, 4 planned, 4 written, 4 valid, 0 bad\n"), "{first:?}");
 
     let second = make(&world, &server, &["run"]);
     assert_eq!(second.status, Some(0), "{second:?}");
@@ -196,6 +197,7 @@ fn a_run_that_a_limit_stopped_is_not_done_and_resumes() {
     assert_eq!(stopped.status, Some(2), "{stopped:?}");
     assert!(!stopped.stderr.contains("all done"), "{stopped:?}");
     assert!(stopped.stderr.contains("not complete: amplify"), "{stopped:?}");
+    assert!(stopped.stderr.contains("tasks: 4 asked, 0 written"), "{stopped:?}");
     let again = make(&world, &server, &["run", "AMPLIFY_ARGS=--max-cost 0.000001"]);
     assert!(again.stderr.contains("stage-amplify: "), "it did nothing: {again:?}");
     let rest = make(&world, &server, &["run"]);
@@ -235,6 +237,27 @@ fn nothing_is_generated_without_seeds_and_the_same_command_tries_again() {
         );
     }
     assert_eq!(server.log().len(), 0);
+}
+
+#[test]
+fn a_run_that_wrote_no_task_is_not_done() {
+    let (world, server) = (World::new(), author_server());
+    let ran = make(&world, &server, &["run", "POST_AMPLIFY=sed s/files/mine/"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(!ran.stderr.contains("all done"), "{ran:?}");
+}
+
+#[test]
+fn the_end_of_a_run_names_bad_tasks_and_their_reasons() {
+    let (world, server) = (World::new(), author_server());
+    assert_eq!(make(&world, &server, &["run"]).status, Some(0));
+    spoil(&world, &task(2));
+    fs_err::remove_file(world.run_dir().join("verdicts.jsonl")).unwrap();
+    let ran = make(&world, &server, &["run"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    let (_, end) = ran.stderr.split_once("tasks: 4 asked, 4 planned, 4 written, 3 valid, 1 bad\n").unwrap();
+    assert!(end.contains(" in 1 task: ") && end.contains(&format!("bad tasks: {}\n", task(2))), "{end}");
+    assert!(end.contains("all records: "), "{end}");
 }
 
 #[test]
