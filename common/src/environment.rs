@@ -28,7 +28,7 @@ pub enum EnvironmentError {
     /// The working directory cannot be found.
     #[error("cannot find the working directory")]
     WorkingDir(#[source] io::Error),
-    /// There is no such folder.
+    /// The folder does not exist.
     #[error("no environment {name}: looked for the folders {}", list(looked_for))]
     NotFound {
         /// The name or path that was asked for.

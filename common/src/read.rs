@@ -40,7 +40,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Whether there is no such file.
+    /// Whether the file does not exist.
     pub fn is_not_found(self) -> bool {
         self == Self::Io(io::ErrorKind::NotFound)
     }

@@ -16,7 +16,7 @@ use rustix::fs::FileType;
 
 use crate::text::escape;
 
-/// How often a progress line is written where there is no bar.
+/// How often a progress line is written without a bar.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 /// How much a stage says.
@@ -104,7 +104,7 @@ impl Ui {
 
     fn line(&self, message: &dyn Display) {
         let line = format!("{}: {}\n", self.stage, escape(&message.to_string()));
-        // Standard error that is closed is no reason to stop.
+        // The stage goes on if standard error is closed.
         self.bars.suspend(|| drop(io::stderr().lock().write_all(line.as_bytes())));
     }
 }

@@ -17,7 +17,7 @@ pub trait Environment {
 /// Why an environment does not answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// There is no such file.
+    /// The file does not exist.
     NotFound,
     /// Something else, for the program to see.
     Failed(String),

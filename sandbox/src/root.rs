@@ -165,7 +165,7 @@ impl Root {
     }
 }
 
-/// A path without `..`. There are no links on it.
+/// The path without its `..`. No part of it is a link.
 fn normal(path: &Path) -> PathBuf {
     let mut normal = PathBuf::new();
     for component in path.components() {

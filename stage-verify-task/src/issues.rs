@@ -95,7 +95,7 @@ fn check_setup(episode: &Ended, context: &Context, found: &mut Found) {
 
 fn check_screen(episode: &Ended, found: &mut Found) {
     let Some(start) = &episode.observed.start else { return };
-    // Without a screen there is no application to look for.
+    // Without a screen, the application cannot be seen.
     if !episode.is_set_up() || start.png.is_none() {
         return;
     }

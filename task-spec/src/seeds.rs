@@ -111,7 +111,7 @@ pub fn remove(tasks: &Path, task: &str) -> Result<(), SeedsError> {
     Ok(())
 }
 
-/// The names in the list `name` below `root`; `None` if there is no such file.
+/// The names in the list `name` below `root`; `None` if it does not exist.
 fn read(root: &Path, name: &Path) -> Result<Option<Vec<String>>, SeedsError> {
     let path = root.join(name);
     let bytes = match read_beneath(root, name, MAX_BYTES) {

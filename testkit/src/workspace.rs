@@ -149,7 +149,7 @@ impl Workspace {
     }
 }
 
-/// The files below `dir` by name, with their contents; empty if there is no such folder.
+/// The files below `dir` by name, with their contents; empty if it does not exist.
 pub fn files_below(dir: &Path) -> BTreeMap<String, String> {
     let entries = WalkDir::new(dir).into_iter().filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file());

@@ -62,8 +62,8 @@ impl<'a> Source<'a> {
         self.environment
     }
 
-    /// The content of the file `name`, a path below the environment's folder. None if there is no such file, or
-    /// if it is refused.
+    /// The content of the file `name`, a path below the environment's folder. None if it does not exist, or if
+    /// it is refused.
     pub(crate) fn read(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
         let content = self.found(name, read_beneath(&self.environment.root, Path::new(name), max_bytes))?;
         self.may_send(name, &content).then_some(content)

@@ -37,7 +37,7 @@ struct Shown {
     others: Vec<(String, String)>,
     changes: Vec<Change>,
     shots: Vec<Shot>,
-    /// Why there are no files.
+    /// Why files are missing.
     note: Option<&'static str>,
 }
 

@@ -131,7 +131,7 @@ fn bars(counts: Vec<(String, Option<usize>)>) -> Vec<Bar> {
 
 fn heat_map(grid: &Grid) -> Option<HeatMap<'_>> {
     let most = grid.counts.iter().flatten().copied().max().filter(|most| *most > 0)?;
-    // Few tasks are no hot spot.
+    // A few tasks do not make a hot spot.
     let most = most.max(SHADES);
     let shade = |count: &usize| (*count, (*count * SHADES).div_ceil(most));
     let rows = grid.rows.iter().zip(&grid.counts);

@@ -490,7 +490,7 @@ impl<'a> Scanner<'a> {
                 self.at += 1;
                 self.escaped_single_quoted()
             }
-            // `$$`, `$#`: the second character is no beginning of anything.
+            // `$$`, `$#`: the second character starts nothing.
             [b'$' | b'#', ..] => self.skip(2),
             _ => self.skip(1),
         }
