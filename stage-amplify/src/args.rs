@@ -19,7 +19,7 @@ use crate::settings::{Pass, Settings};
 
 /// Asks a model to expand an environment's seed tasks into many more.
 ///
-/// Reads `seed` records and writes `files` records. Runs the plan, README, files and snapshot passes; the calls
+/// Reads `seed` records and writes `files` records. Runs the plan, README, files, checklist and snapshot passes; the calls
 /// of a pass run in parallel. Every answer is stored in the run directory before it is used, and is never paid
 /// for again: run the same command again to resume after an interruption.
 #[derive(Debug, Parser)]
@@ -54,7 +54,7 @@ pub struct Args {
     #[arg(help_heading = help::MAKE, long = "pass", value_name = "PASS", value_delimiter = ',', default_value = "all")]
     passes: Vec<PassArg>,
 
-    /// The maximum number of answers requested for one README or one set of files
+    /// The maximum number of answers requested for one README, one set of files or one checklist
     #[arg(help_heading = help::LIMITS, long, value_name = "N", default_value_t = 3)]
     max_candidates: u32,
 
@@ -134,7 +134,7 @@ pub struct Args {
 /// A value of `--pass`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PassArg {
-    /// plan, readme, files and snapshot
+    /// plan, readme, files, checklist and snapshot
     All,
     /// Name the tasks
     Plan,
@@ -276,7 +276,7 @@ fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
     let mut passes = BTreeSet::new();
     for pass in selected {
         passes.extend(match pass {
-            PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Snapshot],
+            PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Checklist, Pass::Snapshot],
             PassArg::Plan => vec![Pass::Plan],
             PassArg::Readme => vec![Pass::Readme],
             PassArg::Files => vec![Pass::Files],

@@ -23,6 +23,14 @@ const README_TOKENS: u64 = 8_000;
 /// Output tokens of one set of files: 3,300 visible (13,944 bytes on average), the rest reasoning.
 const FILES_TOKENS: u64 = 18_000;
 
+/// Output tokens of one checklist with its evidence: 1,800 visible (7,716 bytes on average in the corpus), the rest
+/// reasoning.
+const CHECKLIST_TOKENS: u64 = 6_000;
+
+/// Bytes that the README, the spec and the scripts add to the suffix of the checklist pass: the average in
+/// the corpus, with line numbers.
+const SHOWN_BYTES: u64 = 13_500;
+
 /// Bytes that a row of the plan adds to the suffix of the README pass: the average in the demo.
 const ROW_BYTES: u64 = 500;
 
@@ -54,6 +62,7 @@ fn calls(preview: &Preview, count: u64) -> model_client::PassSize {
     let (calls, output_tokens, missing_bytes) = match preview.pass {
         Pass::Plan => (count.div_ceil(rows_per_call), ROW_TOKENS * count.min(rows_per_call), 0),
         Pass::Readme => (count, README_TOKENS, ROW_BYTES),
+        Pass::Checklist => (count, CHECKLIST_TOKENS, SHOWN_BYTES),
         _ => (count, FILES_TOKENS, README_BYTES),
     };
     let missing_bytes = if preview.is_complete { 0 } else { missing_bytes };

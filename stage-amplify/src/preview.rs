@@ -1,5 +1,7 @@
 //! The prompts of a run, without any call.
 
+use std::collections::BTreeMap;
+
 use anyhow::Result;
 use common::record::Plan;
 use common::ui::Ui;
@@ -7,8 +9,8 @@ use serde_json::json;
 
 use crate::corpus::Corpus;
 use crate::incoming;
-use crate::passes::{files, readme};
-use crate::prompts::{Templates, files_prefix, plan_prefix, readme_prefix};
+use crate::passes::{checklist, files, readme};
+use crate::prompts::{Templates, checklist_prefix, files_prefix, plan_prefix, readme_prefix};
 use crate::settings::{Pass, Settings};
 
 /// The first prompt of a pass.
@@ -22,15 +24,16 @@ pub(crate) struct Preview {
     pub(crate) is_complete: bool,
 }
 
-/// The prompts of the plan, README and files passes, rendered from what the run directory holds.
-pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Preview; 3]> {
+/// The prompts of the plan, README, files and checklist passes, rendered from what the run directory holds.
+pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Preview; 4]> {
     let rows = incoming::plan_rows(settings, ui)?;
     let corpus = Corpus::gather(settings, &incoming::seed_names(settings, ui)?, &rows, ui)?;
     let row = rows.first().cloned().unwrap_or_else(placeholder);
     let plan_ask = json!({"accepted": "", "rejected": [], "quotas": [], "count": settings.count});
     let mut readme_ask = readme::variables(&row)?;
     let mut files_ask = files::variables(&row.task, "(its README)");
-    for variables in [&mut readme_ask, &mut files_ask] {
+    let mut checklist_ask = checklist::variables(&row.task, &placeholder_files());
+    for variables in [&mut readme_ask, &mut files_ask, &mut checklist_ask] {
         variables.insert("problems".to_owned(), json!([]));
     }
     Ok([
@@ -55,10 +58,22 @@ pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
             suffix: templates.render("files.ask.md", files_ask)?,
             is_complete: false,
         },
+        Preview {
+            pass: Pass::Checklist,
+            name: "checklist",
+            prefix: checklist_prefix(templates, &corpus)?,
+            suffix: templates.render("checklist.ask.md", checklist_ask)?,
+            is_complete: false,
+        },
     ])
 }
 
 /// A row for a run that has no plan yet.
 fn placeholder() -> Plan {
     Plan { task: "name_of_the_task".to_owned(), ..Plan::default() }
+}
+
+/// The files of a task that has none yet.
+fn placeholder_files() -> BTreeMap<String, String> {
+    [("README.md".to_owned(), "(its README)".to_owned())].into()
 }

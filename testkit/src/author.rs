@@ -80,6 +80,30 @@ pub fn files(env_id: &str, task: &str, description: &str) -> [(&'static str, Str
     ]
 }
 
+/// The answer to a call for the checklist of a task.
+pub fn checklist_answer() -> String {
+    let item = |id: &str| json!({"id": id, "description": "d", "visual_evidence": "v"});
+    let completion = ["ledger", "entry", "period", "report"].map(|id| {
+        let mut item = item(id);
+        item["points"] = 25.into();
+        item
+    });
+    let integrity = ["interface", "task_files", "forged"].map(item);
+    let value = json!({
+        "key": "balance", "metadata_value": 10, "verified_value": 10, "source": "task.json#metadata.balance",
+    });
+    let checklist = json!({
+        "task_completion": completion,
+        "integrity": integrity,
+        "privileged_info_for_vlm": "The balance is 10.",
+    });
+    let evidence = json!({
+        "dataset": null, "case_id": null, "data_is_synthetic": true, "pi_items": [value],
+        "privileged_info_summary": "One value of the metadata.",
+    });
+    format!("````vlm_checklist.json\n{checklist}\n````\n\n````validated_pi.json\n{evidence}\n````\n")
+}
+
 /// The purpose of a call.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
@@ -89,6 +113,8 @@ pub enum Call {
     Readme(String),
     /// The files of this task.
     Files(String),
+    /// The checklist of this task.
+    Checklist(String),
 }
 
 /// Reads the purpose of a request from its last lines.
@@ -104,6 +130,9 @@ fn purpose(prompt: &str) -> Option<Call> {
     }
     if let Some(task) = between(own, "Write the files of `", "`") {
         return Some(Call::Files(task.to_owned()));
+    }
+    if let Some(task) = between(own, "\nWrite `vlm_checklist.json` and `validated_pi.json` for `", "`") {
+        return Some(Call::Checklist(task.to_owned()));
     }
     let row: Value = serde_json::from_str(own.lines().last()?).ok()?;
     Some(Call::Readme(row["task"].as_str()?.to_owned()))
@@ -125,7 +154,7 @@ pub fn number(task: &str) -> usize {
 pub fn good(asked: &Asked) -> Reply {
     let Some(call) = purpose(&asked.prompt) else {
         return Reply::new(
-            "This author writes plans, READMEs and files of tasks; it cannot answer this prompt.",
+            "This author writes plans, READMEs, files and checklists of tasks; it cannot answer this prompt.",
         );
     };
     Reply::new(match call {
@@ -135,6 +164,7 @@ pub fn good(asked: &Asked) -> Reply {
             plan_answer(&rows)
         }
         Call::Readme(task) => readme_answer(&task, &description(number(&task))),
+        Call::Checklist(_) => checklist_answer(),
         Call::Files(task) => files_answer(env_id(&asked.prompt), &task, &description(number(&task))),
     })
 }

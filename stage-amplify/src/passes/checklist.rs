@@ -7,7 +7,7 @@ use std::path::Path;
 
 use common::record::{Failure, Files, Problem, Record, Usage};
 use model_client::{ModelAnswer, Prefix};
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 use task_spec::checklist::{
     CHECKLIST, EVIDENCE, Fault, Finding, Ground, PI_CONTRADICTED, Status, checklist_faults, evidence_faults,
 };
@@ -16,7 +16,7 @@ use task_spec::pyjson;
 use task_spec::value::Value;
 
 use super::evidence::settle_statuses;
-use super::tasks;
+use super::{rejections, tasks};
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
 use crate::corpus::{Corpus, Excerpt, excerpts};
 use crate::pipeline;
@@ -43,7 +43,8 @@ const INTEGRITY_ITEMS: usize = 3;
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let tasks = tasks::incoming(session, writer, &HIDDEN)?;
     let corpus = Corpus::of_run(session.settings, session.ui)?;
-    let author = Author::new(session, &corpus, 1)?;
+    let prefix = prefix(session, &corpus, 1)?;
+    let author = Author { asker: session.asker, prefix: &prefix, root: &session.settings.environment.root };
     pipeline::write_tasks(session, writer, tasks, |task| {
         let mut task = task.clone();
         let failure = author.add(&mut task)?;
@@ -54,13 +55,23 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
     })
 }
 
+/// The prefix of the pass for tasks of the batch that begins with the row `first`.
+pub(super) fn prefix(session: &Session<'_>, corpus: &Corpus, first: usize) -> anyhow::Result<Prefix> {
+    session.prefixes.prefix("checklist", first, checklist_prefix(session.asker.templates, corpus)?)
+}
+
+/// The variables of `checklist.ask.md`.
+pub(crate) fn variables(task: &str, files: &BTreeMap<String, String>) -> Map<String, Json> {
+    [("task".to_owned(), task.into()), ("files".to_owned(), json!(shown(files)))].into_iter().collect()
+}
+
 /// Has checklists written. Any number of threads may share it.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Author<'a> {
-    asker: Asker<'a>,
-    prefix: Prefix,
+    pub(super) asker: Asker<'a>,
+    pub(super) prefix: &'a Prefix,
     /// The folder of the environment, which sources may name files of.
-    root: &'a Path,
+    pub(super) root: &'a Path,
 }
 
 /// A usable answer.
@@ -71,14 +82,7 @@ struct Written {
     problems: Vec<Problem>,
 }
 
-impl<'a> Author<'a> {
-    /// The author for tasks that were planned in the batch of the row `first`.
-    pub(super) fn new(session: &Session<'a>, corpus: &Corpus, first: usize) -> anyhow::Result<Self> {
-        let prefix = checklist_prefix(session.asker.templates, corpus)?;
-        let prefix = session.prefixes.prefix("checklist", first, prefix)?;
-        Ok(Self { asker: session.asker, prefix, root: &session.settings.environment.root })
-    }
-
+impl Author<'_> {
     /// Adds a checklist and its evidence to a task that lacks one of them. If that fails, the task stays as it is.
     pub(super) fn add(&self, task: &mut Files) -> Result<Option<Box<Failure>>, Unanswered> {
         if task.files.contains_key(CHECKLIST) && task.files.contains_key(EVIDENCE) {
@@ -98,17 +102,14 @@ impl<'a> Author<'a> {
 
     fn write(&self, task: &Files) -> Result<(Written, Usage), Unanswered> {
         let name = task.task.as_deref().unwrap_or_default();
-        let mut variables = Map::new();
-        variables.insert("task".to_owned(), name.into());
-        variables.insert("files".to_owned(), json!(shown(&task.files)));
         let question = Question {
             pass: "checklist",
-            prefix: &self.prefix,
+            prefix: self.prefix,
             env: &task.env,
             task: name,
             index: task.index,
             annotations: &task.annotations,
-            variables,
+            variables: variables(name, &task.files),
             max_output_tokens: MAX_OUTPUT_TOKENS,
         };
         let mut attempts = Attempts::default();
@@ -125,7 +126,11 @@ impl<'a> Author<'a> {
     /// answer, contradictions between the files of the task are kept as problems: the model cannot remove them.
     fn read(&self, answer: &ModelAnswer, task: &Files, is_last: bool) -> Result<Written, Vec<String>> {
         let name = task.task.as_deref().unwrap_or_default();
-        let mut given = answer::parse(&answer.text, answer.stop).files;
+        let parsed = answer::parse(&answer.text, answer.stop);
+        if !parsed.is_valid() {
+            return Err(rejections(&parsed.problems));
+        }
+        let mut given = parsed.files;
         let checklist = object(&mut given, CHECKLIST, name)?;
         let evidence = object(&mut given, EVIDENCE, name)?;
         let mut files = task.files.clone();

@@ -1,7 +1,8 @@
 //! The README pass and the files pass over many tasks: one of them, or both, the files of a task as soon as
 //! its README is there.
 
-use std::iter;
+use std::path::Path;
+use std::{io, iter};
 
 use anyhow::{Result, anyhow};
 use common::environment::TaskName;
@@ -11,7 +12,7 @@ use common::ui::Ui;
 use model_client::Prefix;
 
 use super::plan::Planned;
-use super::{files, readme};
+use super::{checklist, files, readme};
 use crate::ask::{Asker, Attempts, Halt, Unanswered};
 use crate::corpus::Corpus;
 use crate::incoming;
@@ -29,7 +30,7 @@ pub(crate) fn rows(
     writer: &mut Writer,
     planned: &Planned,
 ) -> Result<Vec<String>, Halt> {
-    let asker = session.asker;
+    let (asker, root) = (session.asker, &session.settings.environment.root);
     let jobs = jobs(session, planned)?;
     let progress = TaskProgress::new(session, Some(jobs.len()));
     let mut results = RowResults::new(session, &planned.corpus)?;
@@ -38,7 +39,7 @@ pub(crate) fn rows(
         writer,
         jobs.into_iter(),
         |job| {
-            let draft = job.draft(asker, Attempts::default());
+            let draft = job.draft(asker, root, Attempts::default());
             progress.done();
             (job, draft)
         },
@@ -50,7 +51,7 @@ pub(crate) fn rows(
 /// Writes files for READMEs that come in as records, or for those of the run directory. Returns the names of
 /// usable tasks.
 pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
-    let asker = session.asker;
+    let (asker, root) = (session.asker, &session.settings.environment.root);
     let items = spec_items(session)?;
     let progress = TaskProgress::new(session, None);
     let mut usable = Vec::new();
@@ -61,8 +62,8 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
         |item| match item {
             SpecItem::Raw(line) => SpecResult::Raw(line),
             SpecItem::Halt(halt) => SpecResult::Files(Box::new(Err(Unanswered::Halt(halt)))),
-            SpecItem::Spec { spec, prefix } => {
-                let files = files::write(asker, &prefix, &spec);
+            SpecItem::Spec { spec, prefixes } => {
+                let files = prefixes.write(asker, root, &spec);
                 progress.done();
                 SpecResult::Files(Box::new(files))
             }
@@ -70,9 +71,9 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
         |writer, result| match result {
             SpecResult::Raw(line) => Ok(writer.raw(&line)?),
             SpecResult::Files(files) => {
-                let files = (*files)?;
-                usable.extend(files.task.clone());
-                Ok(writer.record(&Record::Files(files))?)
+                let written = (*files)?;
+                usable.extend(written.files.task.clone());
+                Ok(written.emit(writer)?)
             }
         },
     )?;
@@ -88,7 +89,49 @@ struct RowJob {
     row: Plan,
     readme_prefix: Prefix,
     /// None if the files pass is not selected.
-    files_prefix: Option<Prefix>,
+    files_prefixes: Option<FilesPrefixes>,
+}
+
+/// The prefixes of the calls for the files of a task.
+#[derive(Clone)]
+struct FilesPrefixes {
+    files: Prefix,
+    /// None if the checklist pass is not selected.
+    checklist: Option<Prefix>,
+}
+
+/// The files of a task, and why it has no checklist.
+struct Written {
+    files: Files,
+    failure: Option<Box<Failure>>,
+}
+
+impl FilesPrefixes {
+    fn kept(session: &Session<'_>, corpus: &Corpus, first: usize) -> Result<Self> {
+        let prefix = files_prefix(session.asker.templates, corpus)?;
+        let files = session.prefixes.prefix("files", first, prefix)?;
+        let does = session.settings.does(Pass::Checklist);
+        let checklist = does.then(|| checklist::prefix(session, corpus, first)).transpose()?;
+        Ok(Self { files, checklist })
+    }
+
+    /// Asks for the files of the task with this README, and then for its checklist. A task without a checklist is
+    /// usable.
+    fn write(&self, asker: Asker<'_>, root: &Path, spec: &Spec) -> Result<Written, Unanswered> {
+        let mut files = files::write(asker, &self.files, spec)?;
+        let failure = match &self.checklist {
+            Some(prefix) => checklist::Author { asker, prefix, root }.add(&mut files)?,
+            None => None,
+        };
+        Ok(Written { files, failure })
+    }
+}
+
+impl Written {
+    fn emit(self, writer: &mut Writer) -> io::Result<()> {
+        writer.record(&Record::Files(self.files))?;
+        self.failure.map_or(Ok(()), |failure| writer.record(&Record::Failure(*failure)))
+    }
 }
 
 /// A README, and the files written from it.
@@ -96,16 +139,16 @@ struct Draft {
     spec: Spec,
     /// The calls for the README.
     attempts: Attempts,
-    files: Option<Result<Files, Box<Failure>>>,
+    files: Option<Result<Written, Box<Failure>>>,
 }
 
 impl RowJob {
     /// Asks for the README and the files. `attempts` holds the READMEs that were rejected before.
-    fn draft(&self, asker: Asker<'_>, mut attempts: Attempts) -> Result<Draft, Unanswered> {
+    fn draft(&self, asker: Asker<'_>, root: &Path, mut attempts: Attempts) -> Result<Draft, Unanswered> {
         let spec = readme::write(asker, &self.readme_prefix, &self.row, &mut attempts)?;
-        let files = match &self.files_prefix {
+        let files = match &self.files_prefixes {
             None => None,
-            Some(prefix) => match files::write(asker, prefix, &spec) {
+            Some(prefixes) => match prefixes.write(asker, root, &spec) {
                 Ok(files) => Some(Ok(files)),
                 Err(Unanswered::Failed(failure)) => Some(Err(failure)),
                 Err(halt) => return Err(halt),
@@ -147,24 +190,22 @@ fn jobs(session: &Session<'_>, planned: &Planned) -> Result<Vec<RowJob>> {
         let readme_prefix = session.prefixes.prefix("readme", first, readme_prefix)?;
         let mut files = None;
         if session.settings.does(Pass::Files) {
-            files = Some(kept_files_prefix(session, &planned.corpus, first)?);
+            files = Some(FilesPrefixes::kept(session, &planned.corpus, first)?);
         }
         jobs.extend(batch.into_iter().map(|row| RowJob {
             row: row.clone(),
             readme_prefix: readme_prefix.clone(),
-            files_prefix: files.clone(),
+            files_prefixes: files.clone(),
         }));
     }
     Ok(jobs)
 }
 
-fn kept_files_prefix(session: &Session<'_>, corpus: &Corpus, first: usize) -> Result<Prefix> {
-    session.prefixes.prefix("files", first, files_prefix(session.asker.templates, corpus)?)
-}
-
 /// Compares each README with those before it, and writes what is new.
 struct RowResults<'a> {
     asker: Asker<'a>,
+    /// The folder of the environment.
+    root: &'a Path,
     /// The manifest of READMEs, if READMEs are not what is written to the output.
     specs: Option<ManifestFile>,
     /// The descriptions of all tasks so far.
@@ -183,7 +224,7 @@ impl<'a> RowResults<'a> {
         if settings.does(Pass::Files) {
             specs = Some(ManifestFile::create(&settings.run_dir.manifest("specs"))?);
         }
-        Ok(Self { asker: session.asker, specs, seen, usable: Vec::new() })
+        Ok(Self { asker: session.asker, root: &settings.environment.root, specs, seen, usable: Vec::new() })
     }
 
     /// Writes a README and its files. One that is nearly the same as an earlier task is asked for again, while
@@ -195,7 +236,8 @@ impl<'a> RowResults<'a> {
             }
             let problem =
                 format!("its description was nearly that of {of}: write a different task, as its row says");
-            draft = job.draft(self.asker, Attempts { problems: vec![problem], ..draft.attempts })?;
+            draft =
+                job.draft(self.asker, self.root, Attempts { problems: vec![problem], ..draft.attempts })?;
         }
         self.seen.add(&draft.spec.task, readme::description(&draft.spec.readme));
         self.write_new(writer, draft)
@@ -213,9 +255,9 @@ impl<'a> RowResults<'a> {
             None => writer.record(&spec)?,
         }
         if let Some(files) = draft.files {
-            let files = files.map_err(Unanswered::Failed)?;
-            self.usable.extend(files.task.clone());
-            writer.record(&Record::Files(files))?;
+            let written = files.map_err(Unanswered::Failed)?;
+            self.usable.extend(written.files.task.clone());
+            written.emit(writer)?;
         }
         Ok(())
     }
@@ -232,7 +274,7 @@ impl<'a> RowResults<'a> {
 /// A line of the files pass's input.
 enum SpecItem {
     /// A README to write files from.
-    Spec { spec: Box<Spec>, prefix: Prefix },
+    Spec { spec: Box<Spec>, prefixes: FilesPrefixes },
     /// A line that passes through.
     Raw(RawLine),
     /// No further line comes.
@@ -240,7 +282,7 @@ enum SpecItem {
 }
 
 enum SpecResult {
-    Files(Box<Result<Files, Unanswered>>),
+    Files(Box<Result<Written, Unanswered>>),
     Raw(RawLine),
 }
 
@@ -249,7 +291,7 @@ fn spec_items(session: &Session<'_>) -> Result<impl Iterator<Item = SpecItem> + 
     let corpus = Corpus::of_run(session.settings, session.ui)?;
     let mut prefixes = Vec::new();
     for first in session.prefixes.batches()? {
-        prefixes.push((first, kept_files_prefix(session, &corpus, first)?));
+        prefixes.push((first, FilesPrefixes::kept(session, &corpus, first)?));
     }
     let env = session.settings.environment.name.clone();
     let ui = session.ui.clone();
@@ -262,12 +304,12 @@ fn spec_items(session: &Session<'_>) -> Result<impl Iterator<Item = SpecItem> + 
     }))
 }
 
-/// A README with the prefix of its batch: the last of the `prefixes` that starts at or before its row.
-fn spec_item(spec: Spec, prefixes: &[(usize, Prefix)], ui: &Ui) -> Option<SpecItem> {
+/// A README with the prefixes of its batch: the last of the `prefixes` that starts at or before its row.
+fn spec_item(spec: Spec, prefixes: &[(usize, FilesPrefixes)], ui: &Ui) -> Option<SpecItem> {
     if TaskName::new(&spec.task).is_none() {
         ui.error(format_args!("{:?} is not a valid task name; skipped", spec.task));
         return None;
     }
-    let (_, prefix) = prefixes.iter().rev().find(|(first, _)| *first <= spec.index.max(1))?;
-    Some(SpecItem::Spec { prefix: prefix.clone(), spec: Box::new(spec) })
+    let (_, prefixes) = prefixes.iter().rev().find(|(first, _)| *first <= spec.index.max(1))?;
+    Some(SpecItem::Spec { prefixes: prefixes.clone(), spec: Box::new(spec) })
 }

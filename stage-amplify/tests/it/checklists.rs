@@ -119,7 +119,10 @@ fn an_answer_that_is_not_in_form_is_asked_for_again() {
         let second = &server.log()[1].asked.prompt;
         assert!(second.contains(problem), "{problem}: {second}");
     };
-    check("", "there was no vlm_checklist.json in it");
+    let (checklist, evidence) =
+        good_answer().split_once("\n\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+    check(&evidence, "there was no vlm_checklist.json in it");
+    check(&checklist, "there was no validated_pi.json in it");
     check(&good_answer().replace("\"points\":25", "\"points\":20"), "add up to 80; they must add up to 100");
     check(&good_answer().replacen("\"id\":\"a\"", "\"id\":\"b\"", 1), "two items have the id b");
     check(&answer("balance", 10, "the README"), "balance: the source names no file of the task");

@@ -111,6 +111,7 @@ pub(crate) fn journal(count: usize) -> String {
         let (task, description) = (task(number), description(number));
         lines += &journal_line(&format!("readme/{task}"), &readme_answer(&task, &description));
         lines += &journal_line(&format!("files/{task}"), &files_answer(&task, &description));
+        lines += &journal_line(&format!("checklist/{task}"), &author::checklist_answer());
     }
     lines
 }
