@@ -255,6 +255,7 @@ schemas:
 
 install:
 	for stage in $(STAGES); do cargo install --locked --profile dist --path $$stage --root $(PREFIX) || exit; done
+	cargo run --quiet --locked --profile dist --package manual -- $(PREFIX)/share
 
 clean:
 	cargo clean
@@ -276,7 +277,7 @@ help:
 ## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make schemas                                     generate schemas/ from the record types
-## make install [PREFIX=~/.cargo]                   install the stages
+## make install [PREFIX=~/.cargo]                   install the stages, their man pages and shell completions
 ## make clean                                       remove build output and the demo
 ##
 ## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further

@@ -48,6 +48,11 @@ pub use args::Args;
 /// The name of the program.
 pub const STAGE: &str = "stage-amplify";
 
+/// The command line, for completions and manuals.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the stage.
 pub fn run(args: Args) -> Result<ExitStatus> {
     let ui = args.stage.ui(STAGE);

@@ -22,6 +22,11 @@ use crate::args::Args;
 /// The name of the stage.
 const STAGE: &str = "stage-export";
 
+/// The command line, for completions and manuals.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the stage with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let args = Args::parse_from(arguments);

@@ -30,6 +30,11 @@ use clap::Parser;
 
 use crate::args::Args;
 
+/// The command line, for completions and manuals.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the stage with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     common::stage::main("stage-report", || run::run(&Args::parse_from(arguments).settings()?))

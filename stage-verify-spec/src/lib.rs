@@ -25,6 +25,11 @@ pub use self::args::Args;
 /// The name of this stage.
 pub const STAGE: &str = "stage-verify-spec";
 
+/// The command line, for completions and manuals.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the stage.
 pub fn run(args: Args) -> Result<ExitStatus> {
     let ui = args.stage.ui(STAGE);

@@ -34,6 +34,11 @@ use clap::Parser;
 use crate::args::Args;
 use crate::settings::Settings;
 
+/// The command line, for completions and manuals.
+pub fn command() -> clap::Command {
+    <Args as clap::CommandFactory>::command()
+}
+
 /// Runs the stage with these arguments, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();

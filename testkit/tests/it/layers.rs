@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate, and the crates of this workspace that it may depend on. Any may use testkit in its tests.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("common", &[]),
     ("task-spec", &["common"]),
     ("answer", &["common", "task-spec"]),
@@ -20,6 +20,19 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("stage-verify-task", &["common", "task-spec", "sandbox"]),
     ("stage-report", &["common", "task-spec", "model-client"]),
     ("stage-export", &["common", "task-spec"]),
+    (
+        "manual",
+        &[
+            "stage-amplify",
+            "stage-export",
+            "stage-extract",
+            "stage-probe",
+            "stage-propose",
+            "stage-report",
+            "stage-verify-spec",
+            "stage-verify-task",
+        ],
+    ),
     ("testkit", &[]),
 ];
 
