@@ -207,7 +207,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_file_stands_for_the_lock_where_the_kernel_has_none() {
+    fn e2_a_file_stands_for_the_lock_where_the_kernel_has_none() {
         for errno in [libc::ENOLCK, libc::EOPNOTSUPP, libc::ENOSYS] {
             let dir = tempfile::tempdir().unwrap();
             without_locks(errno, || {

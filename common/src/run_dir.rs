@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_system_without_locks_is_no_other_process() {
+    fn e2_a_file_system_without_locks_is_no_other_process() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
         without_locks(libc::ENOLCK, || {

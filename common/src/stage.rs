@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_reader_of_the_output_ends_a_stage_quietly() {
+    fn f2_only_the_reader_of_the_output_ends_a_stage_quietly() {
         let write =
             |out: &mut dyn Write| out.write_all(b"{}\n").context("cannot write the record").unwrap_err();
         assert!(is_reader_gone(&write(&mut BufWriter::with_capacity(1, Watched(closed_pipe())))));

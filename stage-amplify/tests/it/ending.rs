@@ -164,7 +164,7 @@ fn an_interrupted_run_finishes_calls_in_flight_and_starts_no_other() {
 
 /// The stage has read the line that passes through, and waits for the next one.
 #[test]
-fn a_signal_ends_the_stage_although_standard_input_is_open() {
+fn f1_a_signal_ends_the_stage_although_standard_input_is_open() {
     // A program that nohup started ignores the signal, and so do its children. A handler is not inherited: with one
     // here, the stage starts with the default.
     signal_hook::flag::register(SIGHUP, Arc::default()).unwrap();
@@ -199,7 +199,7 @@ fn a_signal_ends_the_stage_although_standard_input_is_open() {
 }
 
 #[test]
-fn a_stage_whose_reader_is_gone_exits_with_141_and_can_be_resumed() {
+fn f2_a_stage_whose_reader_is_gone_exits_with_141_and_can_be_resumed() {
     let (world, server) = (World::new(), good_server());
     let mut child = world
         .command_at(&server, &["--count", "8", "--num-workers", "1"])

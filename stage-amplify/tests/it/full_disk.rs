@@ -43,7 +43,7 @@ fn wait_for(path: &Path) {
 }
 
 #[test]
-fn answers_in_flight_are_kept_when_the_disk_becomes_full() {
+fn e1_answers_in_flight_are_kept_when_the_disk_becomes_full() {
     if !can_mount() {
         eprintln!("skipped: no small disk can be mounted here");
         return;

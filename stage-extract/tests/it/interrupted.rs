@@ -33,7 +33,7 @@ fn interrupt(mut child: Child, input: &str, signal: Signal) -> Ran {
 }
 
 #[test]
-fn a_signal_ends_the_stage_and_leaves_nothing_unfinished() {
+fn f3_a_signal_ends_the_stage_and_leaves_nothing_unfinished() {
     for signal in SIGNALS {
         let world = World::new();
         let ran = interrupt(start(&world, &[]), &lines(&records(&["a"])), signal);
@@ -47,7 +47,7 @@ fn a_signal_ends_the_stage_and_leaves_nothing_unfinished() {
 }
 
 #[test]
-fn a_signal_ends_the_quarantine() {
+fn f3_a_signal_ends_the_quarantine() {
     for signal in SIGNALS {
         let world = World::new();
         assert_eq!(world.extract(&[], &records(&["a", "b"])).status, Some(0));
@@ -60,7 +60,7 @@ fn a_signal_ends_the_quarantine() {
 }
 
 #[test]
-fn a_stage_whose_reader_is_gone_exits_with_141_and_leaves_nothing_unfinished() {
+fn f2_a_stage_whose_reader_is_gone_exits_with_141_and_leaves_nothing_unfinished() {
     let world = World::new();
     let names: Vec<String> = (0..400).map(|number| format!("task_{number}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -114,7 +114,7 @@ fn a_python_is_asked_which_modules_it_has() {
 }
 
 #[test]
-fn a_stage_whose_reader_is_gone_exits_with_141_and_without_a_message() {
+fn f2_a_stage_whose_reader_is_gone_exits_with_141_and_without_a_message() {
     let world = World::new();
     for n in 0..500 {
         world.add_valid_task(&format!("t{n}"));
@@ -129,7 +129,7 @@ fn a_stage_whose_reader_is_gone_exits_with_141_and_without_a_message() {
 }
 
 #[test]
-fn a_signal_ends_the_stage_although_standard_input_is_open() {
+fn f3_a_signal_ends_the_stage_although_standard_input_is_open() {
     let world = World::new();
     world.add_valid_task("a");
     for signal in [Signal::INT, Signal::TERM] {
