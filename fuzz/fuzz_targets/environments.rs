@@ -175,8 +175,5 @@ fn names(root: &Path) -> Vec<PathBuf> {
 
 fn check(content: Option<Vec<u8>>) {
     let content = content.unwrap_or_default();
-    assert!(
-        !content.windows(SECRET.len()).any(|part| part == SECRET.as_bytes()),
-        "it was read through a link"
-    );
+    assert!(!String::from_utf8_lossy(&content).contains(SECRET), "it was read through a link");
 }
