@@ -213,7 +213,7 @@ TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps -
 BIN     = $(TARGET)/release
 PREFIX ?= $(HOME)/.cargo
 
-.PHONY: programs test test-claude test-providers test-exports schemas bench install clean help
+.PHONY: programs test test-claude test-providers test-exports test-checklists schemas bench install clean help
 programs:
 	@$(BUILD)
 
@@ -236,6 +236,11 @@ test-providers:
 test-exports:
 	cargo build --locked --package stage-export
 	python3 stage-export/tests/consumers/run.py $(TARGET)/debug/stage-export $(abspath $(or $(GYM_ANYTHING),.))
+
+# Needs a checkout of gym-anything, whose scorer is imported, and PyPI for the openai package.
+test-checklists: demo
+	python3 task-spec/tests/checklists/run.py $(TARGET)/checklists "$(and $(GYM_ANYTHING),$(abspath $(GYM_ANYTHING)))" \
+	  $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)
 
 # To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
@@ -275,6 +280,7 @@ help:
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
 ## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
+## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages, their man pages and shell completions

@@ -7,9 +7,12 @@ use std::process::{Command, Stdio};
 use common::record::StopReason;
 use fs_err as fs;
 use serde_json::Value;
+use task_spec::checklist::{
+    CHECKLIST, EVIDENCE, Facts, Rule, Status, checklist_faults, evidence_faults, settle,
+};
 use task_spec::fixtures::{FILE_NAME, Fixtures};
-use task_spec::shell;
 use task_spec::verify::{self, Interpreter};
+use task_spec::{pyjson, python, shell};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples");
 
@@ -33,7 +36,12 @@ fn unpacked(into: &Path) -> PathBuf {
     let copied = Command::new("cp").arg("-R").arg(examples().join("demo/benchmarks")).arg(into).status();
     assert!(copied.unwrap().success());
     let environment = into.join("benchmarks/cua_world/environments/gnucash_env");
-    for (task, text) in answers("files/") {
+    for (task, text) in answers("readme/") {
+        let folder = environment.join("tasks").join(&task);
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join("README.md"), text).unwrap();
+    }
+    for (task, text) in answers("files/").into_iter().chain(answers("checklist/")) {
         let answer = answer::parse(&text, StopReason::End);
         assert_eq!(answer.problems, [], "{task}");
         for (name, content) in answer.files {
@@ -61,6 +69,32 @@ fn every_planned_task_has_its_answers() {
     assert_eq!(planned.len(), 14);
     assert_eq!(tasks("readme/"), planned);
     assert_eq!(tasks("files/"), planned);
+    assert_eq!(tasks("checklist/"), planned);
+}
+
+#[test]
+fn the_files_of_the_demo_prove_all_privileged_information() {
+    let place = tempfile::tempdir().unwrap();
+    let environment = unpacked(place.path());
+    for spec in verify::task_specs(&environment, None) {
+        let folder = spec.folder.folder();
+        let text = |name: &str| fs::read_to_string(folder.join(name)).ok();
+        let value = |name: &str| pyjson::parse(&text(name).unwrap()).unwrap();
+        let (task, checklist) = (value("task.json"), value(CHECKLIST));
+        let verifier = python::parse(text("verifier.py").unwrap().as_bytes()).unwrap();
+        let facts = Facts::new(Some(&task), Some(&verifier), &text);
+        let settled = settle(&value(EVIDENCE), &facts).unwrap();
+        assert!(!settled.findings.is_empty());
+        for (key, finding) in settled.findings {
+            assert_eq!(finding.status, Status::Verified, "{}, {key}: {}", folder.display(), finding.reason);
+        }
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        let mut faults = checklist_faults(&checklist, name);
+        faults.extend(evidence_faults(&pyjson::parse(&settled.text).unwrap(), name));
+        // The pass adds the id of the task.
+        faults.retain(|fault| fault.rule != Rule::TaskId);
+        assert_eq!(faults, [], "{name}");
+    }
 }
 
 #[test]
