@@ -77,7 +77,10 @@ class Keeper:
                 except BaseException:  # The program fails in the same way, and may handle it.
                     pass
         if "numpy" in sys.modules:
-            import numpy.random  # Otherwise each run loads it: see `begin_run`.
+            try:
+                import numpy.random  # Otherwise each run loads it: see `begin_run`.
+            except BaseException:  # It is incomplete.
+                pass
 
     def run(self, code, state, contents):
         """Runs the function once. The result holds everything that the run could influence."""

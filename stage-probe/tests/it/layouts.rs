@@ -184,6 +184,27 @@ fn b_a_probe_may_be_the_first_process_of_a_container() {
     }
 }
 
+/// The modules of packages that uv links from its cache are not shown. Only their folders are there.
+#[test]
+fn b2_a_package_whose_modules_are_hidden_does_not_end_every_run() {
+    let world = World::new();
+    if !confines(world.command(PROGRAM)) {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let python = virtual_environment(&dir.path().join("venv"), &[]);
+    let lib = fs::read_dir(dir.path().join("venv/lib")).unwrap().next().unwrap().unwrap().path();
+    let verifier =
+        "import numpy\n\ndef verify(a, b, c):\n    return {'passed': False, 'score': 0, 'feedback': 'ran'}\n";
+    world.task("one", verifier);
+    for folder in ["numpy", "numpy/random"] {
+        fs::create_dir(lib.join("site-packages").join(folder)).unwrap();
+        let mut command = world.command(PROGRAM);
+        command.arg(world.env_dir()).args(["--repeat", "1", "--python"]).arg(&python);
+        assert_eq!(Ran::of(&mut command, "").record()["states"][0]["detail"], "ran");
+    }
+}
+
 #[test]
 fn a2_a_checkout_outside_the_prefix_is_shown_on_request_only() {
     let world = World::new();
