@@ -197,6 +197,16 @@ demo: $(DEMO)/.copied
 	@echo 'make: the new tasks are in $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)/tasks' >&2
 	@echo 'make: next, run it on your own environment: make run SOFTWARE="Moodle" ENV_DIR=path/to/moodle_env' >&2
 
+# The tasks are run in GnuCash 4 (bookworm) or 5 (trixie).
+RELEASE ?= bookworm
+NETWORK ?= bridge
+DESKTOP  = verify-task-desktop:$(RELEASE)
+
+.PHONY: demo-live
+demo-live:
+	examples/demo/desktop_image.sh $(RELEASE) $(DESKTOP)
+	@$(MAKE) --no-print-directory demo DEMO=$(DEMO) TASK_ARGS='--base-image $(DESKTOP) --network $(NETWORK)'
+
 $(DEMO)/.copied:
 	@mkdir -p $(@D)
 	cp -R examples/demo/benchmarks $(@D)/
@@ -213,7 +223,7 @@ TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps -
 BIN     = $(TARGET)/release
 PREFIX ?= $(HOME)/.cargo
 
-.PHONY: programs test test-claude test-providers test-exports test-checklists schemas bench install clean help
+.PHONY: programs test test-claude test-providers test-live test-exports test-checklists schemas bench install clean help
 programs:
 	@$(BUILD)
 
@@ -241,6 +251,12 @@ test-exports:
 test-checklists: demo
 	python3 task-spec/tests/checklists/run.py $(TARGET)/checklists "$(and $(GYM_ANYTHING),$(abspath $(GYM_ANYTHING)))" \
 	  $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)
+
+# Needs a container engine, or docker.io and root; a network to install GnuCash; and mmdebstrap where no registry is in
+# reach.
+test-live:
+	cargo build --workspace --bins --locked
+	python3 stage-verify-task/tests/live/run.py $(TARGET)/debug $(PARTS)
 
 # To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
@@ -281,6 +297,8 @@ help:
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
 ## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
+## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo with all tasks run in GnuCash, in containers of docker
+## make test-live [PARTS="sound faults engine"]     stage-verify-task on real containers, with GnuCash 4 and 5
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages, their man pages and shell completions
