@@ -271,6 +271,12 @@ else
 	@echo 'make: set CORPUS=path/to/environments to measure a corpus too' >&2
 endif
 
+# STAGE may contain quotes.
+.PHONY: check-stage
+check-stage: export checked := $(STAGE)
+check-stage:
+	@python3 testkit/tools/check_stage.py "$$checked" $(MANIFEST)
+
 schemas:
 	cargo run --quiet --locked --package task-spec --example write_schemas schemas
 
@@ -300,6 +306,7 @@ help:
 ## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo with all tasks run in GnuCash, in containers of docker
 ## make test-live [PARTS="sound faults engine"]     stage-verify-task on real containers, with GnuCash 4 and 5
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
+## make check-stage STAGE='./mine' [MANIFEST=FILE]  which parts of the contract a custom stage breaks
 ## make schemas                                     generate schemas/ from the record types
 ## make install [PREFIX=~/.cargo]                   install the stages, their man pages and shell completions
 ## make clean                                       remove build output and the demo
