@@ -223,7 +223,7 @@ TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps -
 BIN     = $(TARGET)/release
 PREFIX ?= $(HOME)/.cargo
 
-.PHONY: programs test test-claude test-providers test-live test-exports test-checklists schemas bench install clean help
+.PHONY: programs test test-browser test-claude test-providers test-live test-exports test-checklists schemas bench install clean help
 programs:
 	@$(BUILD)
 
@@ -257,6 +257,15 @@ test-checklists: demo
 test-live:
 	cargo build --workspace --bins --locked
 	python3 stage-verify-task/tests/live/run.py $(TARGET)/debug $(PARTS)
+
+# Needs Chromium, npm and a network for the installation; the test itself runs without a network. To measure the page of
+# a corpus, too: BROWSER_ARGS='VERDICTS WORKSPACE'.
+BROWSER = $(TARGET)/browser
+test-browser:
+	cargo build --locked --package stage-report --package stage-extract
+	@mkdir -p $(BROWSER); cp stage-report/tests/browser/package.json $(BROWSER)/
+	npm install --prefix $(BROWSER) --no-audit --no-fund --silent
+	node stage-report/tests/browser/run.mjs $(BROWSER) $(TARGET)/debug $(BROWSER_ARGS)
 
 # To measure the original too: BENCH_ARGS='--python PYTHON --original GYM_ANYTHING --cwd CHECKOUT' and
 # EXTRACT_TASKS=CHECKOUT/extras/research/task_generation/propose_and_amplify/pipeline/extract_tasks.py
@@ -301,6 +310,7 @@ help:
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
+## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
 ## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
 ## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo with all tasks run in GnuCash, in containers of docker

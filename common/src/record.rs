@@ -21,9 +21,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::decision::{COMMENT_OF_PERSON, Choice, Decision, REJECTED_BY_PERSON};
 pub use self::trial::{Episode, EpisodeVerdict, HookRun, Solution, Trial, WrongSolution};
 pub use self::usage::{StopReason, Usage};
 
+mod decision;
 mod trial;
 mod usage;
 
@@ -49,6 +51,8 @@ pub enum Record {
     Probe(Probe),
     /// What running a task in the real software found.
     Trial(Box<Trial>),
+    /// What a person decided about a task.
+    Decision(Decision),
     /// A record that a stage or a filter left out.
     Dropped(Dropped),
     /// Something that was asked for and not done.
@@ -81,6 +85,8 @@ pub enum Kind {
     Probe,
     /// [`Trial`].
     Trial,
+    /// [`Decision`].
+    Decision,
     /// [`Dropped`].
     Dropped,
     /// [`Failure`].
@@ -100,6 +106,7 @@ impl Kind {
             "verdict" => Self::Verdict,
             "probe" => Self::Probe,
             "trial" => Self::Trial,
+            "decision" => Self::Decision,
             "dropped" => Self::Dropped,
             "failure" => Self::Failure,
             _ => return None,
@@ -121,6 +128,7 @@ impl Record {
             Kind::Verdict => Self::Verdict(serde_json::from_str(json)?),
             Kind::Probe => Self::Probe(serde_json::from_str(json)?),
             Kind::Trial => Self::Trial(Box::new(serde_json::from_str(json)?)),
+            Kind::Decision => Self::Decision(serde_json::from_str(json)?),
             Kind::Dropped => Self::Dropped(serde_json::from_str(json)?),
             Kind::Failure => Self::Failure(serde_json::from_str(json)?),
         })
@@ -144,6 +152,7 @@ impl Record {
             Self::Verdict(record) => &mut record.annotations,
             Self::Probe(record) => &mut record.annotations,
             Self::Trial(record) => &mut record.annotations,
+            Self::Decision(record) => &mut record.annotations,
             Self::Dropped(record) => &mut record.annotations,
             Self::Failure(record) => &mut record.annotations,
         }

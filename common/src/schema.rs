@@ -3,7 +3,9 @@
 use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
-use crate::record::{Dropped, Failure, Files, Plan, Probe, Seed, Solution, Spec, Task, Trial, Verdict};
+use crate::record::{
+    Decision, Dropped, Failure, Files, Plan, Probe, Seed, Solution, Spec, Task, Trial, Verdict,
+};
 
 /// Name of each record kind, and the schema of its records. They stand in `schemas/`, a file a kind.
 pub fn all() -> Vec<(&'static str, Schema)> {
@@ -17,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("verdict", of::<Verdict>("verdict")),
         ("probe", of::<Probe>("probe")),
         ("trial", of::<Trial>("trial")),
+        ("decision", of::<Decision>("decision")),
         ("dropped", of::<Dropped>("dropped")),
         ("failure", of::<Failure>("failure")),
     ]

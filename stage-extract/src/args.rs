@@ -43,8 +43,8 @@ pub(crate) struct Args {
     #[arg(help_heading = help::LIMITS, long, value_name = "N", alias = "max_tasks")]
     pub(crate) max_tasks: Option<usize>,
 
-    /// Move the tasks that `verdict` and `probe` records report as bad out of their environment and its list of
-    /// seeds, into the run directory
+    /// Move the tasks that `verdict` and `probe` records report as bad, and `decision` records reject, out of their
+    /// environment and its list of seeds, into the run directory
     #[arg(help_heading = help::MAKE, long, conflicts_with_all = ["overwrite", "max_tasks"])]
     pub(crate) quarantine: bool,
 }

@@ -10,7 +10,10 @@ use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::Line;
 use common::ordered::Ordered;
 use common::publish::{move_dir, write_file_atomic};
-use common::record::{Annotations, Issue, Problem, Record, Severity, SpecKind, Task, TaskStatus};
+use common::record::{
+    Annotations, Choice, Decision, Issue, Problem, REJECTED_BY_PERSON, Record, Severity, SpecKind, Task,
+    TaskStatus,
+};
 use common::stage::Input;
 use common::text::{count, with_hint};
 use common::ui::Ui;
@@ -30,7 +33,7 @@ struct Bad {
     annotations: Annotations,
 }
 
-/// Moves every task that a `verdict` or `probe` record reports as bad, until an interrupt. Returns the records of the
+/// Moves every task that a `verdict`, `probe`, `trial` or `decision` record reports as bad, until an interrupt. Returns the records of the
 /// moved tasks.
 pub(crate) fn run(
     input: Input,
@@ -135,9 +138,16 @@ fn bad(record: Record) -> Option<Bad> {
         Record::Trial(trial) if !trial.ok && trial.not_run.is_none() => {
             (trial.env, trial.task, trial.issues, trial.annotations)
         }
+        Record::Decision(decision) if decision.choice == Choice::Reject => return Some(rejected(decision)),
         _ => return None,
     };
     Some(Bad { env, task, problems: issues.into_iter().filter_map(problem).collect(), annotations })
+}
+
+fn rejected(decision: Decision) -> Bad {
+    let Decision { env, task, comment, annotations, .. } = decision;
+    let message = if comment.is_empty() { "a person rejected it".to_owned() } else { comment };
+    Bad { env, task, problems: vec![Problem::new(REJECTED_BY_PERSON, message)], annotations }
 }
 
 fn problem(issue: Issue) -> Option<Problem> {

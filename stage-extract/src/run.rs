@@ -21,7 +21,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
     let _lock = run_dir.as_ref().map(|dir| dir.lock("extract")).transpose()?;
     let (name_in, name_out, kinds): (_, _, &[Kind]) = if settings.quarantine {
-        ("probes", QUARANTINE, &[Kind::Verdict, Kind::Probe, Kind::Trial])
+        ("probes", QUARANTINE, &[Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision])
     } else {
         ("files", "tasks", &[Kind::Files])
     };

@@ -72,7 +72,7 @@ impl Gathered {
                 self.dropped
                     .insert((dropped.env, dropped.task.or(dropped.index.map(|index| index.to_string()))));
             }
-            Record::Solution(_) => {}
+            Record::Solution(_) | Record::Decision(_) => {}
         }
     }
 

@@ -125,7 +125,7 @@ impl Task {
         self.written = self.status.map_or(is_checked, TaskStatus::is_live);
         self.valid = records.verdict.as_ref().map(|verdict| verdict.ok);
         if let Some(probe) = &records.probe {
-            self.probed = Some(probe.ok);
+            self.probed = (!probe.is_unjudged()).then_some(probe.ok);
             self.states.clone_from(&probe.states);
             self.mutation.clone_from(&probe.mutation);
         }

@@ -38,8 +38,12 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
 /// The findings that come in; if none comes in, those in the manifests of the run directory.
 fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings, Halt> {
     let (settings, ui) = (session.settings, session.ui);
-    let mut records =
-        incoming::records(session, writer, "probes", &[Kind::Verdict, Kind::Probe, Kind::Trial])?;
+    let mut records = incoming::records(
+        session,
+        writer,
+        "probes",
+        &[Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision],
+    )?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("verdicts"), Kind::Verdict, ui)?;
         records.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, ui)?);

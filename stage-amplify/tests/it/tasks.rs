@@ -63,6 +63,27 @@ fn a_task_with_a_bad_verdict_is_repaired() {
 }
 
 #[test]
+fn what_a_person_says_of_a_task_is_repaired() {
+    let (world, _) = world_with_tasks(4);
+    let server = repairing_server();
+    let decision = |index: usize, choice: &str, comment: &str| {
+        let decision = json!({"record": "decision", "env": "demo_env", "task": task(index), "choice": choice,
+            "comment": comment});
+        format!("{decision}\n")
+    };
+    let records = decision(1, "accept", "well done")
+        + &decision(2, "reject", "the date is wrong")
+        + &decision(3, "comment", "name the account")
+        + &decision(4, "reject", "");
+    let ran = run_on(&world, &server, &["--pass", "repair"], &records);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(2)), ("files".to_owned(), task(3))]);
+    let asked: String = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
+    assert!(asked.contains("`rejected_by_person`: the date is wrong") && !asked.contains("well done"));
+    assert!(asked.contains("`comment_of_person`: name the account"));
+}
+
+#[test]
 fn a_task_that_could_not_be_probed_is_not_repaired() {
     let (world, _) = world_with_tasks(2);
     let server = repairing_server();

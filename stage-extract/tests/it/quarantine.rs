@@ -113,3 +113,17 @@ fn a_record_can_only_move_task_folders() {
     assert_eq!((ran.status, ran.records().len()), (Some(1), 0));
     assert_eq!(world.published(), before);
 }
+
+#[test]
+fn a_task_that_a_person_rejected_is_moved() {
+    let world = World::new();
+    assert_eq!(world.extract(&[], &records(&["one", "two", "three"])).status, Some(0));
+    let decision = |task: &str, choice: &str| json!({ "record": "decision", "env": ENV, "task": task, "choice": choice, "comment": "the date is wrong" });
+    let decisions = [decision("one", "accept"), decision("two", "reject"), decision("three", "comment")];
+    let ran = world.extract(&["--quarantine"], &decisions);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let problem = json!([{ "code": "rejected_by_person", "message": "the date is wrong" }]);
+    assert_eq!(ran.record()["problems"], problem);
+    assert!(world.tasks_dir().join("one").exists() && world.tasks_dir().join("three").exists());
+    assert!(!world.tasks_dir().join("two").exists());
+}

@@ -6,7 +6,7 @@ use common::record::Severity;
 use serde::Serialize;
 
 use super::rows::worst_first;
-use crate::figures::{Coverage, EnvironmentFigures, Grid, Reason};
+use crate::figures::{Coverage, EnvironmentFigures, Grid, Reason, Step};
 use crate::report::{Report, RunFigures};
 use crate::spending::Spent;
 use crate::task::Task;
@@ -84,7 +84,8 @@ impl<'a> View<'a> {
     pub(super) fn of(report: &'a Report) -> Self {
         let (reasons, warnings) =
             report.reasons.iter().partition(|reason| reason.severity == Severity::Error);
-        let steps = report.funnel.iter().map(|step| (step.name.to_owned(), step.count));
+        let is_shown = |step: &&Step| step.name != "left out" || step.count.is_some();
+        let steps = report.funnel.iter().filter(is_shown).map(|step| (step.name.to_owned(), step.count));
         let Coverage { occupation_by_archetype, feature_by_archetype, difficulty, max_steps } =
             &report.coverage;
         let counted = |(name, count): &(String, usize)| (name.replace('_', " "), Some(*count));

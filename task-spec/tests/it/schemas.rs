@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::record::{
-    Annotations, Dropped, Episode, EpisodeVerdict, Failure, Files, HookRun, Issue, Mutation, Origin, Outcome,
-    Plan, Probe, ProbeState, Problem, Record, Seed, Severity, Solution, Spec, SpecKind, Task, TaskFile,
-    TaskStatus, Trial, Usage, Verdict, WrongSolution,
+    Annotations, Choice, Decision, Dropped, Episode, EpisodeVerdict, Failure, Files, HookRun, Issue,
+    Mutation, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed, Severity, Solution, Spec,
+    SpecKind, Task, TaskFile, TaskStatus, Trial, Usage, Verdict, WrongSolution,
 };
 use common::schema;
 use task_spec::fixtures::Fixtures;
@@ -125,6 +125,13 @@ fn one_of_each() -> Vec<Record> {
             annotations: annotations.clone(),
         }),
         probe(&env, &task, issue.clone()),
+        Record::Decision(Decision {
+            env: env.clone(),
+            task: task.clone(),
+            choice: Choice::Reject,
+            comment: "the date is wrong".into(),
+            annotations: annotations.clone(),
+        }),
         Record::Dropped(Dropped {
             env: env.clone(),
             task: Some(task.clone()),

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use common::record::{
-    Annotations, Episode, HookRun, Issue, Outcome, Probe, ProbeState, Record, Severity, SpecKind, Trial,
-    Verdict,
+    Annotations, COMMENT_OF_PERSON, Choice, Decision, Episode, HookRun, Issue, Outcome, Probe, ProbeState,
+    REJECTED_BY_PERSON, Record, Severity, SpecKind, Trial, Verdict,
 };
 use common::text::{escape, shorten};
 use task_spec::checklist::PI_CONTRADICTED;
@@ -32,7 +32,7 @@ pub(super) struct Found {
 }
 
 impl Findings {
-    /// Adds the findings of a `verdict`, `probe` or `trial` record, in words for the model.
+    /// Adds the findings of a `verdict`, `probe`, `trial` or `decision` record, in words for the model.
     pub(super) fn add(&mut self, record: Record) {
         match record {
             Record::Verdict(Verdict {
@@ -54,7 +54,22 @@ impl Findings {
                 let findings = errors(&trial.issues).into_iter().chain(faulty_hooks(&trial)).collect();
                 self.add_to(trial.task, findings, trial.annotations);
             }
+            Record::Decision(decision) => self.add_decision(decision),
             _ => {}
+        }
+    }
+
+    /// A rejection and a comment are findings. Where a task was rejected without a word, only the findings of the checks
+    /// say what to repair.
+    fn add_decision(&mut self, decision: Decision) {
+        let code = match decision.choice {
+            Choice::Reject => REJECTED_BY_PERSON,
+            Choice::Comment => COMMENT_OF_PERSON,
+            Choice::Accept => return,
+        };
+        if !decision.comment.is_empty() {
+            let finding = format!("`{code}`: {}", decision.comment);
+            self.add_to(decision.task, vec![finding], decision.annotations);
         }
     }
 
