@@ -1,6 +1,6 @@
 //! What the files of a task say about its privileged information.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::path::Path;
 
@@ -120,7 +120,9 @@ pub struct Finding {
 /// The facts of a task that privileged information is compared with.
 pub struct Facts<'a> {
     metadata: Option<&'a Value>,
-    verifier: Option<(&'a Module, Literals)>,
+    verifier: Option<&'a Module>,
+    /// The literals of the verifier, when they are first needed.
+    literals: OnceCell<Literals>,
     /// The text of a file of the task or of its environment.
     text: &'a dyn Fn(&str) -> Option<String>,
     /// What remains of [`MAX_SEARCHED`].
@@ -135,9 +137,8 @@ impl<'a> Facts<'a> {
         verifier: Option<&'a Module>,
         text: &'a dyn Fn(&str) -> Option<String>,
     ) -> Self {
-        let verifier = verifier.map(|module| (module, Literals::of(module)));
         let metadata = spec.and_then(|spec| spec.get("metadata"));
-        Self { metadata, verifier, text, left: Cell::new(MAX_SEARCHED) }
+        Self { metadata, verifier, literals: OnceCell::new(), text, left: Cell::new(MAX_SEARCHED) }
     }
 
     /// Which lines that the source of an item names do not exist. `own` returns the text of a file of the task.
@@ -181,7 +182,8 @@ impl<'a> Facts<'a> {
     }
 
     fn against_verifier(&self, item: &Item<'_>) -> Option<Finding> {
-        let (module, literals) = self.verifier.as_ref()?;
+        let module = self.verifier?;
+        let literals = self.literals.get_or_init(|| Literals::of(module));
         let literal = literals.compared(item.key, self.in_metadata(item.key).is_some())?;
         // An initial value, which the verifier replaces by one that it computes.
         let is_initial = number(&literal.value) == Some(0.0);

@@ -65,7 +65,8 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn same_number(one: f64, other: f64) -> bool {
-    (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
+    // The difference of two infinities is not a number.
+    one.total_cmp(&other).is_eq() || (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
 }
 
 /// Whether two values of the same kind cannot both be right. Texts are compared only if `texts` is set; prose, and
@@ -207,7 +208,8 @@ mod tests {
         check("\"Brandie\"", "\"Erin\"", (false, true, false));
         check("12", "\"12 rows\"", (false, false, false));
         check("[1, \"a\"]", "[1.0, \"A\"]", (true, false, false));
-        check("NaN", "NaN", (false, true, false));
+        check("Infinity", "1e999", (true, false, false));
+        check("Infinity", "-Infinity", (false, true, false));
     }
 
     #[test]
