@@ -65,8 +65,9 @@ pub(super) fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn same_number(one: f64, other: f64) -> bool {
-    // The difference of two infinities is not a number.
-    one.total_cmp(&other).is_eq() || (one - other).abs() <= 1e-9 * one.abs().max(other.abs())
+    let gap = (one - other).abs();
+    // The share of a gap is compared only where both are finite.
+    one.total_cmp(&other).is_eq() || (gap.is_finite() && gap <= 1e-9 * one.abs().max(other.abs()))
 }
 
 /// Whether two values of the same kind cannot both be right. Texts are compared only if `texts` is set; prose, and
