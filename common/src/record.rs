@@ -217,6 +217,9 @@ pub struct Plan {
     /// `easy`, `medium`, `hard` or `very_hard`.
     #[serde(default)]
     pub difficulty: String,
+    /// What makes it that difficult.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub difficulty_reason: String,
     /// The category of a distribution profile that it belongs to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub category: String,

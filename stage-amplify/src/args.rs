@@ -14,7 +14,7 @@ use fs_err as fs;
 use model_client::{CallSettings, Timeouts};
 use serde::Deserialize;
 
-use crate::difficulty;
+use crate::difficulty::{self, Horizon};
 use crate::settings::{Pass, Settings};
 
 /// Asks a model to expand an environment's seed tasks into many more.
@@ -114,6 +114,10 @@ pub struct Args {
     #[arg(help_heading = help::MAKE, long, value_name = "LABEL", value_delimiter = ',')]
     difficulty: Vec<String>,
 
+    /// The length of the tasks: as the difficulty demands, or 200 to 500 steps with intermediate results
+    #[arg(help_heading = help::MAKE, long, value_name = "NAME", default_value = "usual")]
+    horizon: HorizonArg,
+
     /// A folder of prompt templates that replace the built-in ones of the same name
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "DIR")]
     prompts: Option<PathBuf>,
@@ -129,6 +133,15 @@ pub struct Args {
     /// Write the prompts to the run directory and report the sizes of their sections, without any call
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long)]
     dry_run: bool,
+}
+
+/// A value of `--horizon`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum HorizonArg {
+    /// As the difficulty demands
+    Usual,
+    /// 200 to 500 steps
+    Long,
 }
 
 /// A value of `--pass`.
@@ -212,6 +225,10 @@ impl Args {
             occupations: self.occupations,
             profile: self.profile,
             difficulties,
+            horizon: match self.horizon {
+                HorizonArg::Usual => Horizon::Usual,
+                HorizonArg::Long => Horizon::Long,
+            },
             prompts: self.prompts,
             duplicate_threshold: self.duplicate_threshold,
             fresh: self.fresh,

@@ -8,6 +8,7 @@ use common::ui::Ui;
 use serde_json::json;
 
 use crate::corpus::Corpus;
+use crate::difficulty;
 use crate::incoming;
 use crate::passes::{checklist, files, readme};
 use crate::prompts::{Templates, checklist_prefix, files_prefix, plan_prefix, readme_prefix};
@@ -29,7 +30,8 @@ pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
     let rows = incoming::plan_rows(settings, ui)?;
     let corpus = Corpus::gather(settings, &incoming::seed_names(settings, ui)?, &rows, ui)?;
     let row = rows.first().cloned().unwrap_or_else(placeholder);
-    let plan_ask = json!({"accepted": "", "rejected": [], "quotas": [], "count": settings.count});
+    let mix = difficulty::mix(&corpus.difficulties, settings.count);
+    let plan_ask = json!({"accepted": "", "rejected": [], "quotas": [], "mix": mix, "count": settings.count});
     let mut readme_ask = readme::variables(&row)?;
     let mut files_ask = files::variables(&row.task, "(its README)");
     let mut checklist_ask = checklist::variables(&row.task, &placeholder_files());

@@ -9,7 +9,7 @@ use common::stage::StageSettings;
 use model_client::CallSettings;
 use serde::Serialize;
 
-use crate::difficulty;
+use crate::difficulty::{self, Horizon};
 
 /// A pass, as the user selects it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -61,6 +61,8 @@ pub(crate) struct Settings {
     pub(crate) profile: Option<PathBuf>,
     /// The accepted difficulty labels; empty for all.
     pub(crate) difficulties: Vec<String>,
+    /// How long tasks are.
+    pub(crate) horizon: Horizon,
     /// A folder of templates that replace the built-in ones.
     pub(crate) prompts: Option<PathBuf>,
     /// The share of common wording from which on a task counts as a copy, from 0 to 1.
@@ -128,6 +130,7 @@ impl Settings {
             "model": self.model,
             "passes": self.passes,
             "difficulties": self.difficulties,
+            "horizon": self.horizon,
             "seed": self.seed,
         })
     }
@@ -135,7 +138,7 @@ impl Settings {
     /// The difficulty labels that the plan's prompt offers.
     pub(crate) fn offered_difficulties(&self) -> Vec<String> {
         if self.difficulties.is_empty() {
-            return difficulty::LABELS.iter().rev().map(|&label| label.to_owned()).take(3).collect();
+            return difficulty::LABELS.iter().rev().map(|&label| label.to_owned()).take(2).collect();
         }
         self.difficulties.clone()
     }

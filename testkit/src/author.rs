@@ -36,6 +36,7 @@ pub fn row(number: usize) -> Value {
         "features": ["ledger"],
         "archetype": "reconcile",
         "difficulty": "very_hard",
+        "difficulty_reason": "Lookalikes: accounts of the same name.",
     })
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use common::record::Plan;
 use common::ui::Ui;
 
+use crate::difficulty::Horizon;
 use crate::incoming;
 use crate::settings::Settings;
 
@@ -42,6 +43,7 @@ pub(crate) struct Corpus {
     pub(crate) profile: Option<Profile>,
     /// The difficulty labels that the model may use.
     pub(crate) difficulties: Vec<String>,
+    pub(crate) horizon: Horizon,
 }
 
 impl Corpus {
@@ -76,6 +78,7 @@ impl Corpus {
             occupations: occupations::look_up(&settings.software, &settings.occupations, ui)?,
             profile: profile.transpose()?,
             difficulties: settings.offered_difficulties(),
+            horizon: settings.horizon,
         })
     }
 

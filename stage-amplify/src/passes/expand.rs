@@ -15,6 +15,7 @@ use super::plan::Planned;
 use super::{checklist, files, readme};
 use crate::ask::{Asker, Attempts, Halt, Unanswered};
 use crate::corpus::Corpus;
+use crate::difficulty;
 use crate::incoming;
 use crate::pipeline::{self, TaskProgress};
 use crate::prompts::{files_prefix, readme_prefix};
@@ -88,6 +89,8 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
 struct RowJob {
     row: Plan,
     readme_prefix: Prefix,
+    /// The minimum number of an expert's actions.
+    floor: u32,
     /// None if the files pass is not selected.
     files_prefixes: Option<FilesPrefixes>,
 }
@@ -145,7 +148,7 @@ struct Draft {
 impl RowJob {
     /// Asks for the README and the files. `attempts` holds the READMEs that were rejected before.
     fn draft(&self, asker: Asker<'_>, root: &Path, mut attempts: Attempts) -> Result<Draft, Unanswered> {
-        let spec = readme::write(asker, &self.readme_prefix, &self.row, &mut attempts)?;
+        let spec = readme::write(asker, &self.readme_prefix, &self.row, self.floor, &mut attempts)?;
         let files = match &self.files_prefixes {
             None => None,
             Some(prefixes) => match prefixes.write(asker, root, &spec) {
@@ -195,6 +198,7 @@ fn jobs(session: &Session<'_>, planned: &Planned) -> Result<Vec<RowJob>> {
         jobs.extend(batch.into_iter().map(|row| RowJob {
             row: row.clone(),
             readme_prefix: readme_prefix.clone(),
+            floor: difficulty::floor(&row.difficulty, session.settings.horizon),
             files_prefixes: files.clone(),
         }));
     }

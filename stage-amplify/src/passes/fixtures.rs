@@ -17,9 +17,9 @@ use crate::writer::Writer;
 /// The maximum number of output tokens, reasoning included. A limit against runaway answers, not an expectation.
 const MAX_OUTPUT_TOKENS: u64 = 32_000;
 
-/// Files that the model does not see. Fixtures have a value only if their author knows neither how the result
-/// is validated nor how the starting state is created.
-const HIDDEN: [Role; 5] = [Role::Setup, Role::Verifier, Role::Checklist, Role::Evidence, Role::Fixtures];
+/// Files that the model does not see. Fixtures have a value only if their author does not know how the result is
+/// validated. The setup is shown: only it tells what the baseline in the result holds.
+const HIDDEN: [Role; 4] = [Role::Verifier, Role::Checklist, Role::Evidence, Role::Fixtures];
 
 /// Has fixtures written for the tasks that come in as `files` or `task` records.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {

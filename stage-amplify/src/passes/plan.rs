@@ -94,6 +94,7 @@ fn new_rows(session: &Session<'_>, planned: &Planned, missing: usize) -> Result<
         ui: session.ui,
         prefix: session.prefixes.prefix("plan", first, prefix)?,
         first,
+        difficulties: &corpus.difficulties,
         env: &session.settings.environment.name,
     };
     requests.plan(missing, &mut gate(session, planned, missing))

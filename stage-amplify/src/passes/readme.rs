@@ -15,11 +15,13 @@ pub(super) use self::document::description;
 /// the longest README of the published corpus has 2,400 tokens.
 const MAX_OUTPUT_TOKENS: u64 = 32_000;
 
-/// Asks for the README of a row. `attempts` holds the answers that were rejected before.
+/// Asks for the README of a row. `attempts` holds the answers that were rejected before. A README that counts
+/// fewer than `floor` actions of an expert is rejected.
 pub(super) fn write(
     asker: Asker<'_>,
     prefix: &Prefix,
     row: &Plan,
+    floor: u32,
     attempts: &mut Attempts,
 ) -> Result<Spec, Unanswered> {
     let annotations = row.carried();
@@ -34,7 +36,10 @@ pub(super) fn write(
         max_output_tokens: MAX_OUTPUT_TOKENS,
     };
     let (readme, answer) = asker.ask(&question, attempts, |answer| {
-        document::in_answer(&answer.text, answer.stop, &row.task).map_err(|problem| vec![problem])
+        let readme = document::in_answer(&answer.text, answer.stop, &row.task);
+        readme
+            .and_then(|readme| large_enough(readme, floor, &row.difficulty))
+            .map_err(|problem| vec![problem])
     })?;
     Ok(Spec {
         env: row.env.clone(),
@@ -45,6 +50,17 @@ pub(super) fn write(
         usage: attempts.usage,
         annotations,
     })
+}
+
+/// The README, unless it counts fewer than `floor` actions of an expert. One without a count is accepted.
+fn large_enough(readme: String, floor: u32, difficulty: &str) -> Result<String, String> {
+    match document::expert_steps(&readme) {
+        Some(steps) if steps < floor => Err(format!(
+            "its expert_steps are {steps}, and a task that is {difficulty} has at least {floor}: make the work deeper, not \
+             longer by repetition"
+        )),
+        _ => Ok(readme),
+    }
 }
 
 /// The variables of `readme.ask.md`.

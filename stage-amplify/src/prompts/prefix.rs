@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::rows::as_lines;
 use super::templates::Templates;
 use crate::corpus::{Corpus, EnvironmentFiles, Example, ExistingTask, Occupations, Places, Profile};
+use crate::difficulty::{self, Horizon, Level};
 
 /// The maximum length of an existing task's description in the plan's prefix, in characters.
 const DESCRIPTION_CHARS: usize = 240;
@@ -67,6 +68,9 @@ struct Variables<'a> {
     occupations: Option<&'a Occupations>,
     profile: Option<&'a Profile>,
     difficulties: &'a [String],
+    /// What the labels mean.
+    levels: [Level; 4],
+    horizon: Horizon,
     /// Tasks that exist.
     existing: Vec<ExistingTask>,
     /// Rows that were accepted before, one per line.
@@ -85,6 +89,8 @@ impl<'a> Variables<'a> {
             occupations: corpus.occupations.as_ref(),
             profile: corpus.profile.as_ref(),
             difficulties: &corpus.difficulties,
+            levels: difficulty::levels(corpus.horizon),
+            horizon: corpus.horizon,
             existing: Vec::new(),
             rows: String::new(),
             plan: Vec::new(),

@@ -13,10 +13,11 @@ use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 use serde::Serialize;
 
 /// The built-in templates.
-const BUILT_IN: [(&str, &str); 29] = [
+const BUILT_IN: &[(&str, &str)] = &[
     ("checklist.ask.md", include_str!("../../prompts/checklist.ask.md")),
     ("checklist.md", include_str!("../../prompts/checklist.md")),
     ("contract.md", include_str!("../../prompts/contract.md")),
+    ("difficulty.md", include_str!("../../prompts/difficulty.md")),
     ("effort.md", include_str!("../../prompts/effort.md")),
     ("environment.md", include_str!("../../prompts/environment.md")),
     ("files.ask.md", include_str!("../../prompts/files.ask.md")),
@@ -68,7 +69,7 @@ impl Templates {
         );
         templates.add_filter("fenced", |text: String, name: String| fence::wrap(&text, &name));
         templates.add_filter("cell", |text: String| cell(&text));
-        for (name, source) in BUILT_IN {
+        for &(name, source) in BUILT_IN {
             templates.add_template(name, source)?;
         }
         if let Some(dir) = replaced {

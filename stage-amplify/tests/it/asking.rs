@@ -250,3 +250,27 @@ fn quotas_of_a_profile_are_met() {
     let ledger = rows.iter().filter(|row| row["category"] == "Ledger").count();
     assert_eq!((ledger, rows.len()), (6, 8));
 }
+
+#[test]
+fn a_readme_below_the_floor_of_its_label_is_requested_again() {
+    let (world, server) = (
+        World::new(),
+        Server::start(|asked| match call(asked) {
+            Call::Readme(name) => {
+                let steps = if asked.prompt.contains("could not be used") { 44 } else { 12 };
+                let readme = format!(
+                    "~~~~markdown\n# T (`{name}@1`)\n\n## Description\n{}\n\n## Effort\n`expert_steps: {steps}`\n~~~~\n",
+                    description(number(&name))
+                );
+                Play::Answer(Reply::new(readme))
+            }
+            _ => Play::Answer(good(asked)),
+        }),
+    );
+    let ran = world.run_at(&server, &["--count", "1", "--pass", "plan,readme"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stdout.contains("expert_steps: 44"), "{ran:?}");
+    let asked: Vec<String> = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
+    let problem = "its expert_steps are 12, and a task that is very_hard has at least 30";
+    assert_eq!(asked.iter().filter(|prompt| prompt.contains(problem)).count(), 1);
+}

@@ -96,3 +96,25 @@ fn prompts_state_the_contract_of_the_platform() {
     );
     check(r#"{"id": "a@1", "os_type": "macos"}"#, &["/Users/lume"], &["DISPLAY=", "/sdcard", "PowerShell"]);
 }
+
+#[test]
+fn prompts_and_notes_agree_on_the_limits_of_a_task() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+    let read = |name: &str| fs_err::read_to_string(format!("{root}/{name}")).unwrap();
+    let effort = read("stage-amplify/prompts/effort.md");
+    let notes = read("notes/12-agents-and-budgets.md");
+    let formulas: Vec<&str> = effort.lines().filter(|line| line.starts_with("    ")).collect();
+    assert_eq!(formulas.len(), 2);
+    assert!(formulas.iter().all(|formula| notes.contains(formula)), "{formulas:?}");
+}
+
+#[test]
+fn a_long_horizon_asks_for_long_tasks() {
+    let world = World::new();
+    assert_eq!(world.run(&["--dry-run", "--count", "9"]).status, Some(0));
+    let usual = world.result("prompts/dry-run/plan.md");
+    assert!(usual.contains("Rows by difficulty: 6 very_hard, 3 hard.") && !usual.contains("**long tasks**"));
+    assert_eq!(world.run(&["--dry-run", "--horizon", "long", "--difficulty", "hard"]).status, Some(0));
+    let long = world.result("prompts/dry-run/plan.md");
+    assert!(long.contains("**long tasks**") && long.contains("way | 80 |"), "{long}");
+}

@@ -148,6 +148,7 @@ fn fixtures_are_written_without_sight_of_the_verifier() {
     for logged in server.log() {
         assert!(!logged.asked.prompt.contains("def verify_settle"), "the verifier was shown");
         assert!(logged.asked.prompt.contains("echo exporting"));
+        assert!(logged.asked.prompt.contains("echo setting up"), "the setup was not shown");
     }
 }
 

@@ -72,6 +72,9 @@ impl<'a> Gate<'a> {
         if !self.difficulties.is_empty() && !self.difficulties.contains(&row.difficulty) {
             return Err(format!("its difficulty is not one of {}", self.difficulties.join(", ")));
         }
+        if row.difficulty_reason.is_empty() {
+            return Err("it has no difficulty_reason".to_owned());
+        }
         let Some(profile) = self.profile else { return Ok(()) };
         let Some(category) = profile.category(&row.category) else {
             return Err("its category is not one of the wanted ones".to_owned());
@@ -95,6 +98,7 @@ fn tidy(value: &Value) -> Plan {
         features: features(&value["features"]),
         archetype: text(value, "archetype"),
         difficulty: difficulty::normalize(&text(value, "difficulty")),
+        difficulty_reason: text(value, "difficulty_reason"),
         category: text(value, "category"),
         ..Plan::default()
     }
@@ -134,8 +138,7 @@ mod tests {
         let difficulties = ["hard".to_owned()];
         let mut gate = Gate::new(&difficulties, None, Vec::new());
         gate.reserve("there_before");
-        let row =
-            |task: &str, activity: &str| json!({"task": task, "activity": activity, "difficulty": "Hard"});
+        let row = |task: &str, activity: &str| json!({"task": task, "activity": activity, "difficulty": "Hard", "difficulty_reason": "r"});
         assert_eq!(gate.admit(&row("First-Row@1", "merge a with b")).unwrap().task, "first_row");
         let mut why = |value| gate.admit(&value).unwrap_err();
         assert_eq!(why(row("first_row", "x")), "`first_row`: a task of that name exists");
@@ -144,6 +147,10 @@ mod tests {
         assert_eq!(why(row("other", "")), "`other`: it does not say what is done");
         assert!(
             why(row("東京", "x")).starts_with("`東京` is not a valid name: use 1 to 80 of a-z, 0-9 and _")
+        );
+        assert_eq!(
+            why(json!({"task": "other", "activity": "y", "difficulty": "hard"})),
+            "`other`: it has no difficulty_reason"
         );
         assert_eq!(
             why(json!({"task": "other", "activity": "y", "difficulty": "easy"})),
@@ -159,7 +166,7 @@ mod tests {
         .unwrap();
         let quotas = profile.quotas(2, &[], &[]);
         let mut gate = Gate::new(&[], Some(&profile), quotas);
-        let row = |task: &str, category: &str| json!({"task": task, "activity": task, "category": category});
+        let row = |task: &str, category: &str| json!({"task": task, "activity": task, "category": category, "difficulty_reason": "r"});
         assert_eq!(gate.admit(&row("one", "a")).unwrap().category, "A");
         assert_eq!(
             gate.admit(&row("two", "A")).unwrap_err(),

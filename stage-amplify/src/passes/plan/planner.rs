@@ -10,6 +10,7 @@ use super::gate::Gate;
 use super::rows;
 use crate::ask::{Asker, Halt};
 use crate::corpus::Quota;
+use crate::difficulty;
 use crate::prompts::as_lines;
 
 /// The maximum number of rows requested by one call: a longer answer may be cut off, and its rows get
@@ -33,6 +34,8 @@ pub(super) struct Planner<'a> {
     pub(super) prefix: Prefix,
     /// The number of the first new row.
     pub(super) first: usize,
+    /// The labels that rows may have.
+    pub(super) difficulties: &'a [String],
     /// The environment's name, for the rows.
     pub(super) env: &'a str,
 }
@@ -82,6 +85,7 @@ impl Planner<'_> {
             "accepted": as_lines(&selection.rows)?,
             "rejected": selection.rejected,
             "quotas": quotas,
+            "mix": difficulty::mix(self.difficulties, missing.min(ROWS_PER_CALL)),
             "count": missing.min(ROWS_PER_CALL),
         });
         Ok(Request {

@@ -80,6 +80,15 @@ pub(in crate::passes) fn description(readme: &str) -> &str {
     found.map_or(readme, |(from, _)| readme[from..].trim())
 }
 
+/// The number of an expert's actions that a README states: the first number after `expert_steps`, on the same line.
+pub(super) fn expert_steps(readme: &str) -> Option<u32> {
+    let (_, rest) = readme.split_once("expert_steps")?;
+    let line = rest.lines().next()?;
+    let digits = line.trim_start_matches(|c: char| !c.is_ascii_digit());
+    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
+    digits[..end].parse().ok()
+}
+
 fn names_description(heading: &str) -> bool {
     let heading = heading.trim().to_lowercase();
     heading == "description" || heading == "task description"
@@ -133,10 +142,20 @@ mod tests {
         assert_eq!(description("## Task Description\nx"), "x");
     }
 
+    #[test]
+    fn the_number_of_steps_is_read() {
+        assert_eq!(expert_steps("## Effort\n`expert_steps: 42`, `screens: 6`, counted"), Some(42));
+        assert_eq!(expert_steps("| `expert_steps` | 42 |"), Some(42));
+        assert_eq!(expert_steps("expert_steps\n42"), None);
+        assert_eq!(expert_steps("expert_steps: 99999999999"), None);
+        assert_eq!(expert_steps(README), None);
+    }
+
     proptest! {
         #[test]
         fn any_answer_is_read_without_panic(text in "[#`~ä\n Da]{0,60}|(#+ |Description|~~~~|```|\n|x){0,30}") {
             drop(in_answer(&text, StopReason::End, "x"));
+            let _ = expert_steps(&text);
             prop_assert!(text.contains(description(&text)));
         }
 
