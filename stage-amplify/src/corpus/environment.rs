@@ -1,25 +1,34 @@
 //! The files of the environment, as prompts show them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Result;
 use common::read::FileError;
 use common::text::escape;
+use fs_err as fs;
 use serde::Serialize;
 use task_spec::files::walk;
 use task_spec::value::Value;
 
+use super::data;
 use super::excerpt::Excerpt;
 use super::source::{Source, Why};
 
 /// The maximum shown of one file, in bytes.
-const FILE_BYTES: usize = 20_000;
+const FILE_BYTES: usize = 32_000;
 
-/// The maximum shown of all files together, in bytes.
+/// The maximum shown of all files that define the environment together, in bytes.
 const ALL_BYTES: usize = 100_000;
 
-/// The maximum shown of a data file, in bytes: enough to see its columns.
-const DATA_BYTES: usize = 1_200;
+/// The maximum shown of all data files together, in bytes.
+const DATA_BYTES: usize = 24_000;
+
+/// The maximum number of data files of a folder with the same extension that are shown.
+const ALIKE: usize = 3;
+
+/// No further file is shown if less than this is left, in bytes.
+const ROOM: usize = 1_000;
 
 /// The maximum number of omitted files that are named.
 const NAMED: usize = 60;
@@ -31,14 +40,12 @@ const DEPTH: usize = 4;
 const NOT_SHOWN: [&str; 7] =
     ["tasks", "artifacts", "evidence_docs", "__pycache__", "node_modules", "recordings", "episodes"];
 
-/// Extensions of files that define how the environment works.
-const SHOWN: [&str; 19] = [
-    "json", "yaml", "yml", "sh", "ps1", "py", "bat", "cmd", "md", "txt", "sql", "cfg", "conf", "ini", "toml",
-    "xml", "js", "php", "service",
-];
+/// Extensions of scripts, which are shown whole wherever they are.
+const SCRIPTS: [&str; 9] = ["sh", "ps1", "py", "bat", "cmd", "sql", "js", "php", "rb"];
 
-/// Extensions of files that hold data.
-const DATA: [&str; 3] = ["csv", "tsv", "jsonl"];
+/// Extensions of tables and documents, which are data wherever they are.
+const DATA: [&str; 12] =
+    ["csv", "tsv", "jsonl", "db", "sqlite", "sqlite3", "gpkg", "xlsx", "xlsm", "eml", "gpx", "geojson"];
 
 /// An environment as prompts describe it: a variable of the templates.
 #[derive(Debug, Serialize)]
@@ -54,18 +61,15 @@ pub(crate) struct EnvironmentFiles {
 impl EnvironmentFiles {
     /// Reads the environment.
     pub(crate) fn read(source: &Source<'_>) -> Result<Self> {
-        let mut names = file_names(source)?;
-        names.sort_by_cached_key(|name| (rank(name), name.clone()));
+        let mut found = found_files(source)?;
+        found.sort_by_cached_key(|file| (rank(&file.name), file.name.clone()));
         let mut files = Vec::new();
         let mut omitted = Vec::new();
-        let mut room = ALL_BYTES;
-        for name in names {
-            match excerpt(source, &name, room) {
-                Some(file) => {
-                    room -= file.text.len().min(room);
-                    files.push(file);
-                }
-                None => omitted.push(escape(&name).into_owned()),
+        let mut left = Left { definitions: ALL_BYTES, data: DATA_BYTES, alike: BTreeMap::new() };
+        for file in found {
+            match left.excerpt(source, &file.name) {
+                Some(excerpt) => files.push(excerpt),
+                None => omitted.push(format!("{} ({} bytes)", escape(&file.name), file.bytes)),
             }
         }
         if omitted.len() > NAMED {
@@ -85,9 +89,16 @@ fn spec_id(source: &Source<'_>) -> String {
     }
 }
 
-/// The names of the files in the environment's folder, with `/` between their parts.
-fn file_names(source: &Source<'_>) -> Result<Vec<String>> {
-    let mut names = Vec::new();
+/// A file of the environment.
+struct Found {
+    /// Its name below the environment's folder, with `/` between its parts.
+    name: String,
+    bytes: u64,
+}
+
+/// The files in the environment's folder.
+fn found_files(source: &Source<'_>) -> Result<Vec<Found>> {
+    let mut files = Vec::new();
     for entry in walk(&source.environment().root, DEPTH, is_entered) {
         let entry = entry?;
         let Some(name) = entry.name else { continue };
@@ -95,13 +106,14 @@ fn file_names(source: &Source<'_>) -> Result<Vec<String>> {
             continue;
         }
         if entry.kind.is_file() {
-            names.push(name);
+            let bytes = fs::symlink_metadata(&entry.path).map_or(0, |metadata| metadata.len());
+            files.push(Found { name, bytes });
         } else {
             let why = if entry.kind.is_symlink() { FileError::Link } else { FileError::Irregular };
             source.refuse(&name, Why::Unread(why));
         }
     }
-    Ok(names)
+    Ok(files)
 }
 
 fn is_entered(folder: &str) -> bool {
@@ -123,26 +135,50 @@ fn rank(name: &str) -> u8 {
     }
 }
 
-fn excerpt(source: &Source<'_>, name: &str, left: usize) -> Option<Excerpt> {
-    let extension = Path::new(name).extension()?.to_str()?.to_lowercase();
-    let most = if SHOWN.contains(&extension.as_str()) {
-        // Files in other folders are data, whatever their extension.
-        if rank(name) == 7 { DATA_BYTES } else { FILE_BYTES }
-    } else if DATA.contains(&extension.as_str()) {
-        DATA_BYTES
-    } else {
-        return None;
-    };
-    if left < DATA_BYTES {
-        return None;
+/// What may still be shown.
+struct Left {
+    /// Bytes of files that define the environment.
+    definitions: usize,
+    /// Bytes of data files.
+    data: usize,
+    /// The number of data files shown, by folder and extension.
+    alike: BTreeMap<(String, String), usize>,
+}
+
+impl Left {
+    /// What is shown of a file, if anything.
+    fn excerpt(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
+        let path = Path::new(name);
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let extension = extension.to_lowercase();
+        let is_script = SCRIPTS.contains(&extension.as_str());
+        if !is_script && (rank(name) == 7 || DATA.contains(&extension.as_str())) {
+            return self.data(source, name, extension);
+        }
+        if self.definitions < ROOM {
+            return None;
+        }
+        let excerpt = Excerpt::read(source, name, name, FILE_BYTES.min(self.definitions))?;
+        self.definitions -= excerpt.text.len().min(self.definitions);
+        Some(excerpt)
     }
-    Excerpt::read(source, name, name, most.min(left))
+
+    fn data(&mut self, source: &Source<'_>, name: &str, extension: String) -> Option<Excerpt> {
+        let folder = Path::new(name).parent()?.to_str()?.to_owned();
+        let shown = self.alike.entry((folder, extension)).or_default();
+        if self.data < ROOM || *shown == ALIKE {
+            return None;
+        }
+        let excerpt = data::outline(source, name)?;
+        *shown += 1;
+        self.data -= excerpt.text.len().min(self.data);
+        Some(excerpt)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use common::environment::Environment;
-    use fs_err as fs;
 
     use super::*;
 
@@ -162,17 +198,17 @@ mod tests {
     fn long_files_are_cut_and_omitted_files_are_named() {
         let line = "echo setting up\n";
         let (_root, environment) = environment(&[
-            ("scripts/setup.sh", line.repeat(2000)),
+            ("scripts/setup.sh", line.repeat(3000)),
             ("data/grades.csv", "a,b\n".repeat(1000)),
-            ("data/photo.png", "binary".to_owned()),
+            ("data/photo.png", "binary\0".to_owned()),
             ("tasks/t/task.json", "{}".to_owned()),
             ("scripts/odd.sh", "nul \0 inside".to_owned()),
         ]);
         let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
         let shown: Vec<(&str, bool)> =
             context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
-        assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", true)]);
-        assert_eq!(context.omitted, ["scripts/odd.sh", "data/photo.png"]);
+        assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", false)]);
+        assert_eq!(context.omitted, ["scripts/odd.sh (12 bytes)", "data/photo.png (7 bytes)"]);
         assert_eq!(context.id, "demo@0.3");
     }
 
@@ -181,6 +217,32 @@ mod tests {
         let (root, _) = environment(&[("env.yaml", "name: x\nid: 'demo@0.4' # quoted\n".to_owned())]);
         let environment = Environment::open(root.path()).unwrap();
         assert_eq!(EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap().id, "demo@0.4");
+    }
+
+    #[test]
+    fn many_alike_files_do_not_crowd_out_others() {
+        let files: Vec<(String, String)> =
+            (0..9).map(|n| (format!("data/mail/{n}.eml"), format!("Subject: {n}\n"))).collect();
+        let mut files: Vec<(&str, String)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        files.push(("scripts/setup.sh", "x\n".repeat(80_000)));
+        files.push(("data/import.py", "print(1)\n".repeat(400)));
+        files.push(("data/NAMES", "a\n".to_owned()));
+        let (_root, environment) = environment(&files);
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
+        let shown: Vec<(&str, bool)> =
+            context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
+        let expected = [
+            ("env.json", false),
+            ("scripts/setup.sh", true),
+            ("data/NAMES", false),
+            ("data/import.py", false),
+            ("data/mail/0.eml", false),
+            ("data/mail/1.eml", false),
+            ("data/mail/2.eml", false),
+        ];
+        assert_eq!(shown, expected);
+        assert_eq!(context.omitted.len(), 6);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(crate) struct Excerpt {
     pub(crate) cut: usize,
     /// Its size in bytes.
     pub(crate) bytes: usize,
+    /// Whether the text describes the file, rather than being its beginning.
+    pub(crate) is_outline: bool,
 }
 
 impl Excerpt {
@@ -36,6 +38,12 @@ impl Excerpt {
             .then(|| Self::of_start(name, text, usize::try_from(start.length).unwrap_or(usize::MAX)))
     }
 
+    /// A description of a file of `bytes` bytes.
+    pub(crate) fn outline(name: &str, text: &str, bytes: usize) -> Self {
+        let (name, text) = (escape(name).into_owned(), text.to_owned());
+        Self { name, text, cut: 0, bytes, is_outline: true }
+    }
+
     /// The whole lines of `start`, the beginning of a text of `bytes` bytes.
     fn of_start(name: &str, start: &str, bytes: usize) -> Self {
         let shown = match start.rfind('\n') {
@@ -48,6 +56,7 @@ impl Excerpt {
             text: tidy.trim_end().to_owned(),
             cut: bytes.saturating_sub(shown.len()),
             bytes,
+            is_outline: false,
         }
     }
 }

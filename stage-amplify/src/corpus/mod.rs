@@ -10,6 +10,7 @@ use crate::difficulty::Horizon;
 use crate::incoming;
 use crate::settings::Settings;
 
+mod data;
 mod environment;
 mod examples;
 mod excerpt;

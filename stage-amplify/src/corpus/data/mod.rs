@@ -1,0 +1,90 @@
+//! The structure of data files: what a person would look up before using them.
+//!
+//! A small text is shown whole. Of anything else, prompts show names, counts and the first records.
+
+mod database;
+mod records;
+mod spreadsheet;
+mod structure;
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use common::text::{escape, shorten};
+
+use super::excerpt::Excerpt;
+use super::source::Source;
+
+/// The longest part of a data file that is read, in bytes.
+const READ_BYTES: usize = 8 << 20;
+
+/// The longest text that is shown whole, in bytes.
+const WHOLE_BYTES: usize = 1_500;
+
+/// The maximum length of an outline, in bytes.
+const OUTLINE_BYTES: usize = 3_000;
+
+/// The number of records that an outline shows.
+const ROWS: usize = 3;
+
+/// The maximum shown of a value, in characters.
+const VALUE_CHARS: usize = 40;
+
+/// The beginning of every SQLite database, GeoPackages included.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+
+/// The structure of the data file `name`; its text if that is short, or if nothing is known of its format. None if
+/// it is neither text nor of a known format.
+pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
+    let start = source.start(name, READ_BYTES)?;
+    let bytes = usize::try_from(start.length).unwrap_or(usize::MAX);
+    let is_whole = bytes == start.bytes.len();
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    if is_whole && start.bytes.starts_with(SQLITE) {
+        return Some(Excerpt::outline(name, &limited(&database::outline(&start.bytes)?), bytes));
+    }
+    if is_whole && matches!(extension, "xlsx" | "xlsm") {
+        return Some(Excerpt::outline(name, &limited(&spreadsheet::outline(&start.bytes)?), bytes));
+    }
+    if bytes <= WHOLE_BYTES {
+        return Excerpt::read(source, name, name, WHOLE_BYTES);
+    }
+    let text = String::from_utf8_lossy(&start.bytes);
+    let found = match extension.to_ascii_lowercase().as_str() {
+        "csv" => records::table(&start.bytes, b',', is_whole),
+        "tsv" => records::table(&start.bytes, b'\t', is_whole),
+        "jsonl" | "ndjson" => Some(records::lines(&text, is_whole)),
+        "json" | "geojson" if is_whole => structure::json(&text),
+        "xml" | "gpx" | "kml" | "owl" | "svg" if is_whole => structure::xml(&text),
+        _ => None,
+    };
+    match found {
+        Some(outline) => Some(Excerpt::outline(name, &limited(&outline), bytes)),
+        None => Excerpt::read(source, name, name, WHOLE_BYTES),
+    }
+}
+
+/// An outline, up to the maximum length.
+fn limited(outline: &str) -> String {
+    if outline.len() <= OUTLINE_BYTES {
+        return outline.trim_end().to_owned();
+    }
+    let shown = &outline[..outline.floor_char_boundary(OUTLINE_BYTES)];
+    let shown = shown.rfind('\n').map_or(shown, |end| &shown[..end]);
+    format!("{shown}\n…")
+}
+
+/// A value on one line, shortened.
+fn value(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    escape(&shorten(&line, VALUE_CHARS)).into_owned()
+}
+
+/// Adds a line to an outline.
+fn add_line(outline: &mut String, line: std::fmt::Arguments<'_>) {
+    // Writing to a string cannot fail.
+    let _ = writeln!(outline, "{line}");
+}
+
+#[cfg(test)]
+mod tests;

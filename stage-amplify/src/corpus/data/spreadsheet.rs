@@ -1,0 +1,66 @@
+//! The sheets of a workbook.
+
+use std::io::Cursor;
+
+use calamine::{Data, Reader, Xlsx};
+
+use super::{ROWS, add_line, value};
+
+/// The longest workbook that is read, in bytes. It is compressed, and its texts are held in memory.
+const MAX_BYTES: usize = 2 << 20;
+
+/// The maximum number of sheets that are shown.
+const SHEETS: usize = 20;
+
+/// The maximum number of columns that are shown.
+const COLUMNS: usize = 30;
+
+/// The sheets with their sizes and first rows; `None` if the workbook cannot be read.
+pub(super) fn outline(bytes: &[u8]) -> Option<String> {
+    if bytes.len() > MAX_BYTES {
+        return None;
+    }
+    let mut workbook = Xlsx::new(Cursor::new(bytes)).ok()?;
+    let names = workbook.sheet_names();
+    let mut outline = String::new();
+    for name in names.iter().take(SHEETS) {
+        if let Some(sheet) = sheet(&mut workbook, name) {
+            outline += &sheet;
+        }
+    }
+    Some(outline)
+}
+
+/// Reads cells one by one. A sheet as a whole would take memory for every cell of the rectangle that it spans.
+fn sheet(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Option<String> {
+    let mut cells = workbook.worksheet_cells_reader(name).ok()?;
+    let (rows, columns) = cells.dimensions().end;
+    let mut outline = String::new();
+    add_line(
+        &mut outline,
+        format_args!(
+            "sheet {}: {} rows, {} columns",
+            value(name),
+            rows.saturating_add(1),
+            columns.saturating_add(1)
+        ),
+    );
+    let mut shown: Vec<(u32, Vec<String>)> = Vec::new();
+    while let Ok(Some(cell)) = cells.next_cell() {
+        let (row, column) = cell.get_position();
+        if shown.last().is_none_or(|(last, _)| *last != row) {
+            // The header, and the rows below it.
+            if shown.len() > ROWS {
+                break;
+            }
+            shown.push((row, Vec::new()));
+        }
+        if let Some((_, texts)) = shown.last_mut().filter(|_| (column as usize) < COLUMNS) {
+            texts.push(value(&Data::from(cell.get_value().clone()).to_string()));
+        }
+    }
+    for (row, texts) in shown {
+        add_line(&mut outline, format_args!("  row {}: {}", row.saturating_add(1), texts.join(" | ")));
+    }
+    Some(outline)
+}

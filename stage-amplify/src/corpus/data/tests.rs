@@ -1,0 +1,75 @@
+use common::environment::Environment;
+use fs_err as fs;
+use rusqlite::{Connection, MAIN_DB};
+
+use super::*;
+
+/// The outline of a file with this content.
+fn outlined(name: &str, content: &[u8]) -> Option<String> {
+    let root = tempfile::tempdir().unwrap();
+    fs::write(root.path().join("env.json"), "{}").unwrap();
+    fs::write(root.path().join(name), content).unwrap();
+    let environment = Environment::open(root.path()).unwrap();
+    outline(&Source::of(&environment, &[]), name).map(|excerpt| excerpt.text)
+}
+
+fn database(statements: &str) -> Vec<u8> {
+    let mut database = Connection::open_in_memory().unwrap();
+    database.execute_batch(statements).unwrap();
+    database.serialize(MAIN_DB).unwrap().to_vec()
+}
+
+#[test]
+fn a_database_is_shown_by_its_tables() {
+    let mut bytes = database(
+        "CREATE TABLE gpkg_contents (x); CREATE TABLE \"odd \"\"name\" (id INTEGER, name TEXT, geom BLOB);
+         INSERT INTO \"odd \"\"name\" VALUES (1, 'Elm\nStreet', x'0102'), (2, NULL, NULL), (3, 'c', NULL), (4, 'd', NULL)",
+    );
+    let expected = "odd \"name: 4 rows (id INTEGER, name TEXT, geom BLOB)\n  1 | Elm Street | (2 bytes)\n  2 | NULL | NULL\n  \
+                    3 | c | NULL";
+    assert_eq!(outlined("survey.gpkg", &bytes).as_deref(), Some(expected));
+    // As a database in WAL mode begins.
+    bytes[18..20].fill(2);
+    assert_eq!(outlined("survey.db", &bytes).as_deref(), Some(expected));
+}
+
+#[test]
+fn a_damaged_database_is_only_named() {
+    let mut bytes = database("CREATE TABLE a (b); INSERT INTO a VALUES (1)");
+    bytes.truncate(600);
+    assert_eq!(outlined("a.db", &bytes), None);
+    let mut bytes = database("CREATE TABLE a (b); INSERT INTO a VALUES (1)");
+    bytes[100..].fill(0xff);
+    assert_eq!(outlined("a.db", &bytes), None);
+}
+
+#[test]
+fn tables_are_shown_by_their_header_and_first_rows() {
+    let rows: Vec<String> = (0..200).map(|n| format!("{n},name {n},\"a, b\"\n")).collect();
+    let expected = "200 rows, 3 columns: id | name | note\n  0 | name 0 | a, b\n  1 | name 1 | a, b\n  2 | name 2 | a, b";
+    assert_eq!(
+        outlined("a.csv", format!("id,name,note\n{}", rows.concat()).as_bytes()).as_deref(),
+        Some(expected)
+    );
+    assert_eq!(outlined("a.csv", b"id\n1\n").as_deref(), Some("id\n1"));
+}
+
+#[test]
+fn documents_are_shown_by_their_keys() {
+    let items: Vec<String> = (0..100).map(|n| format!(r#"{{"id": {n}, "tags": ["a"]}}"#)).collect();
+    let json = format!(r#"{{"name": "x", "items": [{}]}}"#, items.join(", "));
+    let expected = ".name = \"x\"\n.items[]: 100 items\n.items[].id = 0\n.items[].tags[]: 1 items";
+    assert_eq!(outlined("a.json", json.as_bytes()).as_deref(), Some(expected));
+    let xml = format!("<net>{}</net>", "<edge id='1'><lane speed='2'/></edge>".repeat(100));
+    let expected = "net: 1\nnet/edge: 100 @id\nnet/edge/lane: 100 @speed";
+    assert_eq!(outlined("a.xml", xml.as_bytes()).as_deref(), Some(expected));
+    let broken = format!("<net>{}", "<a></b>".repeat(400));
+    assert!(outlined("a.xml", broken.as_bytes()).unwrap().starts_with("<net>"));
+}
+
+#[test]
+fn other_files_are_text_or_named() {
+    assert_eq!(outlined("NOTES", b"text\n").as_deref(), Some("text"));
+    assert_eq!(outlined("photo.png", b"\x89PNG\0"), None);
+    assert_eq!(outlined("a.xlsx", b"PK\x03\x04 not a workbook"), None);
+}
