@@ -313,7 +313,7 @@ help:
 ## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
 ## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
-## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo with all tasks run in GnuCash, in containers of docker
+## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo, its new tasks run in GnuCash, in containers of docker
 ## make test-live [PARTS="sound faults engine"]     stage-verify-task on real containers, with GnuCash 4 and 5
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make check-stage STAGE='./mine' [MANIFEST=FILE]  which parts of the contract a custom stage breaks
