@@ -30,6 +30,13 @@ pub enum Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawLine(Vec<u8>);
 
+impl RawLine {
+    /// The line of a record.
+    pub(crate) fn of(record: &Record) -> io::Result<Self> {
+        Ok(Self(serde_json::to_vec(record)?))
+    }
+}
+
 /// A line that is not a valid record.
 #[derive(Clone, Debug, Error)]
 #[error("{source_name}:{line}: no valid record: {why}")]
@@ -187,6 +194,11 @@ impl ManifestFile {
     pub fn raw(&mut self, line: &RawLine) -> io::Result<()> {
         write_raw(&mut self.out, line)?;
         self.out.flush()
+    }
+
+    /// Removes what was written.
+    pub(crate) fn abandon(self) -> io::Result<()> {
+        fs::remove_file(&self.partial)
     }
 
     /// Syncs what was written and puts it in the manifest's place.

@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod help;
 pub mod interrupt;
 pub mod jsonl;
+pub mod keep;
 mod lock;
 pub mod ordered;
 pub mod publish;

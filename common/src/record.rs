@@ -112,9 +112,45 @@ impl Kind {
             _ => return None,
         })
     }
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Seed => "seed",
+            Self::Plan => "plan",
+            Self::Spec => "spec",
+            Self::Files => "files",
+            Self::Task => "task",
+            Self::Verdict => "verdict",
+            Self::Probe => "probe",
+            Self::Solution => "solution",
+            Self::Trial => "trial",
+            Self::Failure => "failure",
+            Self::Dropped => "dropped",
+            Self::Decision => "decision",
+        }
+    }
 }
 
 impl Record {
+    /// The name of the environment that it belongs to.
+    pub fn env(&self) -> &str {
+        match self {
+            Self::Seed(record) => &record.env,
+            Self::Plan(record) => &record.env,
+            Self::Spec(record) => &record.env,
+            Self::Files(record) => &record.env,
+            Self::Task(record) => &record.env,
+            Self::Verdict(record) => &record.env,
+            Self::Probe(record) => &record.env,
+            Self::Solution(record) => &record.env,
+            Self::Trial(record) => &record.env,
+            Self::Failure(record) => &record.env,
+            Self::Dropped(record) => &record.env,
+            Self::Decision(record) => &record.env,
+        }
+    }
+
     /// Reads a record of a kind that is already known. Compared with going by the `record` field again,
     /// this is faster, and its errors name the line's own columns.
     pub fn parse(kind: Kind, json: &str) -> serde_json::Result<Self> {

@@ -12,6 +12,9 @@ use thiserror::Error;
 use crate::lock::{LockError, is_unsupported};
 use crate::publish::{PublishError, write_json};
 
+/// The field of `run.json` with the name of the environment that the run directory belongs to.
+const ENVIRONMENT: &str = "environment";
+
 /// Why a run directory cannot be used.
 #[derive(Debug, Error)]
 pub enum RunDirError {
@@ -29,6 +32,16 @@ pub enum RunDirError {
         root: PathBuf,
         /// The file that stands for the lock, on a file system without locks. It stays if the process is killed.
         file: Option<PathBuf>,
+    },
+    /// It holds the run of another environment.
+    #[error("{} is the run directory of {owner}, not of {env}", root.display())]
+    OtherEnvironment {
+        /// The run directory.
+        root: PathBuf,
+        /// The name of the environment that it belongs to.
+        owner: String,
+        /// The name of the requested environment.
+        env: String,
     },
     /// A file in it cannot be read or written.
     #[error(transparent)]
@@ -48,6 +61,7 @@ impl RunDirError {
                 "wait for it to end, or use another --run-dir; if it has ended, remove {}",
                 file.display()
             )),
+            Self::OtherEnvironment { .. } => Some("use another --run-dir, or check --env-dir".to_owned()),
             Self::Io(_) | Self::Publish(_) => None,
         }
     }
@@ -101,21 +115,51 @@ impl RunDir {
         Ok(logs)
     }
 
-    /// Records in `run.json` the settings and the version of the stage with this short name. The entries of other
-    /// stages stay.
-    pub fn note(&self, stage: &str, asked: &impl Serialize) -> Result<(), RunDirError> {
-        let path = self.root.join("run.json");
-        // Stages of one pipe start at the same time: they take turns. On a file system without locks, the entry of
-        // one of them may be lost.
+    /// Refuses the run directory of an environment other than `env`.
+    pub fn ensure_for(&self, env: &str) -> Result<(), RunDirError> {
+        self.check_owner(&self.noted(), env)
+    }
+
+    /// Makes this the run directory of `env`, unless it belongs to another environment, which is an error.
+    pub fn claim(&self, env: &str) -> Result<(), RunDirError> {
+        self.update(env, |_| {})
+    }
+
+    /// Records in `run.json` the settings and the version of the stage with this short name, which works on `env`.
+    /// The entries of other stages stay. Claims the run directory.
+    pub fn note(&self, stage: &str, env: &str, asked: &impl Serialize) -> Result<(), RunDirError> {
+        let entry = json!({ "version": env!("CARGO_PKG_VERSION"), "asked": asked });
+        self.update(env, |noted| {
+            noted.insert(stage.to_owned(), entry);
+        })
+    }
+
+    /// Changes `run.json`. Stages of one pipe start at the same time: they take turns. On a file system without
+    /// locks, the entry of one of them may be lost.
+    fn update(&self, env: &str, change: impl FnOnce(&mut Map<String, Value>)) -> Result<(), RunDirError> {
         let turn = fs::File::create(self.root.join(".run.lock"))?;
         match turn.file().lock() {
             Err(error) if !is_unsupported(&error) => return Err(error.into()),
             _ => {}
         }
-        let mut noted = self.noted();
-        noted.insert(stage.to_owned(), json!({ "version": env!("CARGO_PKG_VERSION"), "asked": asked }));
+        let before = self.noted();
+        self.check_owner(&before, env)?;
+        let mut noted = before.clone();
+        noted.insert(ENVIRONMENT.to_owned(), env.into());
+        change(&mut noted);
         noted.sort_keys();
-        Ok(write_json(&path, &noted)?)
+        if noted == before { Ok(()) } else { Ok(write_json(&self.root.join("run.json"), &noted)?) }
+    }
+
+    fn check_owner(&self, noted: &Map<String, Value>, env: &str) -> Result<(), RunDirError> {
+        match noted.get(ENVIRONMENT).and_then(Value::as_str) {
+            Some(owner) if owner != env => Err(RunDirError::OtherEnvironment {
+                root: self.root.clone(),
+                owner: owner.to_owned(),
+                env: env.to_owned(),
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// The settings that [`note`](Self::note) recorded last for the stage with this short name; `null` without any.
@@ -127,6 +171,7 @@ impl RunDir {
             .unwrap_or_default()
     }
 
+    /// What `run.json` holds.
     fn noted(&self) -> Map<String, Value> {
         let text = fs::read_to_string(self.root.join("run.json")).ok();
         text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default()
@@ -155,15 +200,16 @@ mod tests {
     fn stages_note_side_by_side_what_was_asked_of_them() {
         let dir = tempfile::tempdir().unwrap();
         let run = RunDir::open(dir.path()).unwrap();
-        run.note("extract", &json!({"overwrite": true})).unwrap();
-        run.note("amplify", &json!({"count": 3})).unwrap();
-        run.note("amplify", &json!({"count": 4})).unwrap();
+        run.note("extract", "a_env", &json!({"overwrite": true})).unwrap();
+        run.note("amplify", "a_env", &json!({"count": 3})).unwrap();
+        run.note("amplify", "a_env", &json!({"count": 4})).unwrap();
         let noted: Value =
             serde_json::from_str(&fs::read_to_string(dir.path().join("run.json")).unwrap()).unwrap();
         assert_eq!(noted["amplify"]["asked"]["count"], 4);
         assert_eq!(noted["extract"]["asked"]["overwrite"], true);
         assert_eq!(run.asked("amplify")["count"], 4);
         assert!(run.asked("propose").is_null());
+        assert_eq!(noted["environment"], "a_env");
     }
 
     #[test]
@@ -172,7 +218,7 @@ mod tests {
         let run = RunDir::open(dir.path()).unwrap();
         without_locks(libc::ENOLCK, || {
             let _lock = run.lock("amplify").unwrap();
-            run.note("amplify", &json!({})).unwrap();
+            run.note("amplify", "a_env", &json!({})).unwrap();
             let refused = run.lock("amplify").unwrap_err();
             assert!(
                 refused.to_string().contains(&format!("(process {} on ", std::process::id())),
@@ -180,5 +226,23 @@ mod tests {
             );
             assert!(refused.hint().unwrap().contains(".amplify.holder"));
         });
+    }
+
+    #[test]
+    fn a_run_directory_belongs_to_one_environment() {
+        let dir = tempfile::tempdir().unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        run.ensure_for("b_env").unwrap();
+        run.claim("a_env").unwrap();
+        run.claim("a_env").unwrap();
+        let before = fs::read_to_string(dir.path().join("run.json")).unwrap();
+        for refused in [run.ensure_for("b_env"), run.claim("b_env"), run.note("amplify", "b_env", &1)] {
+            let message = refused.unwrap_err().to_string();
+            assert_eq!(
+                message,
+                format!("{} is the run directory of a_env, not of b_env", dir.path().display())
+            );
+        }
+        assert_eq!(fs::read_to_string(dir.path().join("run.json")).unwrap(), before);
     }
 }

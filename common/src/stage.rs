@@ -1,16 +1,20 @@
 //! The frame of every stage: arguments, input and output of records, and the exit status.
 
 use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use clap::Args;
 use fs_err as fs;
+use rustix::fs::FileType;
 use thiserror::Error;
 
 use crate::environment::{EnvironmentError, Workspace};
 use crate::exit::ExitStatus;
 use crate::jsonl::{Line, ManifestFile, RawLine, ReadError, Reader, write_raw, write_record};
+use crate::keep::Keep;
 use crate::publish::PublishError;
 use crate::record::{Kind, Record};
 use crate::run_dir::RunDirError;
@@ -52,8 +56,14 @@ fn hint(error: &anyhow::Error) -> Option<String> {
         if let Some(error) = cause.downcast_ref::<EnvironmentError>() {
             return error.hint();
         }
-        if let Some(error) = cause.downcast_ref::<RunDirError>() {
-            return error.hint();
+        // Errors of the output come as errors of I/O.
+        let inner = cause.downcast_ref::<io::Error>().and_then(|error| error.get_ref());
+        let run_dir = cause.downcast_ref().or_else(|| inner.and_then(|inner| inner.downcast_ref()));
+        if let Some(error) = run_dir {
+            return RunDirError::hint(error);
+        }
+        if let Some(error) = cause.downcast_ref::<StreamError>() {
+            return error.hint().map(str::to_owned);
         }
         if let Some(error) = cause.downcast_ref::<PublishError>() {
             return error.hint().map(str::to_owned);
@@ -142,6 +152,24 @@ pub enum StreamError {
     /// The manifest in the run directory cannot be created.
     #[error("cannot write the manifest")]
     Manifest(#[source] io::Error),
+    /// The input has nothing for this stage.
+    #[error("{source_name} has no {kinds} record, so there is nothing to do")]
+    NoRecord {
+        /// What messages call the input.
+        source_name: String,
+        /// The kinds that the stage works on.
+        kinds: String,
+    },
+}
+
+impl StreamError {
+    /// What to do next, where the message does not say it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoRecord { .. } => Some("check the manifest, and what the stage before this one reported"),
+            Self::Input(_) | Self::Output(_) | Self::Manifest(_) => None,
+        }
+    }
 }
 
 impl StageSettings {
@@ -155,6 +183,14 @@ impl StageSettings {
         Workspace::find(self.workspace.as_deref())
     }
 
+    /// Whether there is an input: a file that was asked for, or standard input that is a pipe, a socket or a file.
+    /// A terminal and `/dev/null` are none.
+    pub fn has_input(&self) -> bool {
+        self.input.is_some()
+            || rustix::fs::fstat(io::stdin().as_fd())
+                .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::CharacterDevice)
+    }
+
     /// Opens the input and reads records of these `kinds` from it. If standard input is a terminal, the `manifest`
     /// is read instead; without one the input is empty.
     pub fn input(&self, ui: &Ui, manifest: Option<&Path>, kinds: &[Kind]) -> Result<Input, StreamError> {
@@ -162,7 +198,7 @@ impl StageSettings {
             Some(path) if path.as_os_str() != "-" => Input::file(path, ui, kinds),
             None if io::stdin().is_terminal() => match manifest.filter(|path| path.exists()) {
                 Some(path) => Input::file(path, ui, kinds),
-                None => Ok(Input::new("nothing", io::empty(), ui, kinds)),
+                None => Ok(Input::new("the input", io::empty(), ui, kinds)),
             },
             _ => Ok(Input::new("standard input", io::stdin(), ui, kinds)),
         }
@@ -170,11 +206,34 @@ impl StageSettings {
 
     /// Opens the output for records, and the run directory's `manifest`, which gets the same lines.
     pub fn output(&self, manifest: Option<&Path>) -> Result<Output, StreamError> {
-        let manifest_file = manifest.map(ManifestFile::create).transpose().map_err(StreamError::Manifest)?;
+        let mut output = self.waiting_output(manifest.is_some())?;
+        output.keep_at(manifest).map_err(StreamError::Manifest)?;
+        Ok(output)
+    }
+
+    /// Opens the output for records. Its manifest `name` is started when the first record has come in that `tally`
+    /// counts.
+    pub fn output_kept(&self, keep: Keep, name: &'static str, tally: &Tally) -> Result<Output, StreamError> {
+        let output = self.waiting_output(keep.run_dir().is_some())?;
+        Ok(Output { later: Some(Later { name, tally: tally.clone() }), keep: Some(keep), ..output })
+    }
+
+    /// Opens the output for records, and its manifest `name` if the command line gives the run directory.
+    pub fn output_kept_now(&self, mut keep: Keep, name: &str) -> Result<Output, StreamError> {
+        let mut output = self.waiting_output(keep.run_dir().is_some())?;
+        let manifest =
+            keep.start("", name).map_err(|error| StreamError::Manifest(io::Error::other(error)))?;
+        output.keep_at(manifest.as_deref()).map_err(StreamError::Manifest)?;
+        Ok(Output { keep: Some(keep), ..output })
+    }
+
+    /// Opens the output for records. What is written is held back from the manifest until
+    /// [`Output::keep_at`] says where it is.
+    pub fn waiting_output(&self, has_manifest: bool) -> Result<Output, StreamError> {
         // On a terminal, records are left out if the manifest has them.
-        let is_shown = self.output.is_some() || manifest.is_none() || !io::stdout().is_terminal();
+        let is_shown = self.output.is_some() || !has_manifest || !io::stdout().is_terminal();
         let records = if is_shown { Some(self.writer()?) } else { None };
-        Ok(Output { records, manifest: manifest_file })
+        Ok(Output { records, manifest: None, held: Some(Vec::new()), later: None, keep: None })
     }
 
     /// Opens the output for any text.
@@ -212,18 +271,52 @@ fn name_closed_pipe(error: io::Error) -> io::Error {
 /// The records of the input. Lines that are not valid records are reported and skipped.
 pub struct Input {
     lines: Box<dyn Iterator<Item = Result<Line, ReadError>> + Send>,
+    tally: Tally,
     ui: Ui,
+}
+
+/// Notes whether an input has brought a record that the stage works on. Clones are one and the same.
+#[derive(Clone, Debug)]
+pub struct Tally(Arc<Noted>);
+
+#[derive(Debug)]
+struct Noted {
+    /// The environment of the first record.
+    first: OnceLock<String>,
+    source_name: String,
+    kinds: Vec<Kind>,
+}
+
+impl Tally {
+    fn new(source_name: &str, kinds: &[Kind]) -> Self {
+        let (source_name, kinds) = (source_name.to_owned(), kinds.to_vec());
+        Self(Arc::new(Noted { first: OnceLock::new(), source_name, kinds }))
+    }
+
+    /// An error unless a record has come.
+    pub fn ensure_any(&self) -> Result<(), StreamError> {
+        if self.0.first.get().is_some() {
+            return Ok(());
+        }
+        let kinds: Vec<&str> = self.0.kinds.iter().map(|kind| kind.name()).collect();
+        Err(StreamError::NoRecord { source_name: self.0.source_name.clone(), kinds: kinds.join(" or ") })
+    }
 }
 
 impl Input {
     fn new(name: &str, lines: impl io::Read + Send + 'static, ui: &Ui, kinds: &[Kind]) -> Self {
         let lines = Reader::new(name, BufReader::with_capacity(1 << 16, lines), kinds);
-        Self { lines: Box::new(lines), ui: ui.clone() }
+        Self { lines: Box::new(lines), tally: Tally::new(name, kinds), ui: ui.clone() }
     }
 
     fn file(path: &Path, ui: &Ui, kinds: &[Kind]) -> Result<Self, StreamError> {
         let file = fs::File::open(path).map_err(StreamError::Input)?;
         Ok(Self::new(&path.to_string_lossy(), file, ui, kinds))
+    }
+
+    /// Tells whether records have come, while and after the input is read.
+    pub fn tally(&self) -> Tally {
+        self.tally.clone()
     }
 }
 
@@ -233,7 +326,12 @@ impl Iterator for Input {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.lines.next()? {
-                Ok(line) => return Some(Ok(line)),
+                Ok(line) => {
+                    if let Line::Record(record) = &line {
+                        self.tally.0.first.get_or_init(|| record.env().to_owned());
+                    }
+                    return Some(Ok(line));
+                }
                 Err(ReadError::Io(error)) => return Some(Err(error)),
                 Err(ReadError::Bad(bad)) => self.ui.error(bad),
             }
@@ -245,13 +343,39 @@ impl Iterator for Input {
 pub struct Output {
     records: Option<Box<dyn Write + Send>>,
     manifest: Option<ManifestFile>,
+    /// The lines that were written before it was known where the manifest is; none once it is.
+    held: Option<Vec<RawLine>>,
+    /// What decides where the manifest is.
+    later: Option<Later>,
+    /// The run directory, which is locked as long as this exists.
+    keep: Option<Keep>,
+}
+
+/// A manifest that is started when the first record has come in.
+struct Later {
+    name: &'static str,
+    tally: Tally,
 }
 
 impl Output {
+    /// Starts the manifest at this path, with the lines so far; without a path, there is none.
+    pub fn keep_at(&mut self, manifest: Option<&Path>) -> io::Result<()> {
+        self.manifest = manifest.map(ManifestFile::create).transpose()?;
+        let held = self.held.take().unwrap_or_default();
+        let Some(manifest) = &mut self.manifest else { return Ok(()) };
+        held.iter().try_for_each(|line| manifest.raw(line))
+    }
+
     /// Writes a record and flushes it, so that the next stage can work on it.
     pub fn record(&mut self, record: &Record) -> io::Result<()> {
+        self.start_manifest()?;
+        if self.keep.as_ref().is_some_and(|keep| !keep.keeps(record.env())) {
+            self.forget_manifest()?;
+        }
         if let Some(manifest) = &mut self.manifest {
             manifest.record(record)?;
+        } else if let Some(held) = &mut self.held {
+            held.push(RawLine::of(record)?);
         }
         let Some(records) = &mut self.records else { return Ok(()) };
         write_record(records, record)?;
@@ -260,8 +384,11 @@ impl Output {
 
     /// Writes a line as it was read.
     pub fn raw(&mut self, line: &RawLine) -> io::Result<()> {
+        self.start_manifest()?;
         if let Some(manifest) = &mut self.manifest {
             manifest.raw(line)?;
+        } else if let Some(held) = &mut self.held {
+            held.push(line.clone());
         }
         let Some(records) = &mut self.records else { return Ok(()) };
         write_raw(records, line)?;
@@ -269,11 +396,26 @@ impl Output {
     }
 
     /// Ends the output and publishes the manifest.
-    pub fn finish(self) -> io::Result<()> {
+    pub fn finish(mut self) -> io::Result<()> {
+        self.start_manifest()?;
         if let Some(mut records) = self.records {
             records.flush()?;
         }
         self.manifest.map_or(Ok(()), ManifestFile::finish)
+    }
+
+    /// Starts the manifest, if it was not and the first record has come in.
+    fn start_manifest(&mut self) -> io::Result<()> {
+        let (Some(later), Some(keep)) = (&self.later, &mut self.keep) else { return Ok(()) };
+        let Some(env) = later.tally.0.first.get() else { return Ok(()) };
+        let manifest = keep.start(env, later.name).map_err(io::Error::other)?;
+        self.later = None;
+        self.keep_at(manifest.as_deref())
+    }
+
+    /// Records of several environments belong into no run directory, unless the command line gives one.
+    fn forget_manifest(&mut self) -> io::Result<()> {
+        self.manifest.take().map_or(Ok(()), ManifestFile::abandon)
     }
 }
 

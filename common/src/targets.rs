@@ -11,7 +11,7 @@ use crate::environment::{Environment, EnvironmentError, Workspace, task_spec};
 use crate::jsonl::{Line, RawLine};
 use crate::record::{Annotations, Kind, Record, SpecKind, Verdict};
 use crate::run_dir::RunDir;
-use crate::stage::{StageSettings, StreamError};
+use crate::stage::{StageSettings, StreamError, Tally};
 use crate::text::similar;
 use crate::ui::Ui;
 
@@ -96,19 +96,31 @@ impl Target {
 /// Items as they arrive.
 pub type Items = Box<dyn Iterator<Item = io::Result<Item>> + Send>;
 
-/// The items, and their number where it is known.
-pub fn items(
+/// What there is to do.
+pub struct Work {
+    /// The items, as they arrive.
+    pub items: Items,
+    /// The number of items, where it is known.
+    pub total: Option<u64>,
+    /// Whether a task came, if they are read from the input.
+    pub tally: Option<Tally>,
+}
+
+/// Finds out what there is to do.
+pub fn work(
     stage: &StageSettings,
     selection: Selection,
     run_dir: Option<&RunDir>,
     workspace: &Workspace,
     ui: &Ui,
-) -> Result<(Items, Option<u64>), TargetError> {
+) -> Result<Work, TargetError> {
     if selection.paths.is_empty() {
         let manifest = run_dir.map(|dir| dir.manifest(selection.manifest));
         let lines = stage.input(ui, manifest.as_deref(), selection.kinds)?;
+        let tally = Some(lines.tally());
         let mut sorter = Sorter { workspace: workspace.clone(), seen: HashSet::new() };
-        return Ok((Box::new(lines.map(move |line| line.map(|line| sorter.sort(line)))), None));
+        let items = Box::new(lines.map(move |line| line.map(|line| sorter.sort(line))));
+        return Ok(Work { items, total: None, tally });
     }
     let mut folders = Vec::new();
     for path in selection.paths {
@@ -122,7 +134,8 @@ pub fn items(
     }
     let total = u64::try_from(folders.len()).ok();
     let folders = folders.into_iter();
-    Ok((Box::new(folders.map(|dir| Ok(Item::Run(Target::at(dir))))), total))
+    let items = Box::new(folders.map(|dir| Ok(Item::Run(Target::at(dir)))));
+    Ok(Work { items, total, tally: None })
 }
 
 /// The folders of the tasks with this name.

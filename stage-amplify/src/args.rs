@@ -15,7 +15,7 @@ use model_client::{CallSettings, Timeouts};
 use serde::Deserialize;
 
 use crate::difficulty::{self, Horizon};
-use crate::settings::{Pass, Settings};
+use crate::settings::{Action, Pass, Settings};
 
 /// Asks a model to expand an environment's seed tasks into many more.
 ///
@@ -25,6 +25,7 @@ use crate::settings::{Pass, Settings};
 #[derive(Debug, Parser)]
 #[command(name = "stage-amplify", version, max_term_width = 110)]
 #[command(after_help = help::SHORT_END, after_long_help = help::end(EXAMPLES, VARIABLES))]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct Args {
     #[command(flatten)]
     pub(crate) stage: StageArgs,
@@ -45,6 +46,10 @@ pub struct Args {
     /// this run directory, else gemini-4-argon]
     #[arg(help_heading = help::MODEL, long, alias = "amplifier-model", value_name = "NAME")]
     model: Option<String>,
+
+    /// Start from the environment's own seeds, although the input has no seed record
+    #[arg(help_heading = help::INPUT_OUTPUT, long)]
+    env_seeds: bool,
 
     /// The maximum number of parallel calls
     #[arg(help_heading = help::MODEL, long, value_name = "N", default_value_t = 8)]
@@ -204,6 +209,7 @@ impl Args {
         workspace.admit(&environment);
         let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
         let run_dir = RunDir::open(&run_dir)?;
+        run_dir.ensure_for(&environment.name)?;
         let before: Before = serde_json::from_value(run_dir.asked("amplify")).unwrap_or_default();
         let software = self.software.or(before.software);
         Ok(Settings {
@@ -217,7 +223,11 @@ impl Args {
             rounds: self.rounds,
             prices: self.prices,
             calls,
-            estimate: self.estimate,
+            action: match (self.dry_run, self.estimate) {
+                (true, _) => Action::DryRun,
+                (false, true) => Action::Estimate,
+                (false, false) => Action::Run,
+            },
             examples_root: self.examples_root.or_else(|| default_examples_root(&environment)),
             send: chosen_files(&self.send, &environment)?,
             environment,
@@ -232,7 +242,7 @@ impl Args {
             prompts: self.prompts,
             duplicate_threshold: self.duplicate_threshold,
             fresh: self.fresh,
-            dry_run: self.dry_run,
+            env_seeds: self.env_seeds,
             stage: self.stage.into(),
         })
     }

@@ -3,12 +3,9 @@
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io::{self, BufReader};
-use std::iter;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use common::environment::TaskName;
 use common::interrupt::Urgency;
 use common::jsonl::{Line, ReadError, Reader};
@@ -85,35 +82,31 @@ pub(crate) fn records(
     Ok(records)
 }
 
-/// Records of this kind one by one, as they come in, and the lines that pass through. If the input has no such
-/// record, the manifest of this name is read after it. An interrupt, or an input that cannot be read, is the last
-/// item.
+/// An error if there is an input and it has no record of these kinds. A wrong manifest must not go unnoticed.
+pub(crate) fn ensure_any(session: &Session<'_>, records: &[Record], kinds: &str) -> Result<()> {
+    ensure!(
+        !records.is_empty() || !session.settings.stage.has_input(),
+        "the input has no {kinds} record, so there is nothing to do"
+    );
+    Ok(())
+}
+
+/// Records of this kind one by one, as they come in, and the lines that pass through. Without an input, the records
+/// of the manifest of this name. An interrupt, or an input that cannot be read, is the last item.
 pub(crate) fn as_they_come(
     session: &Session<'_>,
     name: &str,
     kind: Kind,
 ) -> Result<impl Iterator<Item = Result<Line, Halt>> + Send + 'static> {
     let path = session.settings.run_dir.manifest(name);
-    let lines = Lines::open(session, &path, &[Kind::Seed, kind])?;
-    let is_complete = Arc::new(AtomicBool::new(false));
-    let lines = lines.inspect({
-        let is_complete = is_complete.clone();
-        move |line| {
-            let is_skipped = matches!(line, Ok(Line::Other(_) | Line::Record(Record::Seed(_))));
-            is_complete.fetch_or(!is_skipped, Ordering::Relaxed);
-        }
-    });
-    let ui = session.ui.clone();
-    let stored = iter::once_with(move || {
-        if is_complete.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        match manifest(&path, kind, &ui) {
-            Ok(records) => records.into_iter().map(|record| Ok(Line::Record(record))).collect(),
-            Err(error) => vec![Err(error.into())],
-        }
-    });
-    Ok(lines.chain(stored.flatten()))
+    let (mut lines, mut stored) = (None, Vec::new());
+    if session.settings.stage.has_input() {
+        lines = Some(Lines::open(session, &path, &[Kind::Seed, kind])?);
+    } else {
+        stored = manifest(&path, kind, session.ui)?;
+    }
+    let stored = stored.into_iter().map(|record| Ok(Line::Record(record)));
+    Ok(lines.into_iter().flatten().chain(stored))
 }
 
 /// What the plan pass starts from.
@@ -138,6 +131,7 @@ pub(crate) fn plan_input(session: &Session<'_>, writer: &mut Writer) -> Result<P
             _ => {}
         }
     }
+    ensure_seeds(settings, &seeds, &rows)?;
     if seeds.is_empty() {
         seeds = seed_names(settings, ui)?;
     }
@@ -148,9 +142,21 @@ pub(crate) fn plan_input(session: &Session<'_>, writer: &mut Writer) -> Result<P
     Ok(PlanInput { seeds, rows, rows_came })
 }
 
+/// An error if there is an input and it brings nothing to start from: the stage before has failed, and to plan on would
+/// spend money on something else than it was to propose.
+fn ensure_seeds(settings: &Settings, seeds: &[String], rows: &[Plan]) -> Result<()> {
+    ensure!(
+        !(seeds.is_empty() && rows.is_empty()) || settings.env_seeds || !settings.stage.has_input(),
+        "the input has no seed record and no plan record: see what the stage before it reported; --env-seeds starts \
+         from the environment's own seeds"
+    );
+    Ok(())
+}
+
 /// The names of the usable tasks that come in; if none come in, those of the run directory.
 pub(crate) fn usable(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
     let mut files = records(session, writer, "files", &[Kind::Files])?;
+    ensure_any(session, &files, "files")?;
     let path = session.settings.run_dir.manifest("files");
     if files.is_empty() {
         files = manifest(&path, Kind::Files, session.ui)?;

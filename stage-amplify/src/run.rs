@@ -12,7 +12,7 @@ use crate::ask::{Asker, Halt};
 use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot, solution};
 use crate::prompts::{KeptPrefixes, Templates};
 use crate::session::Session;
-use crate::settings::{Pass, Settings};
+use crate::settings::{Action, Pass, Settings};
 use crate::writer::Writer;
 use crate::{dry_run, estimate, incoming};
 
@@ -20,15 +20,14 @@ use crate::{dry_run, estimate, incoming};
 pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let templates = Templates::load(settings.prompts.as_deref())?;
     let _lock = settings.run_dir.lock("amplify")?;
-    if settings.dry_run {
+    if settings.action == Action::DryRun {
         dry_run::run(settings, &templates, ui)?;
         return Ok(ExitStatus::Done);
     }
-    if settings.estimate {
+    if settings.action == Action::Estimate {
         estimate::run(settings, &templates, ui)?;
         return Ok(ExitStatus::Done);
     }
-    settings.run_dir.note(settings.note_name(), &settings.summary())?;
     let interrupt = interrupt(ui)?;
     let client = client(settings, &interrupt, ui)?;
     let session = Session {
@@ -38,7 +37,7 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
         asker: Asker { client: &client, templates: &templates, max_candidates: settings.max_candidates },
         prefixes: KeptPrefixes::new(settings.run_dir.root().join("prompts"), settings.fresh, ui),
     };
-    let mut writer = Writer::new(settings.stage.output(settings.last_manifest().as_deref())?, ui);
+    let mut writer = Writer::new(settings.stage.waiting_output(settings.last_manifest().is_some())?, ui);
     let result = run_passes(&session, &mut writer);
     let is_error = matches!(result, Err(Halt::Other(_)));
     report_totals(&client, writer.usable(), is_error, ui);
@@ -118,7 +117,9 @@ fn usable_tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String
     if settings.does(Pass::Files) {
         return expand::specs(session, writer);
     }
-    incoming::usable(session, writer)
+    let usable = incoming::usable(session, writer)?;
+    session.begin(writer)?;
+    Ok(usable)
 }
 
 /// The exit status of a run that stopped early; an error if it cannot go on.

@@ -25,6 +25,17 @@ pub(crate) enum Pass {
     Repair,
 }
 
+/// Whether to call the model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Run the passes.
+    Run,
+    /// Report the cost.
+    Estimate,
+    /// Write the prompts to files.
+    DryRun,
+}
+
 /// What to do.
 #[derive(Debug)]
 pub(crate) struct Settings {
@@ -47,8 +58,8 @@ pub(crate) struct Settings {
     pub(crate) prices: Option<PathBuf>,
     /// Limits of the calls to the model.
     pub(crate) calls: CallSettings,
-    /// Whether to report the cost instead of calling the model.
-    pub(crate) estimate: bool,
+    /// Whether to call the model, or only to tell what would be asked.
+    pub(crate) action: Action,
     /// A folder of environments whose seeds serve as examples.
     pub(crate) examples_root: Option<PathBuf>,
     /// Canonical paths of the files that are sent to the model even if they look like secrets.
@@ -69,8 +80,8 @@ pub(crate) struct Settings {
     pub(crate) duplicate_threshold: f64,
     /// Whether to plan again and render prefixes again.
     pub(crate) fresh: bool,
-    /// Whether to write the prompts to files instead of calling the model.
-    pub(crate) dry_run: bool,
+    /// Whether the environment's own seeds serve although the input has no seed record.
+    pub(crate) env_seeds: bool,
     /// Input, output and messages.
     pub(crate) stage: StageSettings,
 }

@@ -1,6 +1,7 @@
 //! Where records are written.
 
 use std::io;
+use std::path::Path;
 
 use common::jsonl::RawLine;
 use common::record::{Failure, Record};
@@ -29,6 +30,12 @@ impl Writer {
             _ => {}
         }
         self.output.record(record)
+    }
+
+    /// Starts the manifest at this path. Until then, nothing in the run directory is changed: the input may be
+    /// the wrong one.
+    pub(crate) fn keep_at(&mut self, manifest: Option<&Path>) -> io::Result<()> {
+        self.output.keep_at(manifest)
     }
 
     /// Passes a line on unchanged.

@@ -58,10 +58,11 @@ impl Args {
     pub(crate) fn settings(self) -> Result<Settings> {
         let workspace = self.stage.workspace()?;
         let environment = self.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
-        let named_run_dir = environment.as_ref().map(|environment| workspace.run_dir(&environment.name));
-        let run_dir = self.stage.run_dir.clone().or(named_run_dir);
         ensure!(
-            self.stage.input.is_some() || run_dir.is_some() || !io::stdin().is_terminal(),
+            self.stage.input.is_some()
+                || self.stage.run_dir.is_some()
+                || environment.is_some()
+                || !io::stdin().is_terminal(),
             "no input; pipe `files` records in, or pass --env-dir to read the records of its last run"
         );
         let destination = match (self.tasks_dir, environment.as_ref().map(Environment::tasks_dir)) {
@@ -78,7 +79,7 @@ impl Args {
             max_tasks: self.max_tasks.unwrap_or(usize::MAX),
             quarantine: self.quarantine,
             workspace,
-            run_dir,
+            environment,
             stage: self.stage.into(),
         })
     }

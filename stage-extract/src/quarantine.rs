@@ -166,8 +166,10 @@ impl Quarantine {
             Destination::Folder(tasks) => tasks.clone(),
             Destination::NamedByRecord => settings.workspace.environment_of_record(&bad.env)?.tasks_dir(),
         };
-        let run_dir = settings.run_dir.clone().unwrap_or_else(|| settings.workspace.run_dir(&bad.env));
-        if settings.run_dir.is_none() && !is_folder_name(&bad.env) {
+        let named = settings.run_dir();
+        let is_named = named.is_some();
+        let run_dir = named.unwrap_or_else(|| settings.workspace.run_dir(&bad.env));
+        if !is_named && !is_folder_name(&bad.env) {
             bail!("the record of {} does not name an environment; pass --env-dir", bad.task);
         }
         ensure!(

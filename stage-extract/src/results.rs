@@ -4,7 +4,7 @@ use anyhow::Result;
 use common::exit::ExitStatus;
 use common::interrupt::Interrupt;
 use common::record::{Record, Task, TaskStatus};
-use common::stage::Output;
+use common::stage::{Output, Tally};
 use common::ui::{Progress, Ui};
 
 use crate::unpack::{Done, UNREADABLE};
@@ -12,6 +12,7 @@ use crate::unpack::{Done, UNREADABLE};
 /// The output of the stage, with counts for its last message.
 pub(crate) struct Results {
     output: Output,
+    tally: Tally,
     counts: [(TaskStatus, &'static str, u64); 6],
     fixed: u64,
     progress: Progress,
@@ -19,8 +20,8 @@ pub(crate) struct Results {
 }
 
 impl Results {
-    /// Results that go to `output`. `doing` is the label of the progress bar.
-    pub(crate) fn new(output: Output, doing: &str, ui: &Ui) -> Self {
+    /// Results that go to `output`, of an input with this `tally`. `doing` is the label of the progress bar.
+    pub(crate) fn new(output: Output, tally: Tally, doing: &str, ui: &Ui) -> Self {
         let counts = [
             (TaskStatus::Written, "written", 0),
             (TaskStatus::Replaced, "replaced", 0),
@@ -29,7 +30,7 @@ impl Results {
             (TaskStatus::Quarantined, "quarantined", 0),
             (TaskStatus::Rejected, "rejected", 0),
         ];
-        Self { output, counts, fixed: 0, progress: ui.progress(doing, None), ui: ui.clone() }
+        Self { output, tally, counts, fixed: 0, progress: ui.progress(doing, None), ui: ui.clone() }
     }
 
     /// Writes a result.
@@ -74,6 +75,7 @@ impl Results {
         if is_interrupted {
             self.ui.warn("interrupted; run the same command again to resume");
         } else {
+            self.tally.ensure_any()?;
             self.output.finish()?;
         }
         let mut summary: Vec<String> = self

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
+use common::keep::Keep;
 use common::ordered::Ordered;
 use common::record::Kind;
-use common::run_dir::RunDir;
 use common::stage::Input;
 
 use crate::STAGE;
@@ -18,30 +18,34 @@ use crate::unpack::{Unpacked, Unpacker};
 /// Runs the stage.
 pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let ui = settings.stage.ui(STAGE);
-    let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
-    let _lock = run_dir.as_ref().map(|dir| dir.lock("extract")).transpose()?;
     let (name_in, name_out, kinds): (_, _, &[Kind]) = if settings.quarantine {
         ("probes", QUARANTINE, &[Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision])
     } else {
         ("files", "tasks", &[Kind::Files])
     };
-    let manifest_in = run_dir.as_ref().map(|dir| dir.manifest(name_in));
-    // The results of a dry run are not kept.
-    let manifest_out = run_dir.as_ref().map(|dir| dir.manifest(name_out)).filter(|_| !settings.dry_run);
+    let run_dir = settings.stage.run_dir.as_deref();
+    let keep = Keep::new("extract", &settings.workspace, run_dir, settings.environment.as_ref())?;
+    let manifest_in = keep.run_dir().map(|dir| dir.manifest(name_in));
     let input = settings.stage.input(&ui, manifest_in.as_deref(), kinds)?;
-    let output = settings.stage.output(manifest_out.as_deref())?;
+    let tally = input.tally();
+    // The results of a dry run are not kept.
+    let output = if settings.dry_run {
+        settings.stage.output(None)?
+    } else {
+        settings.stage.output_kept(keep, name_out, &tally)?
+    };
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
     if settings.quarantine {
-        let mut results = Results::new(output, "moving", &ui);
+        let mut results = Results::new(output, tally, "moving", &ui);
         let moved = quarantine::run(input, &interrupt, settings, &mut results, &ui)?;
         let status = results.finish(&interrupt)?;
-        if let Some(run_dir) = &run_dir {
-            quarantine::update_manifest(&run_dir.manifest("tasks"), &moved)
+        if let Some(run_dir) = settings.run_dir() {
+            quarantine::update_manifest(&run_dir.join("tasks.jsonl"), &moved)
                 .context("cannot update the manifest of tasks")?;
         }
         Ok(status)
     } else {
-        let mut results = Results::new(output, "unpacking", &ui);
+        let mut results = Results::new(output, tally, "unpacking", &ui);
         extract(input, &interrupt, settings, &mut results)?;
         results.finish(&interrupt)
     }

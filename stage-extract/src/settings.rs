@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use common::environment::Workspace;
+use common::environment::{Environment, Workspace};
 use common::stage::StageSettings;
 
 /// The folder in the run directory that bad tasks are moved to, and the name of their manifest.
@@ -23,10 +23,18 @@ pub(crate) struct Settings {
     pub(crate) quarantine: bool,
     /// The workspace.
     pub(crate) workspace: Workspace,
-    /// The run directory, if one was given or an environment was named.
-    pub(crate) run_dir: Option<PathBuf>,
+    /// The environment that the command line names.
+    pub(crate) environment: Option<Environment>,
     /// Input, output and messages.
     pub(crate) stage: StageSettings,
+}
+
+impl Settings {
+    /// The run directory that the command line gives.
+    pub(crate) fn run_dir(&self) -> Option<PathBuf> {
+        let named = self.environment.as_ref().map(|environment| self.workspace.run_dir(&environment.name));
+        self.stage.run_dir.clone().or(named)
+    }
 }
 
 /// Where task folders go.

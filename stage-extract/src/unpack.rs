@@ -68,7 +68,7 @@ pub(crate) struct Unpacker<'a> {
 impl<'a> Unpacker<'a> {
     pub(crate) fn new(settings: &'a Settings, folders: &'a Folders) -> Self {
         let Settings { overwrite, dry_run, workspace, .. } = settings;
-        let quarantine = settings.run_dir.as_ref().map(|run_dir| run_dir.join(QUARANTINE));
+        let quarantine = settings.run_dir().map(|run_dir| run_dir.join(QUARANTINE));
         Self { overwrite: *overwrite, dry_run: *dry_run, workspace, folders, quarantine }
     }
 

@@ -24,8 +24,9 @@ pub(crate) struct Args {
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 
-    /// Let records name tasks of this environment if it is outside the workspace
-    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV")]
+    /// The environment whose run directory keeps the records, and whose tasks they may name if it is outside the
+    /// workspace [default: the environment of the first record]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV", alias = "env_dir")]
     pub(crate) env_dir: Option<String>,
 
     /// Probe only this task of the environment given by PATH

@@ -5,17 +5,20 @@ use common::environment::Workspace;
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::RawLine;
+use common::keep::Keep;
 use common::ordered::Ordered;
 use common::record::{Failure, Kind, Record};
-use common::run_dir::RunDir;
 use common::stage::Output;
-use common::targets::{self, Item, Selection, Target};
+use common::targets::{self, Item, Selection, Target, Work};
 use common::ui::Ui;
 use sandbox::{Interpreter, TaskFolder, confinement};
 
 use crate::prober::Prober;
 use crate::settings::Settings;
 use crate::summary::Summary;
+
+/// The name of the manifest in the run directory.
+const MANIFEST: &str = "probes";
 
 /// The result of an item. It is written in this order.
 struct Done {
@@ -58,21 +61,23 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
 
 fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &Ui) -> Result<ExitStatus> {
     let mut workspace = settings.stage.workspace()?;
-    if let Some(env_dir) = &settings.env_dir {
-        let environment = workspace.environment(env_dir)?;
-        workspace.admit(&environment);
+    let environment = settings.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
+    if let Some(environment) = &environment {
+        workspace.admit(environment);
     }
-    let run_dir = settings.stage.run_dir.as_deref().map(RunDir::open).transpose()?;
-    let _lock = run_dir.as_ref().map(|dir| dir.lock("probe")).transpose()?;
-    let manifest = run_dir.as_ref().map(|dir| dir.manifest("probes"));
-    let mut output = settings.stage.output(manifest.as_deref())?;
+    let keep = Keep::new("probe", &workspace, settings.stage.run_dir.as_deref(), environment.as_ref())?;
     let selection = Selection {
         paths: &settings.paths,
         task: settings.task.as_deref(),
         kinds: &[Kind::Task, Kind::Verdict],
         manifest: "verdicts",
     };
-    let (items, total) = targets::items(&settings.stage, selection, run_dir.as_ref(), &workspace, ui)?;
+    let Work { items, total, tally } =
+        targets::work(&settings.stage, selection, keep.run_dir(), &workspace, ui)?;
+    let mut output = match &tally {
+        Some(tally) => settings.stage.output_kept(keep, MANIFEST, tally)?,
+        None => settings.stage.output_kept_now(keep, MANIFEST)?,
+    };
     let mut summary = Summary::default();
     let progress = ui.progress("probing", total);
     report_interrupts(interrupt, ui);
@@ -93,6 +98,7 @@ fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &U
     if interrupt.urgency().is_some() {
         return Ok(ExitStatus::Interrupted);
     }
+    tally.map_or(Ok(()), |tally| tally.ensure_any())?;
     output.finish()?;
     Ok(ExitStatus::failed_if(summary.any_failed() || ui.errors() > 0))
 }

@@ -12,7 +12,8 @@ use crate::args::Args;
 pub(crate) struct Settings {
     /// Task folders, environments, or folders of environments. Empty: the input's records name the tasks.
     pub(crate) paths: Vec<PathBuf>,
-    /// The environment whose tasks records may name if it is outside the workspace.
+    /// The environment whose run directory keeps the records, and whose tasks they may name if it is outside the
+    /// workspace.
     pub(crate) env_dir: Option<String>,
     /// Only the task with this name.
     pub(crate) task: Option<String>,

@@ -137,7 +137,7 @@ impl Args {
         let work = self.work(&environment)?;
         let run_dir = self.stage.run_dir.clone().unwrap_or_else(|| workspace.run_dir(&environment.name));
         let run_dir = RunDir::open(&std::path::absolute(run_dir)?)?;
-        run_dir.note("propose", &self.run_note(&environment))?;
+        run_dir.note("propose", &environment.name, &self.run_note(&environment))?;
         ui.debug(format_args!("environment {}", environment.root.display()));
         Ok(Settings {
             context: RunContext { workspace, environment, run_dir, stage: self.stage.into() },

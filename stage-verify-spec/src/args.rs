@@ -115,9 +115,8 @@ impl Args {
         if let Some(environment) = &environment {
             workspace.admit(environment);
         }
-        let default_run_dir = || environment.map(|environment| workspace.run_dir(&environment.name));
-        let run_dir = self.stage.run_dir.clone().or_else(default_run_dir);
-        let source = self.source(&workspace, run_dir.is_some())?;
+        let has_run_dir = self.stage.run_dir.is_some() || environment.is_some();
+        let source = self.source(&workspace, has_run_dir)?;
         Ok(Settings {
             source,
             task: self.task,
@@ -134,7 +133,7 @@ impl Args {
                 missing_hooks: self.write_missing_hook_manifest,
             },
             workspace,
-            run_dir,
+            environment,
             stage: self.stage.into(),
         })
     }

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
+use common::keep::Keep;
 use common::ordered::Ordered;
 use common::record::Kind;
-use common::run_dir::RunDir;
-use common::stage::StageSettings;
+use common::stage::{StageSettings, Tally};
 use common::ui::Ui;
 use task_spec::verify::{AskError, Interpreter};
 
@@ -20,15 +20,15 @@ use crate::work::{self, Batch};
 
 /// Checks everything that the settings name.
 pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
-    let run_dir = settings.run_dir.as_deref().map(RunDir::open).transpose()?;
-    let _lock = run_dir.as_ref().map(|dir| dir.lock("verify-spec")).transpose()?;
+    let run_dir = settings.stage.run_dir.as_deref();
+    let keep = Keep::new("verify-spec", &settings.workspace, run_dir, settings.environment.as_ref())?;
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
     let interpreter = interpreter(&settings.python, ui)?;
     let checker = Checker { interpreter: &interpreter, lints: &settings.lints, strict: settings.strict };
-    let manifest = run_dir.as_ref().map(|dir| dir.manifest("verdicts"));
-    let mut writer = VerdictWriter::open(settings, manifest.as_deref(), ui)?;
+    let (batches, tally) = batches(settings, &keep, ui)?;
+    let mut writer = VerdictWriter::open(settings, keep, tally, ui)?;
     let worked = Ordered::on_cores().until(interrupt.closed_at(Urgency::Drain)).each(
-        batches(settings, run_dir.as_ref(), ui)?,
+        batches,
         |batch| batch.into_iter().map(|item| checker.check(item)).collect::<Vec<_>>(),
         |checked| checked.into_iter().try_for_each(|item| writer.write(item?)),
     );
@@ -49,13 +49,17 @@ pub(crate) fn list_lints(stage: &StageSettings) -> Result<()> {
 
 type Batches = Box<dyn Iterator<Item = io::Result<Batch>> + Send>;
 
-fn batches(settings: &Settings, run_dir: Option<&RunDir>, ui: &Ui) -> Result<Batches> {
+/// What to check, and whether anything of it came, if it is read from the input.
+fn batches(settings: &Settings, keep: &Keep, ui: &Ui) -> Result<(Batches, Option<Tally>)> {
     match &settings.source {
-        Source::Targets(targets) => Ok(Box::new(work::of_targets(targets.clone(), settings.task.clone()))),
+        Source::Targets(targets) => {
+            Ok((Box::new(work::of_targets(targets.clone(), settings.task.clone())), None))
+        }
         Source::Records => {
-            let tasks = run_dir.map(|dir| dir.manifest("tasks"));
+            let tasks = keep.run_dir().map(|dir| dir.manifest("tasks"));
             let input = settings.stage.input(ui, tasks.as_deref(), &[Kind::Task])?;
-            Ok(Box::new(work::of_lines(input, settings.workspace.clone(), ui.clone())))
+            let tally = input.tally();
+            Ok((Box::new(work::of_lines(input, settings.workspace.clone(), ui.clone())), Some(tally)))
         }
     }
 }

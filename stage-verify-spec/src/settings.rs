@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use common::environment::Workspace;
+use common::environment::{Environment, Workspace};
 use common::stage::StageSettings;
 
 use crate::lints::Lint;
@@ -30,7 +30,8 @@ pub(crate) struct Settings {
     pub lints: Vec<&'static Lint>,
     pub manifests: ManifestPaths,
     pub workspace: Workspace,
-    pub run_dir: Option<PathBuf>,
+    /// The environment that the command line names.
+    pub environment: Option<Environment>,
     pub stage: StageSettings,
 }
 

@@ -5,11 +5,11 @@ use common::environment::Workspace;
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::jsonl::RawLine;
+use common::keep::Keep;
 use common::ordered::Ordered;
 use common::record::{Failure, Kind, Record, Trial};
-use common::run_dir::RunDir;
 use common::stage::Output;
-use common::targets::{self, Item, Selection, Target};
+use common::targets::{self, Item, Selection, Target, Work};
 use common::ui::Ui;
 use sandbox::{Interpreter, TaskFolder, confinement};
 
@@ -18,6 +18,9 @@ use crate::image::Images;
 use crate::settings::{Job, Settings};
 use crate::summary::Summary;
 use crate::trial::{Tryer, name_of};
+
+/// The name of the manifest in the run directory.
+const MANIFEST: &str = "trials";
 
 /// The result of an item. It is written in this order.
 struct Done {
@@ -92,17 +95,21 @@ fn run_all(
     interrupt: &Interrupt,
     ui: &Ui,
 ) -> Result<ExitStatus> {
-    let run_dir = settings.stage.run_dir.as_deref().map(RunDir::open).transpose()?;
-    let _lock = run_dir.as_ref().map(|dir| dir.lock("verify-task")).transpose()?;
-    let manifest = run_dir.as_ref().map(|dir| dir.manifest("trials"));
-    let mut output = settings.stage.output(manifest.as_deref())?;
+    let environment = settings.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
+    let run_dir = settings.stage.run_dir.as_deref();
+    let keep = Keep::new("verify-task", workspace, run_dir, environment.as_ref())?;
     let selection = Selection {
         paths: &settings.paths,
         task: settings.task.as_deref(),
         kinds: &[Kind::Task, Kind::Verdict, Kind::Probe],
         manifest: "probes",
     };
-    let (items, total) = targets::items(&settings.stage, selection, run_dir.as_ref(), workspace, ui)?;
+    let Work { items, total, tally } =
+        targets::work(&settings.stage, selection, keep.run_dir(), workspace, ui)?;
+    let mut output = match &tally {
+        Some(tally) => settings.stage.output_kept(keep, MANIFEST, tally)?,
+        None => settings.stage.output_kept_now(keep, MANIFEST)?,
+    };
     let mut summary = Summary::default();
     let progress = ui.progress("running", total);
     report_interrupts(interrupt, ui);
@@ -119,6 +126,7 @@ fn run_all(
     if interrupt.urgency().is_some() {
         return Ok(ExitStatus::Interrupted);
     }
+    tally.map_or(Ok(()), |tally| tally.ensure_any())?;
     output.finish()?;
     Ok(ExitStatus::failed_if(summary.any_failed(settings.must_run) || ui.errors() > 0))
 }

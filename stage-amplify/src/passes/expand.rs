@@ -53,7 +53,7 @@ pub(crate) fn rows(
 /// usable tasks.
 pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
     let (asker, root) = (session.asker, &session.settings.environment.root);
-    let items = spec_items(session)?;
+    let items = spec_items(session, writer)?;
     let progress = TaskProgress::new(session, None);
     let mut usable = Vec::new();
     pipeline::run(
@@ -78,10 +78,6 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
             }
         },
     )?;
-    if usable.is_empty() && session.ui.errors() == 0 {
-        let dir = session.settings.run_dir.root().display();
-        return Err(anyhow!("there are no READMEs in {dir}: add --pass readme").into());
-    }
     Ok(usable)
 }
 
@@ -290,22 +286,46 @@ enum SpecResult {
     Raw(RawLine),
 }
 
-/// READMEs as they come in, with the prefixes of their calls; if none comes in, those of the run directory.
-fn spec_items(session: &Session<'_>) -> Result<impl Iterator<Item = SpecItem> + Send + 'static> {
-    let corpus = Corpus::of_run(session.settings, session.ui)?;
+/// READMEs as they come in, with the prefixes of their calls; without an input, those of the run directory.
+fn spec_items(
+    session: &Session<'_>,
+    writer: &mut Writer,
+) -> Result<impl Iterator<Item = SpecItem> + Send + 'static, Halt> {
+    let settings = session.settings;
+    let mut lines = incoming::as_they_come(session, "specs", Kind::Spec)?;
+    let first = first_spec(&mut lines, session, writer)?;
+    session.begin(writer)?;
+    let corpus = Corpus::of_run(settings, session.ui)?;
     let mut prefixes = Vec::new();
     for first in session.prefixes.batches()? {
         prefixes.push((first, FilesPrefixes::kept(session, &corpus, first)?));
     }
-    let env = session.settings.environment.name.clone();
+    let env = settings.environment.name.clone();
     let ui = session.ui.clone();
-    let lines = incoming::as_they_come(session, "specs", Kind::Spec)?;
-    Ok(lines.filter_map(move |line| match line {
+    Ok(iter::once(Ok(first)).chain(lines).filter_map(move |line| match line {
         Err(halt) => Some(SpecItem::Halt(halt)),
         Ok(Line::Other(line)) => Some(SpecItem::Raw(line)),
         Ok(Line::Record(Record::Spec(spec))) => spec_item(Spec { env: env.clone(), ..spec }, &prefixes, &ui),
         Ok(Line::Record(_)) => None,
     }))
+}
+
+/// Waits for the first README. Lines before it are passed on. It is an error if none comes.
+fn first_spec(
+    lines: &mut impl Iterator<Item = Result<Line, Halt>>,
+    session: &Session<'_>,
+    writer: &mut Writer,
+) -> Result<Line, Halt> {
+    for line in lines {
+        match line? {
+            Line::Record(spec @ Record::Spec(_)) => return Ok(Line::Record(spec)),
+            Line::Other(line) => writer.raw(&line)?,
+            Line::Record(_) => {}
+        }
+    }
+    incoming::ensure_any(session, &[], "spec")?;
+    let dir = session.settings.run_dir.root().display();
+    Err(anyhow!("there are no READMEs in {dir}: add --pass readme").into())
 }
 
 /// A README with the prefixes of its batch: the last of the `prefixes` that starts at or before its row.

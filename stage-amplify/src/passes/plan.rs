@@ -34,6 +34,7 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<Planned,
     let (settings, ui) = (session.settings, session.ui);
     let plans = settings.does(Pass::Plan);
     let PlanInput { seeds, mut rows, rows_came } = incoming::plan_input(session, writer)?;
+    session.begin(writer)?;
     if settings.fresh && plans {
         session.prefixes.forget()?;
         rows.clear();

@@ -24,6 +24,7 @@ use crate::writer::Writer;
 /// Has the tasks repaired whose bad verdicts, probes and trials come in.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let findings = findings(session, writer)?;
+    session.begin(writer)?;
     let mut rounds = Rounds::read(&session.settings.run_dir)?;
     let tasks = faulty_tasks(session, writer, findings, &rounds)?;
     rounds.add(&tasks)?;
@@ -38,12 +39,9 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
 /// The findings that come in; if none comes in, those in the manifests of the run directory.
 fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings, Halt> {
     let (settings, ui) = (session.settings, session.ui);
-    let mut records = incoming::records(
-        session,
-        writer,
-        "probes",
-        &[Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision],
-    )?;
+    let kinds = [Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision];
+    let mut records = incoming::records(session, writer, "probes", &kinds)?;
+    incoming::ensure_any(session, &records, "verdict, probe, trial or decision")?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("verdicts"), Kind::Verdict, ui)?;
         records.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, ui)?);

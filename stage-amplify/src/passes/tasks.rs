@@ -22,6 +22,8 @@ pub(super) fn incoming(
 ) -> Result<Vec<Files>, Halt> {
     let (settings, ui) = (session.settings, session.ui);
     let mut records = incoming::records(session, writer, "files", &[Kind::Files, Kind::Task])?;
+    incoming::ensure_any(session, &records, "files or task")?;
+    session.begin(writer)?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
     }

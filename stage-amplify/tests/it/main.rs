@@ -8,6 +8,7 @@ mod checklists;
 mod ending;
 mod full_disk;
 mod hostile;
+mod input;
 mod prompts;
 mod replay;
 mod solutions;

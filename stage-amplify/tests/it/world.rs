@@ -57,8 +57,13 @@ impl World {
 
     /// The program, at work on the environment.
     pub(crate) fn command(&self, args: &[&str]) -> Command {
+        self.command_on(ENV, args)
+    }
+
+    /// The program, at work on this environment.
+    pub(crate) fn command_on(&self, env: &str, args: &[&str]) -> Command {
         let mut command = self.0.command(env!("CARGO_BIN_EXE_stage-amplify"));
-        command.args(["--software", "Books", "--env-dir", ENV, "--workspace"]).arg(self.root()).args(args);
+        command.args(["--software", "Books", "--env-dir", env, "--workspace"]).arg(self.root()).args(args);
         command
     }
 
@@ -70,11 +75,11 @@ impl World {
     }
 
     pub(crate) fn run_at(&self, server: &Server, args: &[&str]) -> Ran {
-        Ran::of(&mut self.command_at(server, args), "")
+        Ran::from(self.command_at(server, args).output().unwrap())
     }
 
     pub(crate) fn run(&self, args: &[&str]) -> Ran {
-        Ran::of(&mut self.command(args), "")
+        Ran::from(self.command(args).output().unwrap())
     }
 }
 

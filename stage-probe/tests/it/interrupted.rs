@@ -61,6 +61,9 @@ fn a_probe_that_waits_for_records_ends() {
     assert_eq!((probe.wait().unwrap().code(), records.next()), (Some(130), None));
     // The input was open until here.
     drop(input);
+    // The record has claimed the run directory for its environment.
+    fs::remove_file(world.path("run/run.json")).unwrap();
+    fs::remove_file(world.path("run/.run.lock")).unwrap();
     check_interrupted(&world, &written, &processes);
 }
 

@@ -10,13 +10,13 @@ mod tables;
 mod text;
 
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::Result;
 use common::environment::Workspace;
 use common::exit::ExitStatus;
+use common::keep::Keep;
 use common::record::{Record, SpecKind};
-use common::stage::Output;
+use common::stage::{Output, Tally};
 use common::ui::{Progress, Ui};
 
 use self::baseline::Baseline;
@@ -30,9 +30,13 @@ use crate::check::{CheckedItem, CheckedSpec};
 use crate::gym_manifests::GymManifests;
 use crate::settings::{Format, Python, Settings, Source, SummaryScope};
 
+/// The name of the manifest in the run directory.
+const MANIFEST: &str = "verdicts";
+
 /// Writes results and counts them.
 pub(crate) struct VerdictWriter {
     sink: Sink,
+    tally: Option<Tally>,
     workspace: Workspace,
     scope: SummaryScope,
     manifests: GymManifests,
@@ -76,12 +80,12 @@ impl<E: Into<anyhow::Error>> From<E> for Stop {
 }
 
 impl VerdictWriter {
-    /// Opens the output. `manifest` is the run directory's copy of the records.
-    pub(crate) fn open(settings: &Settings, manifest: Option<&Path>, ui: &Ui) -> Result<Self> {
+    /// Opens the output. `tally` is that of the input, if specs are read from it.
+    pub(crate) fn open(settings: &Settings, keep: Keep, tally: Option<Tally>, ui: &Ui) -> Result<Self> {
         let baseline = settings.baseline.as_deref().map(Baseline::read).transpose()?;
         let manifests = GymManifests::open(&settings.manifests, settings.coverage())?;
         let sink = match settings.format {
-            Format::Jsonl => Sink::Records(Box::new(settings.stage.output(manifest)?)),
+            Format::Jsonl => Sink::Records(Box::new(records(settings, keep, tally.as_ref())?)),
             Format::Text => Sink::Text(settings.stage.writer()?),
             Format::SummaryJson => Sink::Summary(SummaryWriter::new(settings.stage.writer()?)),
             Format::Sarif => Sink::Sarif(SarifWriter::new(settings.stage.writer()?)?),
@@ -93,6 +97,7 @@ impl VerdictWriter {
         };
         Ok(Self {
             sink,
+            tally,
             workspace: settings.workspace.clone(),
             scope: settings.summary_scope(),
             manifests,
@@ -135,6 +140,7 @@ impl VerdictWriter {
     pub(crate) fn finish(self, is_limited: bool) -> Result<ExitStatus> {
         let Self {
             sink,
+            tally,
             scope,
             manifests,
             counts,
@@ -147,6 +153,7 @@ impl VerdictWriter {
             ..
         } = self;
         drop(progress);
+        tally.map_or(Ok(()), |tally| tally.ensure_any())?;
         match sink {
             Sink::Records(output) => output.finish()?,
             Sink::Text(mut out) => {
@@ -206,6 +213,14 @@ impl VerdictWriter {
         self.progress.inc(1);
         Ok(())
     }
+}
+
+/// The output for records, and the run directory's copy of them.
+fn records(settings: &Settings, keep: Keep, tally: Option<&Tally>) -> Result<Output> {
+    Ok(match tally {
+        Some(tally) => settings.stage.output_kept(keep, MANIFEST, tally)?,
+        None => settings.stage.output_kept_now(keep, MANIFEST)?,
+    })
 }
 
 impl Limit {

@@ -48,7 +48,7 @@ fn after_a_kill_paid_answers_are_not_requested_again() {
     let propose = "stage-propose $A --software Books --agent existing >/dev/null";
     let server = author_server();
     assert_eq!(undisturbed.shell(propose, &server).status, Some(0));
-    assert_eq!(Ran::of(&mut undisturbed.stage("stage-amplify", &server), "").status, Some(0));
+    assert_eq!(Ran::from(undisturbed.stage("stage-amplify", &server).output().unwrap()).status, Some(0));
     assert_eq!(undisturbed.shell(rest, &server).status, Some(0));
 
     for answers in [0, 1, 4, 9, 14] {
@@ -63,7 +63,7 @@ fn after_a_kill_paid_answers_are_not_requested_again() {
         let paid = journalled(&world);
 
         let server = author_server();
-        let ran = Ran::of(&mut world.stage("stage-amplify", &server), "");
+        let ran = Ran::from(world.stage("stage-amplify", &server).output().unwrap());
         assert_eq!(ran.status, Some(0), "{ran:?}");
         let mut asked: BTreeMap<String, usize> = BTreeMap::new();
         for logged in server.log() {
@@ -83,7 +83,7 @@ fn a_second_process_of_a_stage_is_refused() {
     let hanging = server_that_hangs_after(0);
     let mut child = spawn_silently(&mut world.stage("stage-amplify", &hanging));
     hanging.wait_for(1);
-    let second = Ran::of(&mut world.stage("stage-amplify", &hanging), "");
+    let second = Ran::from(world.stage("stage-amplify", &hanging).output().unwrap());
     assert_eq!(second.status, Some(2));
     assert!(second.stderr.contains("another stage-amplify (process "), "{second:?}");
     assert_eq!(second.stderr.lines().count(), 1, "{second:?}");

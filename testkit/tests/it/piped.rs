@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use testkit::author::{Call, call, good, task};
-use testkit::{Play, Server};
+use testkit::{Play, Server, files_below};
 
 use crate::world::{World, author_server, verdicts};
 
@@ -97,7 +97,80 @@ fn unknown_records_pass_through_unchanged() {
     let line = r#"{"record":"mine",  "x": 1.50, "env":"e"}"#;
     let chain = "stage-extract $A | stage-verify-spec $A --python none";
     let ran = world.shell(&format!("printf '%s\\n' '{line}' | {chain}"), &author_server());
-    assert_eq!((ran.status, ran.stdout), (Some(0), format!("{line}\n")));
+    // They are passed on, and there is nothing to do for these stages.
+    assert_eq!((ran.status, ran.stdout), (Some(2), format!("{line}\n")));
+}
+
+/// A wrong manifest must not replace the stage's own.
+#[test]
+fn an_input_without_a_needed_record_is_refused_and_changes_nothing() {
+    let (world, server) = (World::new(), author_server());
+    let ran = world.shell(&format!("{CHAIN} | stage-probe --workspace . --env-dir demo_env"), &server);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let manifests = || {
+        let mut files = files_below(&world.run_dir());
+        files.retain(|name, _| {
+            std::path::Path::new(name).extension().is_none_or(|extension| extension != "lock")
+        });
+        files
+    };
+    let before = manifests();
+    for (stage, needs) in [
+        ("stage-extract $A", "files"),
+        ("stage-extract $A --quarantine", "verdict or probe"),
+        ("stage-verify-spec $A --python none", "task"),
+        ("stage-verify-spec $A --python none --format text", "task"),
+        ("stage-probe $A", "task or verdict"),
+    ] {
+        let ran = world.shell(&format!("{stage} <task_generation_runs/demo_env/seeds.jsonl"), &server);
+        assert_eq!(ran.status, Some(2), "{stage}: {ran:?}");
+        let expected = format!("standard input has no {needs} record, so there is nothing to do");
+        assert!(ran.stderr.contains(&expected), "{stage}: {ran:?}");
+        assert!(manifests() == before, "{stage}: {ran:?}");
+    }
+}
+
+#[test]
+fn every_stage_finds_the_run_directory_in_the_records() {
+    let (world, server) = (World::new(), author_server());
+    let chain = "stage-propose $A --software Books --agent existing \
+        | stage-amplify $A --software Books --count 2 \
+        | stage-extract --workspace . | stage-verify-spec --workspace . --python none | stage-probe --workspace .";
+    let ran = world.shell(chain, &server);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    for (manifest, kind) in [("tasks", "task"), ("verdicts", "verdict"), ("probes", "probe")] {
+        let text = world.read(world.run_dir().join(format!("{manifest}.jsonl")));
+        assert!(text.contains(&format!("\"record\":\"{kind}\"")), "{manifest}: {text}");
+    }
+    // Records of several environments belong into none of their run directories.
+    let before = world.read(world.run_dir().join("tasks.jsonl"));
+    world.add_env("other_env");
+    let other = world
+        .read(world.run_dir().join("files.jsonl"))
+        .replace("\"env\":\"demo_env\"", "\"env\":\"other_env\"");
+    world.write("other.jsonl", &other);
+    let both = "cat task_generation_runs/demo_env/files.jsonl other.jsonl | stage-extract --workspace .";
+    let ran = world.shell(both, &server);
+    assert_eq!((ran.status, ran.records().len()), (Some(0), 4), "{ran:?}");
+    assert_eq!(world.read(world.run_dir().join("tasks.jsonl")), before);
+    assert!(!world.path("task_generation_runs/other_env").exists());
+}
+
+#[test]
+fn no_stage_works_in_the_run_directory_of_another_environment() {
+    let (world, server) = (World::new(), author_server());
+    assert_eq!(world.shell(CHAIN, &server).status, Some(0));
+    world.add_env("other_env");
+    for stage in ["propose --agent existing", "extract", "verify-spec", "probe"] {
+        let script = format!("stage-{stage} $A --env-dir other_env --run-dir task_generation_runs/demo_env")
+            .replace("$A", "--workspace .");
+        let ran = world.shell(&script, &server);
+        assert_eq!(ran.status, Some(2), "{stage}: {ran:?}");
+        assert!(
+            ran.stderr.contains("is the run directory of demo_env, not of other_env"),
+            "{stage}: {ran:?}"
+        );
+    }
 }
 
 /// Also what a row of the plan says of its task reaches the end. The model does not see annotations.

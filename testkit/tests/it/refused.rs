@@ -42,9 +42,9 @@ fn a_missing_key_is_named() {
 fn invalid_lines_are_reported_by_number_and_skipped() {
     let (world, server) = (World::new(), author_server());
     let ran = world.shell(r#"printf '{"record":"mine"}\n{"rec\n[]\n{"record":"mine"}\n' >in.jsonl; stage-extract $A -i in.jsonl"#, &server);
-    assert_eq!(ran.status, Some(1), "{ran:?}");
+    assert_eq!(ran.status, Some(2), "{ran:?}");
     assert_eq!(ran.stdout.lines().count(), 2);
-    for line in ["in.jsonl:2:", "in.jsonl:3:"] {
+    for line in ["in.jsonl:2:", "in.jsonl:3:", "in.jsonl has no files record"] {
         assert!(ran.stderr.contains(line), "{ran:?}");
     }
 }

@@ -38,7 +38,7 @@ impl World {
             .args(["-c", script])
             .env("PATH", search_path())
             .env("A", format!("--workspace {} --env-dir {ENV}", self.root().display()));
-        Ran::of(&mut command, "")
+        Ran::from(command.output().unwrap())
     }
 
     /// A command with the model of `server`.
