@@ -4,9 +4,10 @@
     … | stage-amplify … | drop_by_difficulty.py medium hard | stage-extract …
 
 Reads records on standard input and writes the remaining ones to standard output, unchanged byte for byte, each as
-soon as it was read. In place of a record that it drops, it writes a `dropped` record, so that counts add up. `task` names the task of a record; the task's difficulty is the one in its task.json (in a
-`files` record), otherwise the one in the plan. Records of a task without a known difficulty are kept, and so is
-every line that is not a record: the next stage reports it.
+soon as it was read. In place of a record that it drops, it writes a `dropped` record, so that counts add up. `task`
+names the task of a record; the task's difficulty is the one in its task.json (in a `files` record), otherwise the one
+in the plan. Records of a task without a known difficulty are kept, and so is every line that is not a record: the
+next stage reports it.
 """
 
 import json

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use task_spec::spec::{self, SpecError};
 use thiserror::Error;
 
-use crate::engine::Mount;
+use crate::mount::Mount;
 
 /// Why an environment cannot be run.
 #[derive(Debug, Error)]

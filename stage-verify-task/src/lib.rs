@@ -4,7 +4,7 @@
 //! whether a solution passes shows only when it runs.
 //!
 //! - [`args`] → [`settings`] → [`run`]: the command line, the settings, the stage.
-//! - [`engine`]: starts machines and runs scripts in them.
+//! - [`engine`]: starts machines and runs scripts in them. [`mount`]: the files of this machine that appear there.
 //! - [`environment`], [`image`]: the spec of an environment; its image, which is built once.
 //! - [`task`]: a task and its solutions, as far as running them needs it.
 //! - [`episode`]: one run of a task in a machine of its own. [`screen`]: what it shows.
@@ -19,6 +19,7 @@ mod episode;
 mod evidence;
 mod image;
 mod issues;
+mod mount;
 mod run;
 mod screen;
 mod settings;

@@ -13,11 +13,12 @@ use common::ui::Ui;
 use crossbeam_channel::Receiver;
 use sandbox::{Otherwise, Sandbox, State, TaskFolder, Vlm};
 
-use crate::engine::{Docker, EngineError, Mount, Start};
+use crate::engine::{Docker, EngineError, Start};
 use crate::episode::{Action, Look, Observed, Run};
 use crate::evidence::{Evidence, Keep};
 use crate::image::{Images, Ready};
 use crate::issues::{self, Context, Ended, SOLVE};
+use crate::mount::Mount;
 use crate::task::{LiveTask, Solutions};
 
 /// How tasks are run.

@@ -17,7 +17,8 @@ use crossbeam_channel::{Receiver, after, bounded, select};
 use uuid::Uuid;
 
 use super::command::{self, End, Limits, Ran};
-use super::{Done, EngineError, Machine, Mount, Script, Start};
+use super::{Done, EngineError, Machine, Script, Start};
+use crate::mount::Mount;
 
 /// Marks what belongs to this program, so that people can list it.
 const LABEL: &str = "propose-amplify=verify-task";

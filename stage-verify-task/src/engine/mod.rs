@@ -3,12 +3,12 @@
 mod command;
 mod docker;
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
 
 use crate::environment::EnvironmentSpec;
+use crate::mount::Mount;
 
 pub(crate) use self::docker::{Docker, find};
 
@@ -69,24 +69,6 @@ pub(crate) struct Done {
 pub(crate) trait Machine: Send {
     /// Runs a script to its end or its time limit. Processes that it leaves in the background are not waited for.
     fn run(&mut self, script: &Script) -> Result<Done, EngineError>;
-}
-
-/// A file or folder of this machine that appears in another one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
-    /// Here.
-    pub(crate) source: PathBuf,
-    /// There.
-    pub(crate) target: String,
-    /// Whether it can be written to. What is written stays in the machine.
-    pub(crate) writable: bool,
-}
-
-impl Mount {
-    /// A mount that cannot be written to.
-    pub(crate) fn read_only(source: &Path, target: &str) -> Self {
-        Self { source: source.to_owned(), target: target.to_owned(), writable: false }
-    }
 }
 
 /// How a machine is started.

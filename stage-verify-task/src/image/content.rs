@@ -8,7 +8,7 @@ use common::fingerprint::sha256_hex;
 use fs_err as fs;
 use task_spec::files::walk;
 
-use crate::engine::Mount;
+use crate::mount::Mount;
 
 /// Part of the hash. It changes when this program builds images in another way.
 const VERSION: &str = "1";

@@ -13,8 +13,9 @@ use common::environment::{Environment, Workspace};
 use common::text::{escape, shorten};
 use common::ui::Ui;
 
-use crate::engine::{Docker, Machine, Mount, Script, Start};
+use crate::engine::{Docker, Machine, Script, Start};
 use crate::environment::{EnvironmentSpec, SpecFault};
+use crate::mount::Mount;
 
 /// The time limit of `pre_start` and `post_start`. gym-anything, `env.py`.
 const HOOK: Duration = Duration::from_mins(30);

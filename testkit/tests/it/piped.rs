@@ -117,7 +117,7 @@ fn an_input_without_a_needed_record_is_refused_and_changes_nothing() {
     let before = manifests();
     for (stage, needs) in [
         ("stage-extract $A", "files"),
-        ("stage-extract $A --quarantine", "verdict or probe"),
+        ("stage-extract $A --quarantine", "verdict or probe or trial or decision"),
         ("stage-verify-spec $A --python none", "task"),
         ("stage-verify-spec $A --python none --format text", "task"),
         ("stage-probe $A", "task or verdict"),
