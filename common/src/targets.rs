@@ -9,9 +9,9 @@ use thiserror::Error;
 
 use crate::environment::{Environment, EnvironmentError, Workspace, task_spec};
 use crate::jsonl::{Line, RawLine};
-use crate::record::{Annotations, Kind, Record, SpecKind, Verdict};
+use crate::record::{Annotations, Failure, Kind, Record, SpecKind, Verdict};
 use crate::run_dir::RunDir;
-use crate::stage::{StageSettings, StreamError, Tally};
+use crate::stage::{Output, StageSettings, StreamError, Tally};
 use crate::text::similar;
 use crate::ui::Ui;
 
@@ -68,6 +68,63 @@ pub enum Item {
     Nothing,
 }
 
+/// The result of an item. It is written in this order.
+pub struct Done {
+    raw: Option<RawLine>,
+    passed: Option<Box<Record>>,
+    found: Option<Box<Record>>,
+}
+
+impl Item {
+    /// Runs the task of the item, if it has one. The record of it gets the annotations of the record that named it.
+    pub fn run(self, task: impl FnOnce(&Target) -> Option<Record>) -> Done {
+        let (raw, passed, target) = match self {
+            Self::Run(target) => (None, None, Some(target)),
+            Self::PassAndRun(record, target) => (None, Some(record), Some(target)),
+            Self::Pass(record) => (None, Some(record), None),
+            Self::PassRaw(raw) => (Some(raw), None, None),
+            Self::Nothing => (None, None, None),
+        };
+        let found = target.and_then(|target| Some(Box::new(task(&target)?.annotated(target.annotations))));
+        Done { raw, passed, found }
+    }
+}
+
+impl Done {
+    /// Writes what is passed on and the record of the task. A failure is reported to the user; of any other record,
+    /// `count` is told.
+    pub fn write(&self, output: &mut Output, ui: &Ui, count: impl FnOnce(&Record)) -> io::Result<()> {
+        if let Some(raw) = &self.raw {
+            output.raw(raw)?;
+        }
+        if let Some(record) = &self.passed {
+            output.record(record)?;
+        }
+        let Some(found) = &self.found else { return Ok(()) };
+        match found.as_ref() {
+            Record::Failure(failure) => {
+                let task = failure.task.as_deref().unwrap_or_default();
+                ui.error(format_args!("{}/{task}: {}", failure.env, failure.message));
+            }
+            record => count(record),
+        }
+        output.record(found)
+    }
+}
+
+/// The record of a task that the stage with this short name could not run.
+pub fn failure(stage: &str, env: String, task: Option<String>, code: &str, message: String) -> Record {
+    Record::Failure(Failure {
+        env,
+        task,
+        stage: stage.to_owned(),
+        code: code.to_owned(),
+        message,
+        attempts: 1,
+        ..Failure::default()
+    })
+}
+
 /// A task folder to run.
 pub struct Target {
     /// The folder.
@@ -90,6 +147,11 @@ impl Target {
     pub fn env_name(&self) -> String {
         let folder = || self.dir.parent()?.parent()?.file_name()?.to_str().map(str::to_owned);
         self.env.clone().or_else(folder).unwrap_or_default()
+    }
+
+    /// The name of the folder, which is that of the task.
+    pub fn task_name(&self) -> Option<String> {
+        self.dir.file_name().map(|name| name.to_string_lossy().into_owned())
     }
 }
 

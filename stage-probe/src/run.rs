@@ -4,12 +4,10 @@ use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
-use common::jsonl::RawLine;
 use common::keep::Keep;
 use common::ordered::Ordered;
-use common::record::{Failure, Kind, Record};
-use common::stage::Output;
-use common::targets::{self, Item, Selection, Target, Work};
+use common::record::{Kind, Record};
+use common::targets::{self, Selection, Target, Work, failure};
 use common::ui::Ui;
 use sandbox::{Interpreter, TaskFolder, confinement};
 
@@ -19,13 +17,6 @@ use crate::summary::Summary;
 
 /// The name of the manifest in the run directory.
 const MANIFEST: &str = "probes";
-
-/// The result of an item. It is written in this order.
-struct Done {
-    raw: Option<RawLine>,
-    passed: Option<Box<Record>>,
-    found: Option<Box<Record>>,
-}
 
 /// Probes the tasks that the settings select.
 pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
@@ -83,14 +74,19 @@ fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &U
     report_interrupts(interrupt, ui);
     Ordered::on_cores().until(interrupt.closed_at(Urgency::Drain)).each(
         items,
-        |item| work(item, prober, &workspace, ui),
+        |item| item.run(|target| Some(probe(target, prober, &workspace, ui))),
         |done| {
             progress.inc(1);
             // A run that was interrupted says nothing about its verifier.
             if interrupt.urgency() == Some(Urgency::Stop) {
-                return Ok(());
+                return anyhow::Ok(());
             }
-            write(&done, &mut output, &mut summary, ui)
+            done.write(&mut output, ui, |record| {
+                if let Record::Probe(probe) = record {
+                    summary.count(probe, ui);
+                }
+            })?;
+            Ok(())
         },
     )?;
     drop(progress);
@@ -111,63 +107,17 @@ fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {
     });
 }
 
-fn work(item: Item, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Done {
-    let (raw, passed, target) = match item {
-        Item::Run(target) => (None, None, Some(target)),
-        Item::PassAndRun(record, target) => (None, Some(record), Some(target)),
-        Item::Pass(record) => (None, Some(record), None),
-        Item::PassRaw(raw) => (Some(raw), None, None),
-        Item::Nothing => (None, None, None),
-    };
-    let found = target.map(|target| {
-        let found = probe(&target, prober, workspace, ui);
-        Box::new(found.annotated(target.annotations))
-    });
-    Done { raw, passed, found }
-}
-
 /// The record of a task: its probe, or the failure to probe it.
 fn probe(target: &Target, prober: &Prober, workspace: &Workspace, ui: &Ui) -> Record {
     let folder = match TaskFolder::of(target) {
         Ok(folder) => folder,
         Err(error) => {
-            let task = target.dir.file_name().map(|name| name.to_string_lossy().into_owned());
-            return failure(target.env_name(), task, "no_task_folder", &error.into());
+            let error = format!("{:#}", anyhow::Error::from(error));
+            return failure("probe", target.env_name(), target.task_name(), "no_task_folder", error);
         }
     };
     match prober.probe(&folder, workspace, ui) {
         Ok(found) => Record::Probe(found),
-        Err(error) => failure(folder.env, Some(folder.task), "sandbox_failed", &error),
+        Err(error) => failure("probe", folder.env, Some(folder.task), "sandbox_failed", format!("{error:#}")),
     }
-}
-
-fn failure(env: String, task: Option<String>, code: &str, error: &anyhow::Error) -> Record {
-    Record::Failure(Failure {
-        env,
-        task,
-        stage: "probe".to_owned(),
-        code: code.to_owned(),
-        message: format!("{error:#}"),
-        attempts: 1,
-        ..Failure::default()
-    })
-}
-
-fn write(done: &Done, output: &mut Output, summary: &mut Summary, ui: &Ui) -> Result<()> {
-    if let Some(raw) = &done.raw {
-        output.raw(raw)?;
-    }
-    if let Some(record) = &done.passed {
-        output.record(record)?;
-    }
-    let Some(record) = &done.found else { return Ok(()) };
-    match record.as_ref() {
-        Record::Probe(probe) => summary.count(probe, ui),
-        Record::Failure(failure) => {
-            let task = failure.task.as_deref().unwrap_or_default();
-            ui.error(format_args!("{}/{task}: {}", failure.env, failure.message));
-        }
-        _ => {}
-    }
-    Ok(output.record(record)?)
 }

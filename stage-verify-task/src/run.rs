@@ -1,15 +1,13 @@
 //! The stage: tasks in, records out.
 
 use anyhow::{Context, Result};
-use common::environment::Workspace;
+use common::environment::{Environment, Workspace};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
-use common::jsonl::RawLine;
 use common::keep::Keep;
 use common::ordered::Ordered;
-use common::record::{Failure, Kind, Record, Trial};
-use common::stage::Output;
-use common::targets::{self, Item, Selection, Target, Work};
+use common::record::{Kind, Record, Trial};
+use common::targets::{self, Selection, Target, Work, failure};
 use common::ui::Ui;
 use sandbox::{Interpreter, TaskFolder, confinement};
 
@@ -17,18 +15,10 @@ use crate::engine::{self, Docker, EngineError};
 use crate::image::Images;
 use crate::settings::{Job, Settings};
 use crate::summary::Summary;
-use crate::trial::{Tryer, name_of};
+use crate::trial::Tryer;
 
 /// The name of the manifest in the run directory.
 const MANIFEST: &str = "trials";
-
-/// The result of an item. It is written in this order.
-struct Done {
-    raw: Option<RawLine>,
-    passed: Option<Box<Record>>,
-    /// None after an interrupt.
-    found: Option<Box<Record>>,
-}
 
 /// What runs tasks, or why nothing does.
 enum Runner {
@@ -48,9 +38,9 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
         Job::PruneImages => return prune_images(&docker?, &ui),
     }
     let mut workspace = settings.stage.workspace()?;
-    if let Some(env_dir) = &settings.env_dir {
-        let environment = workspace.environment(env_dir)?;
-        workspace.admit(&environment);
+    let environment = settings.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
+    if let Some(environment) = &environment {
+        workspace.admit(environment);
     }
     let runner = match docker {
         Ok(docker) => Runner::Tryer(Box::new(tryer(settings, docker, workspace.clone(), &interrupt, &ui)?)),
@@ -58,7 +48,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
         // A run without an engine is not an error of its own: the records say that nothing was run.
         Err(error) => Runner::NoEngine { reason: error.to_string(), workspace: workspace.clone() },
     };
-    run_all(settings, &runner, &workspace, &interrupt, &ui)
+    run_all(settings, &runner, &workspace, environment.as_ref(), &interrupt, &ui)
 }
 
 fn tryer(
@@ -92,12 +82,12 @@ fn run_all(
     settings: &Settings,
     runner: &Runner,
     workspace: &Workspace,
+    environment: Option<&Environment>,
     interrupt: &Interrupt,
     ui: &Ui,
 ) -> Result<ExitStatus> {
-    let environment = settings.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
     let run_dir = settings.stage.run_dir.as_deref();
-    let keep = Keep::new("verify-task", workspace, run_dir, environment.as_ref())?;
+    let keep = Keep::new("verify-task", workspace, run_dir, environment)?;
     let selection = Selection {
         paths: &settings.paths,
         task: settings.task.as_deref(),
@@ -115,10 +105,15 @@ fn run_all(
     report_interrupts(interrupt, ui);
     Ordered::on_threads(settings.jobs).until(interrupt.closed_at(Urgency::Drain)).each(
         items,
-        |item| work(item, runner),
+        |item| item.run(|target| run_target(target, runner)),
         |done| {
             progress.inc(1);
-            write(&done, &mut output, &mut summary, ui)
+            done.write(&mut output, ui, |record| {
+                if let Record::Trial(trial) = record {
+                    summary.add(trial, ui);
+                }
+            })?;
+            anyhow::Ok(())
         },
     )?;
     drop(progress);
@@ -139,27 +134,14 @@ fn report_interrupts(interrupt: &Interrupt, ui: &Ui) {
     });
 }
 
-fn work(item: Item, runner: &Runner) -> Done {
-    let (raw, passed, target) = match item {
-        Item::Run(target) => (None, None, Some(target)),
-        Item::PassAndRun(record, target) => (None, Some(record), Some(target)),
-        Item::Pass(record) => (None, Some(record), None),
-        Item::PassRaw(raw) => (Some(raw), None, None),
-        Item::Nothing => (None, None, None),
-    };
-    let found = target.and_then(|target| {
-        let found = run_target(&target, runner)?;
-        Some(Box::new(found.annotated(target.annotations)))
-    });
-    Done { raw, passed, found }
-}
-
 /// The record of a task: its trial, or the failure to run it. None after an interrupt.
 fn run_target(target: &Target, runner: &Runner) -> Option<Record> {
     let folder = match TaskFolder::of(target) {
         Ok(folder) => folder,
         Err(error) => {
-            return Some(failure(target.env_name(), name_of(&target.dir), "no_task_folder", &error.into()));
+            let error = format!("{:#}", anyhow::Error::from(error));
+            let (env, task) = (target.env_name(), target.task_name());
+            return Some(failure("verify-task", env, task, "no_task_folder", error));
         }
     };
     let tryer = match runner {
@@ -174,39 +156,11 @@ fn run_target(target: &Target, runner: &Runner) -> Option<Record> {
     match tryer.run(&folder) {
         Ok(trial) => Some(Record::Trial(Box::new(trial))),
         Err(error) if matches!(error.downcast_ref(), Some(EngineError::Interrupted)) => None,
-        Err(error) => Some(failure(folder.env, Some(folder.task), "engine_failed", &error)),
-    }
-}
-
-fn failure(env: String, task: Option<String>, code: &str, error: &anyhow::Error) -> Record {
-    Record::Failure(Failure {
-        env,
-        task,
-        stage: "verify-task".to_owned(),
-        code: code.to_owned(),
-        message: format!("{error:#}"),
-        attempts: 1,
-        ..Failure::default()
-    })
-}
-
-fn write(done: &Done, output: &mut Output, summary: &mut Summary, ui: &Ui) -> Result<()> {
-    if let Some(raw) = &done.raw {
-        output.raw(raw)?;
-    }
-    if let Some(record) = &done.passed {
-        output.record(record)?;
-    }
-    let Some(record) = &done.found else { return Ok(()) };
-    match record.as_ref() {
-        Record::Trial(trial) => summary.add(trial, ui),
-        Record::Failure(failure) => {
-            let task = failure.task.as_deref().unwrap_or_default();
-            ui.error(format_args!("{}/{task}: {}", failure.env, failure.message));
+        Err(error) => {
+            let (env, task) = (folder.env, Some(folder.task));
+            Some(failure("verify-task", env, task, "engine_failed", format!("{error:#}")))
         }
-        _ => {}
     }
-    Ok(output.record(record)?)
 }
 
 fn list_images(docker: &Docker, ui: &Ui) -> Result<ExitStatus> {

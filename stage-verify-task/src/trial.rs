@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::path::{self, Path, PathBuf};
+use std::path::{self, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -262,9 +262,4 @@ fn sandbox_failed(error: sandbox::SandboxError) -> EngineError {
 
 fn issue(code: &str, message: String) -> Issue {
     Issue { code: code.to_owned(), severity: Severity::Error, message, path: None }
-}
-
-/// The folder of a task, for messages.
-pub(crate) fn name_of(dir: &Path) -> Option<String> {
-    dir.file_name().map(|name| name.to_string_lossy().into_owned())
 }
