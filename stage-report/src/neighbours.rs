@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_64;
+use task_spec::duplicates::{SHINGLE, Shingles};
+use task_spec::words::words;
 
 use crate::task::Task;
-
-/// The number of words in a sequence.
-const SHINGLE: usize = 5;
 
 /// Descriptions that share less of their sequences are not called alike, from 0 to 1.
 const ALIKE: f64 = 0.1;
@@ -29,18 +27,19 @@ pub(crate) struct Pair {
 
 /// Notes in each task how similar its nearest neighbour is, and returns the most similar pairs.
 pub(crate) fn find(tasks: &mut [Task]) -> Vec<Pair> {
-    let mut by_env: BTreeMap<&str, Vec<(usize, Vec<u64>)>> = BTreeMap::new();
+    let mut by_env: BTreeMap<&str, Vec<(usize, Shingles)>> = BTreeMap::new();
     for (place, task) in tasks.iter().enumerate() {
-        let shingles = shingles(&task.description);
-        if !shingles.is_empty() {
-            by_env.entry(&task.env).or_default().push((place, shingles));
+        let words = words(&task.description);
+        // A few words are too little to call tasks alike by.
+        if words.len() >= SHINGLE {
+            by_env.entry(&task.env).or_default().push((place, Shingles::of(&words)));
         }
     }
     let mut pairs = Vec::new();
     for group in by_env.values() {
         for (number, (first, ours)) in group.iter().enumerate() {
             for (second, theirs) in &group[number + 1..] {
-                let similarity = similarity(ours, theirs);
+                let similarity = ours.similarity(theirs);
                 if similarity >= ALIKE {
                     pairs.push(Pair { first: *first, second: *second, similarity });
                 }
@@ -58,30 +57,4 @@ pub(crate) fn find(tasks: &mut [Task]) -> Vec<Pair> {
     pairs.sort_by(|a, b| b.similarity.total_cmp(&a.similarity).then(a.first.cmp(&b.first)));
     pairs.truncate(MAX_PAIRS);
     pairs
-}
-
-/// The hashes of the sequences of a text, sorted.
-fn shingles(text: &str) -> Vec<u64> {
-    let lower = text.to_lowercase();
-    let words: Vec<&str> =
-        lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-    let mut hashes: Vec<u64> =
-        words.windows(SHINGLE).map(|window| xxh3_64(window.join(" ").as_bytes())).collect();
-    hashes.sort_unstable();
-    hashes.dedup();
-    hashes
-}
-
-/// The size of the intersection divided by the size of the union.
-fn similarity(a: &[u64], b: &[u64]) -> f64 {
-    let (mut left, mut right, mut shared) = (0, 0, 0_usize);
-    while let (Some(x), Some(y)) = (a.get(left), b.get(right)) {
-        shared += usize::from(x == y);
-        left += usize::from(x <= y);
-        right += usize::from(y <= x);
-    }
-    let all = a.len() + b.len() - shared;
-    #[expect(clippy::cast_precision_loss, reason = "a few thousand words")]
-    let (shared, all) = (shared as f64, all.max(1) as f64);
-    shared / all
 }

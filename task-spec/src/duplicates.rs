@@ -3,14 +3,12 @@
 //! The descriptions are compared as sets of five consecutive words. The sets of all tasks of an environment
 //! are small enough for an exact comparison, so nothing is estimated.
 
-use std::collections::BTreeSet;
-
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::words::words;
 
 /// The number of consecutive words in a shingle.
-const SHINGLE: usize = 5;
+pub const SHINGLE: usize = 5;
 
 /// The texts that a new one is compared with.
 pub struct Seen {
@@ -18,8 +16,8 @@ pub struct Seen {
     texts: Vec<(String, Shingles)>,
 }
 
-/// The shingles of a text: a sorted set of hashes.
-struct Shingles(BTreeSet<u64>);
+/// The shingles of a text: hashes, sorted and each once.
+pub struct Shingles(Vec<u64>);
 
 impl Seen {
     /// No texts yet. Two texts count as the same if they share at least `threshold` of their shingles.
@@ -29,7 +27,7 @@ impl Seen {
 
     /// The name of the text most similar to `text`, if the two count as the same.
     pub fn nearest(&self, text: &str) -> Option<&str> {
-        let shingles = Shingles::of(text);
+        let shingles = Shingles::of(&words(text));
         self.texts
             .iter()
             .map(|(name, other)| (name.as_str(), shingles.similarity(other)))
@@ -40,25 +38,32 @@ impl Seen {
 
     /// Adds a text.
     pub fn add(&mut self, name: &str, text: &str) {
-        self.texts.push((name.to_owned(), Shingles::of(text)));
+        self.texts.push((name.to_owned(), Shingles::of(&words(text))));
     }
 }
 
 impl Shingles {
-    fn of(text: &str) -> Self {
-        let words = words(text);
-        let hashes: BTreeSet<u64> = match words.len() {
-            0 => BTreeSet::new(),
-            n if n < SHINGLE => BTreeSet::from([hash(&words)]),
+    /// The shingles of a text with these words. A text of fewer words than a shingle is one shingle.
+    pub fn of(words: &[String]) -> Self {
+        let mut hashes: Vec<u64> = match words.len() {
+            0 => Vec::new(),
+            n if n < SHINGLE => vec![hash(words)],
             _ => words.windows(SHINGLE).map(hash).collect(),
         };
+        hashes.sort_unstable();
+        hashes.dedup();
         Self(hashes)
     }
 
     /// The size of the intersection divided by the size of the union, from 0 to 1. An empty text is similar
     /// to no other.
-    fn similarity(&self, other: &Self) -> f64 {
-        let common = self.0.intersection(&other.0).count();
+    pub fn similarity(&self, other: &Self) -> f64 {
+        let (mut ours, mut theirs, mut common) = (0, 0, 0_usize);
+        while let (Some(x), Some(y)) = (self.0.get(ours), other.0.get(theirs)) {
+            common += usize::from(x == y);
+            ours += usize::from(x <= y);
+            theirs += usize::from(y <= x);
+        }
         let all = self.0.len() + other.0.len() - common;
         if all == 0 { 0.0 } else { share(common, all) }
     }
