@@ -195,9 +195,9 @@ impl StageSettings {
     /// is read instead; without one the input is empty.
     pub fn input(&self, ui: &Ui, manifest: Option<&Path>, kinds: &[Kind]) -> Result<Input, StreamError> {
         match &self.input {
-            Some(path) if path.as_os_str() != "-" => Input::file(path, ui, kinds),
+            Some(path) if path.as_os_str() != "-" => Input::file(path, ui, kinds).map_err(StreamError::Input),
             None if io::stdin().is_terminal() => match manifest.filter(|path| path.exists()) {
-                Some(path) => Input::file(path, ui, kinds),
+                Some(path) => Input::file(path, ui, kinds).map_err(StreamError::Input),
                 None => Ok(Input::new("the input", io::empty(), ui, kinds)),
             },
             _ => Ok(Input::new("standard input", io::stdin(), ui, kinds)),
@@ -309,9 +309,9 @@ impl Input {
         Self { lines: Box::new(lines), tally: Tally::new(name, kinds), ui: ui.clone() }
     }
 
-    fn file(path: &Path, ui: &Ui, kinds: &[Kind]) -> Result<Self, StreamError> {
-        let file = fs::File::open(path).map_err(StreamError::Input)?;
-        Ok(Self::new(&path.to_string_lossy(), file, ui, kinds))
+    /// Opens a manifest, and reads records of these `kinds` from it.
+    pub fn file(path: &Path, ui: &Ui, kinds: &[Kind]) -> io::Result<Self> {
+        Ok(Self::new(&path.to_string_lossy(), fs::File::open(path)?, ui, kinds))
     }
 
     /// Tells whether records have come, while and after the input is read.

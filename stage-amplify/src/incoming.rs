@@ -2,18 +2,18 @@
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::io::{self, BufReader};
+use std::io;
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, ensure};
 use common::environment::TaskName;
 use common::interrupt::Urgency;
-use common::jsonl::{Line, ReadError, Reader};
+use common::jsonl::Line;
 use common::ordered::read_ahead;
 use common::record::{Failure, Kind, Plan, Record};
+use common::stage::Input;
 use common::ui::Ui;
 use crossbeam_channel::{Receiver, select_biased};
-use fs_err as fs;
 use model_client::AskError;
 use task_spec::seeds;
 
@@ -203,14 +203,10 @@ pub(crate) fn manifest(path: &Path, kind: Kind, ui: &Ui) -> Result<Vec<Record>> 
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let lines = BufReader::new(fs::File::open(path)?);
     let mut records = Vec::new();
-    for line in Reader::new(&path.to_string_lossy(), lines, &[kind]) {
-        match line {
-            Ok(Line::Record(record)) => records.push(record),
-            Ok(Line::Other(_)) => {}
-            Err(ReadError::Bad(bad)) => ui.error(bad),
-            Err(ReadError::Io(error)) => return Err(error.into()),
+    for line in Input::file(path, ui, &[kind])? {
+        if let Line::Record(record) = line? {
+            records.push(record);
         }
     }
     Ok(records)

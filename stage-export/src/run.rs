@@ -6,13 +6,12 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 use common::environment::Environment;
 use common::exit::ExitStatus;
-use common::jsonl::{Line, ReadError, Reader};
+use common::jsonl::Line;
 use common::record::{Dropped, Kind, Record};
 use common::run_dir::RunDir;
-use common::stage::Output;
+use common::stage::{Input, Output};
 use common::text::count;
 use common::ui::Ui;
-use fs_err as fs;
 
 use crate::STAGE;
 use crate::evidence::Evidence;
@@ -92,13 +91,9 @@ fn stored_evidence(settings: &Settings, environment: &Environment, ui: &Ui) -> R
 }
 
 fn read_manifest(path: &Path, ui: &Ui, evidence: &mut Evidence) -> io::Result<()> {
-    let file = io::BufReader::new(fs::File::open(path)?);
-    for line in Reader::new(&path.to_string_lossy(), file, &KINDS) {
-        match line {
-            Ok(Line::Record(record)) => evidence.add(record),
-            Ok(Line::Other(_)) => {}
-            Err(ReadError::Bad(bad)) => ui.error(bad),
-            Err(ReadError::Io(error)) => return Err(error),
+    for line in Input::file(path, ui, &KINDS)? {
+        if let Line::Record(record) = line? {
+            evidence.add(record);
         }
     }
     Ok(())
