@@ -36,12 +36,18 @@ const SIMILAR: f64 = 0.85;
 /// assert_eq!(escape("a\u{1b}[2Jb\n"), r"a\u{1b}[2Jb\n");
 /// ```
 pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(is_unprintable) {
+    escape_except(text, &[])
+}
+
+/// `text` escaped as by [`escape`], but for the characters in `kept`.
+pub fn escape_except<'a>(text: &'a str, kept: &[char]) -> Cow<'a, str> {
+    let is_escaped = |c: char| is_unprintable(c) && !kept.contains(&c);
+    if !text.contains(is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut escaped = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        if is_unprintable(c) {
+        if is_escaped(c) {
             escaped.extend(c.escape_default());
         } else {
             escaped.push(c);

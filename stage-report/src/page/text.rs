@@ -3,24 +3,12 @@
 use std::borrow::Cow;
 use std::fmt::Write;
 
-use common::text::is_unprintable;
+use common::text::{escape_except, is_unprintable};
 
 /// `text` with control characters, and characters that are invisible or change direction, written out as in
 /// `\u{202e}`. Line feeds and tabs stay.
 pub(super) fn visible(text: &str) -> Cow<'_, str> {
-    let is_hidden = |c: char| is_unprintable(c) && !matches!(c, '\n' | '\t');
-    if !text.contains(is_hidden) {
-        return Cow::Borrowed(text);
-    }
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if is_hidden(c) {
-            out.extend(c.escape_default());
-        } else {
-            out.push(c);
-        }
-    }
-    Cow::Owned(out)
+    escape_except(text, &['\n', '\t'])
 }
 
 /// Appends `text` as HTML text that is visible.
