@@ -4,7 +4,7 @@ use std::io;
 
 use anyhow::Result;
 use common::ordered::OrderedError;
-use common::record::{Annotations, Failure, Usage};
+use common::record::{Annotations, Failure, Files, Usage};
 use common::text::with_hint;
 use model_client::{AskError, Client, ModelAnswer, Prefix, Request};
 use serde_json::{Map, Value};
@@ -34,6 +34,28 @@ pub(crate) struct Question<'a> {
     pub(crate) variables: Map<String, Value>,
     /// The maximum number of output tokens, reasoning included.
     pub(crate) max_output_tokens: u64,
+}
+
+impl<'a> Question<'a> {
+    /// The question of a pass about a task that has files.
+    pub(crate) fn about(
+        task: &'a Files,
+        pass: &'static str,
+        prefix: &'a Prefix,
+        variables: Map<String, Value>,
+        max_output_tokens: u64,
+    ) -> Self {
+        Self {
+            pass,
+            prefix,
+            env: &task.env,
+            task: task.task.as_deref().unwrap_or_default(),
+            index: task.index,
+            annotations: &task.annotations,
+            variables,
+            max_output_tokens,
+        }
+    }
 }
 
 /// The answers to a question so far.

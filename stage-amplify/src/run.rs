@@ -12,7 +12,7 @@ use crate::ask::{Asker, Halt};
 use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot, solution};
 use crate::prompts::{KeptPrefixes, Templates};
 use crate::session::Session;
-use crate::settings::{Action, Pass, Settings};
+use crate::settings::{Action, OverTasks, Pass, Settings};
 use crate::writer::Writer;
 use crate::{dry_run, estimate, incoming};
 
@@ -81,17 +81,12 @@ fn client(settings: &Settings, interrupt: &Interrupt, ui: &Ui) -> Result<Client>
 
 fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let settings = session.settings;
-    if settings.only_checklists() {
-        return checklist::run(session, writer);
-    }
-    if settings.does(Pass::Fixtures) {
-        return fixtures::run(session, writer);
-    }
-    if settings.does(Pass::Solution) {
-        return solution::run(session, writer);
-    }
-    if settings.does(Pass::Repair) {
-        return repair::run(session, writer);
+    match settings.over_tasks() {
+        Some(OverTasks::Checklist) => return checklist::run(session, writer),
+        Some(OverTasks::Fixtures) => return fixtures::run(session, writer),
+        Some(OverTasks::Solution) => return solution::run(session, writer),
+        Some(OverTasks::Repair) => return repair::run(session, writer),
+        None => {}
     }
     let usable = usable_tasks(session, writer)?;
     if settings.does(Pass::Snapshot) {

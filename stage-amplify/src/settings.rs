@@ -25,6 +25,35 @@ pub(crate) enum Pass {
     Repair,
 }
 
+/// A pass over tasks that exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OverTasks {
+    Checklist,
+    Fixtures,
+    Solution,
+    Repair,
+}
+
+impl OverTasks {
+    fn manifest(self) -> &'static str {
+        match self {
+            Self::Checklist => "checklists",
+            Self::Fixtures => "fixtures",
+            Self::Solution => "solutions",
+            Self::Repair => "repairs",
+        }
+    }
+
+    fn note_name(self) -> &'static str {
+        match self {
+            Self::Checklist => "checklist",
+            Self::Fixtures => "fixtures",
+            Self::Solution => "solution",
+            Self::Repair => "repair",
+        }
+    }
+}
+
 /// Whether to call the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -92,44 +121,34 @@ impl Settings {
         self.passes.contains(&pass)
     }
 
-    /// Whether checklists are written for tasks that come in, rather than for those of this run.
-    pub(crate) fn only_checklists(&self) -> bool {
-        self.does(Pass::Checklist) && !self.does(Pass::Files)
+    /// The pass over tasks that come in, rather than over those of this run, if one is selected.
+    pub(crate) fn over_tasks(&self) -> Option<OverTasks> {
+        if self.does(Pass::Checklist) && !self.does(Pass::Files) {
+            return Some(OverTasks::Checklist);
+        }
+        [
+            (Pass::Fixtures, OverTasks::Fixtures),
+            (Pass::Solution, OverTasks::Solution),
+            (Pass::Repair, OverTasks::Repair),
+        ]
+        .into_iter()
+        .find_map(|(pass, over)| self.does(pass).then_some(over))
     }
 
     /// The manifest of the records in the output. The plan pass writes its own, as users edit it.
     pub(crate) fn last_manifest(&self) -> Option<PathBuf> {
-        let name = if self.only_checklists() {
-            "checklists"
-        } else if self.does(Pass::Fixtures) {
-            "fixtures"
-        } else if self.does(Pass::Solution) {
-            "solutions"
-        } else if self.does(Pass::Repair) {
-            "repairs"
-        } else if self.does(Pass::Files) {
-            "files"
-        } else if self.does(Pass::Readme) {
-            "specs"
-        } else {
-            return None;
+        let name = match self.over_tasks() {
+            Some(pass) => pass.manifest(),
+            None if self.does(Pass::Files) => "files",
+            None if self.does(Pass::Readme) => "specs",
+            None => return None,
         };
         Some(self.run_dir.manifest(name))
     }
 
     /// The name under which `run.json` records it. What tasks were asked for is not changed by passes over them.
     pub(crate) fn note_name(&self) -> &'static str {
-        if self.only_checklists() {
-            "checklist"
-        } else if self.does(Pass::Fixtures) {
-            "fixtures"
-        } else if self.does(Pass::Solution) {
-            "solution"
-        } else if self.does(Pass::Repair) {
-            "repair"
-        } else {
-            "amplify"
-        }
+        self.over_tasks().map_or("amplify", OverTasks::note_name)
     }
 
     /// What `run.json` records of it.

@@ -101,17 +101,8 @@ impl Author<'_> {
     }
 
     fn write(&self, task: &Files) -> Result<(Written, Usage), Unanswered> {
-        let name = task.task.as_deref().unwrap_or_default();
-        let question = Question {
-            pass: "checklist",
-            prefix: self.prefix,
-            env: &task.env,
-            task: name,
-            index: task.index,
-            annotations: &task.annotations,
-            variables: variables(name, &task.files),
-            max_output_tokens: MAX_OUTPUT_TOKENS,
-        };
+        let variables = variables(tasks::task_name(task), &task.files);
+        let question = Question::about(task, "checklist", self.prefix, variables, MAX_OUTPUT_TOKENS);
         let mut attempts = Attempts::default();
         let answers = Cell::new(0);
         let read = |answer: &ModelAnswer| {
@@ -125,7 +116,7 @@ impl Author<'_> {
     /// The checklist and its evidence in an answer, or what is wrong with them, in words for the model. In the last
     /// answer, contradictions between the files of the task are kept as problems: the model cannot remove them.
     fn read(&self, answer: &ModelAnswer, task: &Files, is_last: bool) -> Result<Written, Vec<String>> {
-        let name = task.task.as_deref().unwrap_or_default();
+        let name = tasks::task_name(task);
         let parsed = answer::parse(&answer.text, answer.stop);
         if !parsed.is_valid() {
             return Err(rejections(&parsed.problems));

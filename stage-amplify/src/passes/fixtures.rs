@@ -2,13 +2,12 @@
 
 use common::record::{Files, Record, Usage};
 use model_client::{ModelAnswer, Prefix};
-use serde_json::{Map, json};
 use task_spec::files::Role;
 use task_spec::fixtures::{FILE_NAME, Fixtures};
 
 use super::tasks;
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, excerpts};
+use crate::corpus::Corpus;
 use crate::pipeline;
 use crate::prompts::fixtures_prefix;
 use crate::session::Session;
@@ -48,20 +47,8 @@ fn add_fixtures(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<Vec<R
 }
 
 fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<(String, Usage), Unanswered> {
-    let name = task.task.as_deref().unwrap_or_default();
-    let mut variables = Map::new();
-    variables.insert("task".to_owned(), name.into());
-    variables.insert("files".to_owned(), json!(excerpts(&task.files, &HIDDEN)));
-    let question = Question {
-        pass: "fixtures",
-        prefix,
-        env: &task.env,
-        task: name,
-        index: task.index,
-        annotations: &task.annotations,
-        variables,
-        max_output_tokens: MAX_OUTPUT_TOKENS,
-    };
+    let question =
+        Question::about(task, "fixtures", prefix, tasks::variables(task, &HIDDEN), MAX_OUTPUT_TOKENS);
     let mut attempts = Attempts::default();
     let (fixtures, _) = asker.ask(&question, &mut attempts, read)?;
     Ok((fixtures, attempts.usage))

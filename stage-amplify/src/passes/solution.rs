@@ -10,12 +10,11 @@ use common::publish::{NewFile, Workshop, publish};
 use common::record::{Files, Record, Solution, WrongSolution};
 use fs_err as fs;
 use model_client::{ModelAnswer, Prefix};
-use serde_json::{Map, json};
 use task_spec::files::Role;
 
 use super::tasks;
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
-use crate::corpus::{Corpus, excerpts};
+use crate::corpus::Corpus;
 use crate::pipeline;
 use crate::prompts::solution_prefix;
 use crate::session::Session;
@@ -62,25 +61,13 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
 }
 
 fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<Solution, Unanswered> {
-    let name = task.task.as_deref().unwrap_or_default();
-    let mut variables = Map::new();
-    variables.insert("task".to_owned(), name.into());
-    variables.insert("files".to_owned(), json!(excerpts(&task.files, &HIDDEN)));
-    let question = Question {
-        pass: "solution",
-        prefix,
-        env: &task.env,
-        task: name,
-        index: task.index,
-        annotations: &task.annotations,
-        variables,
-        max_output_tokens: MAX_OUTPUT_TOKENS,
-    };
+    let question =
+        Question::about(task, "solution", prefix, tasks::variables(task, &HIDDEN), MAX_OUTPUT_TOKENS);
     let mut attempts = Attempts::default();
     let (scripts, answer) = asker.ask(&question, &mut attempts, read)?;
     Ok(Solution {
         env: task.env.clone(),
-        task: name.to_owned(),
+        task: question.task.to_owned(),
         index: task.index,
         script: scripts.script,
         wrong: scripts.wrong,

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use common::record::{Files, Kind, Record, Task};
+use serde_json::{Map, Value, json};
 use task_spec::files::{Role, read_folder};
 
 use super::unreadable;
 use crate::ask::Halt;
-use crate::corpus::Source;
+use crate::corpus::{Source, excerpts};
 use crate::incoming;
 use crate::session::Session;
 use crate::writer::Writer;
@@ -75,4 +76,15 @@ fn read_files(session: &Session<'_>, task: &Task, hidden: &[Role]) -> Result<BTr
         .check_task(&below.to_string_lossy(), &files, hidden)
         .map_err(|refused| anyhow!(refused.to_string()))?;
     Ok(files)
+}
+
+/// What a question about a task shows: its name, and its files without those with a role in `hidden`.
+pub(super) fn variables(task: &Files, hidden: &[Role]) -> Map<String, Value> {
+    let (name, files) = (task_name(task), excerpts(&task.files, hidden));
+    [("task".to_owned(), name.into()), ("files".to_owned(), json!(files))].into_iter().collect()
+}
+
+/// The name of a task; empty without one.
+pub(super) fn task_name(task: &Files) -> &str {
+    task.task.as_deref().unwrap_or_default()
 }
