@@ -48,7 +48,7 @@ impl Keep {
     }
 
     /// The path of the manifest `name`, now that the first record has come, which belongs to the environment `env`.
-    /// None if that is no environment of the workspace and the command line gives no run directory.
+    /// None if the workspace has no such environment and the command line gives no run directory.
     pub(crate) fn start(&mut self, env: &str, name: &str) -> Result<Option<PathBuf>, RunDirError> {
         if self.run_dir.is_none() && self.workspace.environment_of_record(env).is_ok() {
             let run_dir = RunDir::open(&self.workspace.run_dir(env))?;

@@ -213,7 +213,7 @@ impl Episodes<'_> {
             prepare: "",
             network: tryer.network(self.ready),
         };
-        let mut sandbox = tryer.sandbox().map_err(sandbox_failed)?;
+        let mut sandbox = tryer.sandbox().map_err(|error| EngineError::of_sandbox(error, "start"))?;
         let mut container = tryer.docker.start(&start)?;
         let mut run = Run {
             task: self.task,
@@ -246,17 +246,6 @@ impl Episodes<'_> {
             _ => Vlm::SeesNothing,
         };
         State { files: BTreeMap::new(), otherwise: Otherwise::Missing, commands: BTreeMap::new(), vlm }
-    }
-}
-
-fn sandbox_failed(error: sandbox::SandboxError) -> EngineError {
-    match error {
-        sandbox::SandboxError::Interrupted => EngineError::Interrupted,
-        other => EngineError::Failed {
-            engine: "the sandbox".to_owned(),
-            action: "start".to_owned(),
-            message: format!("{:#}", anyhow::Error::from(other)),
-        },
     }
 }
 

@@ -5,6 +5,7 @@ mod docker;
 
 use std::time::Duration;
 
+use sandbox::SandboxError;
 use thiserror::Error;
 
 use crate::environment::EnvironmentSpec;
@@ -30,6 +31,20 @@ pub(crate) enum EngineError {
     /// The stage was interrupted.
     #[error("interrupted")]
     Interrupted,
+}
+
+impl EngineError {
+    /// The error of a sandbox that could not do something.
+    pub(crate) fn of_sandbox(error: SandboxError, action: &str) -> Self {
+        match error {
+            SandboxError::Interrupted => Self::Interrupted,
+            other => Self::Failed {
+                engine: "the sandbox".to_owned(),
+                action: action.to_owned(),
+                message: format!("{:#}", anyhow::Error::from(other)),
+            },
+        }
+    }
 }
 
 /// A script to run in a machine.

@@ -174,7 +174,7 @@ impl Run<'_> {
         }
         self.observed.reads = served.reads;
         self.observed.commands = served.commands;
-        let runs = runs.map_err(sandbox_failed)?;
+        let runs = runs.map_err(|error| EngineError::of_sandbox(error, "run the verifier"))?;
         let run = runs.by_state.first().and_then(|runs| runs.first());
         let (verdict, fault) = match (run, runs.uncompilable.or(runs.broken)) {
             (Some(run), _) => of_assessment(&Assessment::of(run)),
@@ -212,17 +212,6 @@ fn of_assessment(assessment: &Assessment) -> (EpisodeVerdict, Option<Fault>) {
 
 fn verdict(outcome: Outcome, score: Option<f64>, detail: &str) -> EpisodeVerdict {
     EpisodeVerdict { outcome, score, detail: escape(detail).into_owned() }
-}
-
-fn sandbox_failed(error: sandbox::SandboxError) -> EngineError {
-    match error {
-        sandbox::SandboxError::Interrupted => EngineError::Interrupted,
-        other => EngineError::Failed {
-            engine: "the sandbox".to_owned(),
-            action: "run the verifier".to_owned(),
-            message: format!("{:#}", anyhow::Error::from(other)),
-        },
-    }
 }
 
 /// Seconds with three decimals.
