@@ -7,8 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use common::publish::write_json;
 use common::record::{Issue, SpecKind};
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use task_spec::verified::{VerifiedTasks, now};
 
 use crate::check::CheckedSpec;
 use crate::settings::{Coverage, ManifestPaths, SummaryScope};
@@ -20,17 +20,10 @@ pub(crate) struct GymManifests {
     paths: ManifestPaths,
     tasks: Vec<TaskEntry>,
     /// What the file of valid tasks says about other tasks than those of this run.
-    earlier_split: Option<EarlierSplit>,
+    earlier_split: Option<VerifiedTasks>,
     coverage: Coverage,
     /// The environments that the run came to before a limit stopped it.
     reached: BTreeSet<String>,
-}
-
-/// An existing file of valid tasks.
-#[derive(Deserialize)]
-struct EarlierSplit {
-    root: String,
-    by_environment: BTreeMap<String, Vec<String>>,
 }
 
 /// One task in the manifests.
@@ -61,7 +54,11 @@ impl GymManifests {
     /// Reads the existing file of valid tasks, unless the run replaces all of it.
     pub(crate) fn open(paths: &ManifestPaths, coverage: Coverage) -> Result<Self> {
         let split = paths.split.as_deref().filter(|path| !coverage.is_corpus && path.exists());
-        let earlier_split = split.map(EarlierSplit::read).transpose()?;
+        let earlier_split = split
+            .map(|path| {
+                VerifiedTasks::read(path).context("cannot add to a list; give the name of a new file")
+            })
+            .transpose()?;
         Ok(Self {
             paths: paths.clone(),
             tasks: Vec::new(),
@@ -91,7 +88,8 @@ impl GymManifests {
             write(path, &self.status(&root))?;
         }
         if let Some(path) = split {
-            write(path, &self.split(&root))?;
+            create_folder_of(path)?;
+            self.split(&root).write(path).with_context(|| failure(path))?;
         }
         if let Some(path) = missing_hooks {
             write(path, &self.missing_hooks(&root))?;
@@ -121,7 +119,7 @@ impl GymManifests {
             by_environment,
             failed_task_count: failed_tasks.len(),
             failed_tasks,
-            generated_at: iso8601(Timestamp::now()),
+            generated_at: now(),
             issue_counts,
             root,
             schema_version: 1,
@@ -131,39 +129,21 @@ impl GymManifests {
         }
     }
 
-    fn split<'a>(&'a self, root: &'a str) -> SplitManifest<'a> {
-        let mut by_environment = self.earlier_valid_tasks();
+    /// The valid tasks: those of the existing file that this run did not check, and those that it found valid.
+    fn split(&self, root: &str) -> VerifiedTasks {
+        let mut valid = self.earlier_split.clone().unwrap_or_else(|| VerifiedTasks::new(root));
+        let is_complete =
+            |env: &String| self.coverage.environments.contains(env) && self.reached.contains(env);
+        valid.by_environment.retain(|env, _| !is_complete(env));
         for task in &self.tasks {
-            let names = by_environment.entry(&task.environment).or_default();
-            names.retain(|name| *name != task.task_id);
+            let names = valid.environment(&task.environment);
+            if task.ok() {
+                names.insert(task.task_id.clone());
+            } else {
+                names.remove(&task.task_id);
+            }
         }
-        for task in self.tasks.iter().filter(|task| task.ok()) {
-            by_environment.entry(&task.environment).or_default().push(&task.task_id);
-        }
-        by_environment.retain(|_, names| !names.is_empty());
-        let mut tasks = Vec::new();
-        for (environment, names) in &mut by_environment {
-            names.sort_unstable();
-            tasks.extend(names.iter().map(|name| format!("{environment}/{name}")));
-        }
-        tasks.sort_unstable();
-        SplitManifest {
-            by_environment,
-            generated_at: iso8601(Timestamp::now()),
-            root: self.earlier_split.as_ref().map_or(root, |earlier| &earlier.root),
-            schema_version: 1,
-            task_count: tasks.len(),
-            tasks,
-        }
-    }
-
-    /// The valid tasks of the existing file, without the environments that this run checks completely.
-    fn earlier_valid_tasks(&self) -> BTreeMap<&str, Vec<&str>> {
-        let earlier = self.earlier_split.iter().flat_map(|earlier| &earlier.by_environment);
-        earlier
-            .filter(|(name, _)| !(self.coverage.environments.contains(*name) && self.reached.contains(*name)))
-            .map(|(environment, names)| (environment.as_str(), names.iter().map(String::as_str).collect()))
-            .collect()
+        valid
     }
 
     fn missing_hooks<'a>(&'a self, root: &'a str) -> MissingHookManifest<'a> {
@@ -193,7 +173,7 @@ impl GymManifests {
         MissingHookManifest {
             environment_count: by_environment.len(),
             by_environment,
-            generated_at: iso8601(Timestamp::now()),
+            generated_at: now(),
             root,
             schema_version: 1,
             task_count: tasks.len(),
@@ -221,16 +201,6 @@ struct StatusOfEnvironment<'a> {
     failed_tasks: Vec<&'a str>,
     issue_counts: BTreeMap<&'a str, u64>,
     verified_tasks: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct SplitManifest<'a> {
-    by_environment: BTreeMap<&'a str, Vec<&'a str>>,
-    generated_at: String,
-    root: &'a str,
-    schema_version: u32,
-    task_count: usize,
-    tasks: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -264,14 +234,6 @@ struct MissingOfTask<'a> {
     task_spec_path: &'a str,
 }
 
-impl EarlierSplit {
-    fn read(path: &Path) -> Result<Self> {
-        let context = || format!("cannot add to {}; give the name of a new file", path.display());
-        let text = fs_err::read(path).with_context(context)?;
-        serde_json::from_slice(&text).with_context(context)
-    }
-}
-
 impl TaskEntry {
     fn new(spec: &CheckedSpec, root: &Path) -> Self {
         let findings = &spec.findings;
@@ -300,26 +262,17 @@ impl TaskEntry {
 }
 
 fn write(path: &Path, manifest: &impl Serialize) -> Result<()> {
+    create_folder_of(path)?;
+    write_json(path, manifest).with_context(|| failure(path))
+}
+
+fn create_folder_of(path: &Path) -> Result<()> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs_err::create_dir_all(folder)?;
     }
-    write_json(path, manifest).with_context(|| format!("cannot write the manifest {}", path.display()))
+    Ok(())
 }
 
-/// A time in gym-anything's format: ISO 8601 in UTC, to the second.
-fn iso8601(time: Timestamp) -> String {
-    time.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use jiff::Timestamp;
-
-    use super::iso8601;
-
-    #[test]
-    fn times_are_in_utc() {
-        let time = Timestamp::from_millisecond(951_868_799_500).expect("in range");
-        assert_eq!(iso8601(time), "2000-02-29T23:59:59+00:00");
-    }
+fn failure(path: &Path) -> String {
+    format!("cannot write the manifest {}", path.display())
 }

@@ -13,6 +13,7 @@ pub mod seeds;
 pub mod shell;
 pub mod spec;
 pub mod value;
+pub mod verified;
 pub mod verify;
 pub mod words;
 pub mod yaml;

@@ -7,7 +7,6 @@
 
 mod assign;
 mod json;
-mod verified;
 
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use common::environment::Environment;
 use fs_err as fs;
 use serde_json::{Value, json};
 use task_spec::spec;
+use task_spec::verified::VerifiedTasks;
 
 use self::assign::{Assignment, Side, Task};
 use self::json::Document;
@@ -44,7 +44,7 @@ pub(crate) struct Added {
 /// Adds tasks of an environment to its split file and to the list of valid tasks. A task that is listed stays where it
 /// is.
 pub(crate) fn export(folder: &Path, environment: &Environment, chosen: &[Chosen]) -> Result<Added> {
-    verified::add(&folder.join("verified.json"), &environment.name, chosen)?;
+    add_to_verified(&folder.join("verified.json"), &environment.name, chosen)?;
     let Some((path, mut document)) = split_file(folder, &environment.name)? else {
         return Ok(Added { listed: chosen.len(), ..Added::default() });
     };
@@ -52,6 +52,20 @@ pub(crate) fn export(folder: &Path, environment: &Environment, chosen: &[Chosen]
         .with_context(|| format!("cannot add tasks to {}", path.display()))?;
     document.write_if_changed(&path)?;
     Ok(Added { file: Some(path), ..added })
+}
+
+/// Adds tasks to the list of valid tasks, if there is one. A list that has all of them is not written again.
+fn add_to_verified(path: &Path, env: &str, chosen: &[Chosen]) -> Result<()> {
+    if chosen.is_empty() || !path.exists() {
+        return Ok(());
+    }
+    let before = VerifiedTasks::read(path)?;
+    let mut after = before.clone();
+    after.environment(env).extend(chosen.iter().map(|chosen| chosen.task.clone()));
+    if after != before {
+        after.write(path)?;
+    }
+    Ok(())
 }
 
 /// The split file of an environment. If several name it, gym-anything reads the last one.
