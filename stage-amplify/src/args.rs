@@ -19,8 +19,8 @@ use crate::settings::{Action, Pass, Settings};
 
 /// Asks a model to expand an environment's seed tasks into many more.
 ///
-/// Reads `seed` records and writes `files` records. Runs the plan, README, files, checklist and snapshot passes; the calls
-/// of a pass run in parallel. Every answer is stored in the run directory before it is used, and is never paid
+/// Reads `seed` records and writes `files` records. Runs the plan, README, files, checklist, fixtures and snapshot
+/// passes; the calls of a pass run in parallel. Every answer is stored in the run directory before it is used, and is never paid
 /// for again: run the same command again to resume after an interruption.
 #[derive(Debug, Parser)]
 #[command(name = "stage-amplify", version, max_term_width = 110)]
@@ -58,6 +58,10 @@ pub struct Args {
     /// The passes to run; each starts from the manifest of the one before it
     #[arg(help_heading = help::MAKE, long = "pass", value_name = "PASS", value_delimiter = ',', default_value = "all")]
     passes: Vec<PassArg>,
+
+    /// Write no fixtures: the states that stage-probe runs each verifier on
+    #[arg(help_heading = help::MAKE, long)]
+    no_fixtures: bool,
 
     /// The maximum number of answers requested for one README, one set of files or one checklist
     #[arg(help_heading = help::LIMITS, long, value_name = "N", default_value_t = 3)]
@@ -152,7 +156,7 @@ enum HorizonArg {
 /// A value of `--pass`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PassArg {
-    /// plan, readme, files, checklist and snapshot
+    /// plan, readme, files, checklist, fixtures and snapshot
     All,
     /// Name the tasks
     Plan,
@@ -164,7 +168,7 @@ enum PassArg {
     Checklist,
     /// Add the usable tasks to the environment's seeds
     Snapshot,
-    /// Write test states for the verifiers of the tasks in the input; only by itself
+    /// Write test states for the verifiers of the tasks in the input; with files, of the new tasks
     Fixtures,
     /// Write scripts that do the tasks in the input, rightly and wrongly, for stage-verify-task; only by itself
     Solution,
@@ -201,7 +205,7 @@ impl Args {
     /// Checks the arguments, and finds the environment and the run directory.
     pub(crate) fn into_settings(self) -> Result<Settings> {
         self.check_numbers()?;
-        let passes = passes(&self.passes)?;
+        let passes = passes(&self.passes, self.no_fixtures)?;
         let difficulties = difficulties(&self.difficulty)?;
         let calls = self.calls();
         let mut workspace = self.stage.workspace()?;
@@ -299,11 +303,13 @@ fn difficulties(labels: &[String]) -> Result<Vec<String>> {
     Ok(labels)
 }
 
-fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
+fn passes(selected: &[PassArg], no_fixtures: bool) -> Result<BTreeSet<Pass>> {
     let mut passes = BTreeSet::new();
     for pass in selected {
         passes.extend(match pass {
-            PassArg::All => vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Checklist, Pass::Snapshot],
+            PassArg::All => {
+                vec![Pass::Plan, Pass::Readme, Pass::Files, Pass::Checklist, Pass::Fixtures, Pass::Snapshot]
+            }
             PassArg::Plan => vec![Pass::Plan],
             PassArg::Readme => vec![Pass::Readme],
             PassArg::Files => vec![Pass::Files],
@@ -318,14 +324,20 @@ fn passes(selected: &[PassArg]) -> Result<BTreeSet<Pass>> {
         !(passes.contains(&Pass::Plan) && passes.contains(&Pass::Files) && !passes.contains(&Pass::Readme)),
         "--pass plan,files lacks the READMEs that files are written from; add readme"
     );
-    ensure!(
-        passes.len() == 1 || !passes.contains(&Pass::Checklist) || passes.contains(&Pass::Files),
-        "--pass checklist can be combined with other passes only if files is one of them"
-    );
-    for alone in [Pass::Fixtures, Pass::Solution, Pass::Repair] {
+    if no_fixtures {
+        passes.remove(&Pass::Fixtures);
+        ensure!(!passes.is_empty(), "--no-fixtures and --pass fixtures contradict each other");
+    }
+    for of_files in [Pass::Checklist, Pass::Fixtures] {
+        ensure!(
+            passes.len() == 1 || !passes.contains(&of_files) || passes.contains(&Pass::Files),
+            "--pass checklist and --pass fixtures can be combined with other passes only if files is one of them"
+        );
+    }
+    for alone in [Pass::Solution, Pass::Repair] {
         ensure!(
             passes.len() == 1 || !passes.contains(&alone),
-            "--pass fixtures, --pass solution and --pass repair cannot be combined with other passes"
+            "--pass solution and --pass repair cannot be combined with other passes"
         );
     }
     Ok(passes)

@@ -27,8 +27,11 @@ const FILES_TOKENS: u64 = 18_000;
 /// reasoning.
 const CHECKLIST_TOKENS: u64 = 6_000;
 
+/// Output tokens of the fixtures of one task: 1,700 visible (7,376 bytes on average in the demo), the rest reasoning.
+const FIXTURES_TOKENS: u64 = 8_000;
+
 /// Bytes that the README, the spec and the scripts add to the suffix of the checklist pass: the average in
-/// the corpus, with line numbers.
+/// the corpus, with line numbers. The fixtures pass shows the same files without the numbers.
 const SHOWN_BYTES: u64 = 13_500;
 
 /// Bytes that a row of the plan adds to the suffix of the README pass: the average in the demo.
@@ -63,6 +66,7 @@ fn calls(preview: &Preview, count: u64) -> model_client::PassSize {
         Pass::Plan => (count.div_ceil(rows_per_call), ROW_TOKENS * count.min(rows_per_call), 0),
         Pass::Readme => (count, README_TOKENS, ROW_BYTES),
         Pass::Checklist => (count, CHECKLIST_TOKENS, SHOWN_BYTES),
+        Pass::Fixtures => (count, FIXTURES_TOKENS, SHOWN_BYTES),
         _ => (count, FILES_TOKENS, README_BYTES),
     };
     let missing_bytes = if preview.is_complete { 0 } else { missing_bytes };

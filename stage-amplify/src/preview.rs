@@ -10,8 +10,10 @@ use serde_json::json;
 use crate::corpus::Corpus;
 use crate::difficulty;
 use crate::incoming;
-use crate::passes::{checklist, files, readme};
-use crate::prompts::{Templates, checklist_prefix, files_prefix, plan_prefix, readme_prefix};
+use crate::passes::{checklist, files, fixtures, readme};
+use crate::prompts::{
+    Templates, checklist_prefix, files_prefix, fixtures_prefix, plan_prefix, readme_prefix,
+};
 use crate::settings::{Pass, Settings};
 
 /// The first prompt of a pass.
@@ -25,8 +27,8 @@ pub(crate) struct Preview {
     pub(crate) is_complete: bool,
 }
 
-/// The prompts of the plan, README, files and checklist passes, rendered from what the run directory holds.
-pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Preview; 4]> {
+/// The prompts of the plan, README, files, checklist and fixtures passes, rendered from what the run directory holds.
+pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<[Preview; 5]> {
     let rows = incoming::plan_rows(settings, ui)?;
     let corpus = Corpus::gather(settings, &incoming::seed_names(settings, ui)?, &rows, ui)?;
     let row = rows.first().cloned().unwrap_or_else(placeholder);
@@ -35,7 +37,8 @@ pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
     let mut readme_ask = readme::variables(&row)?;
     let mut files_ask = files::variables(&row.task, "(its README)");
     let mut checklist_ask = checklist::variables(&row.task, &placeholder_files());
-    for variables in [&mut readme_ask, &mut files_ask, &mut checklist_ask] {
+    let mut fixtures_ask = fixtures::variables(&row.task, &placeholder_files());
+    for variables in [&mut readme_ask, &mut files_ask, &mut checklist_ask, &mut fixtures_ask] {
         variables.insert("problems".to_owned(), json!([]));
     }
     Ok([
@@ -65,6 +68,13 @@ pub(crate) fn prompts(settings: &Settings, templates: &Templates, ui: &Ui) -> Re
             name: "checklist",
             prefix: checklist_prefix(templates, &corpus)?,
             suffix: templates.render("checklist.ask.md", checklist_ask)?,
+            is_complete: false,
+        },
+        Preview {
+            pass: Pass::Fixtures,
+            name: "fixtures",
+            prefix: fixtures_prefix(templates, &corpus)?,
+            suffix: templates.render("fixtures.ask.md", fixtures_ask)?,
             is_complete: false,
         },
     ])

@@ -123,10 +123,11 @@ impl Settings {
 
     /// The pass over tasks that come in, rather than over those of this run, if one is selected.
     pub(crate) fn over_tasks(&self) -> Option<OverTasks> {
-        if self.does(Pass::Checklist) && !self.does(Pass::Files) {
-            return Some(OverTasks::Checklist);
+        if self.does(Pass::Files) {
+            return None;
         }
         [
+            (Pass::Checklist, OverTasks::Checklist),
             (Pass::Fixtures, OverTasks::Fixtures),
             (Pass::Solution, OverTasks::Solution),
             (Pass::Repair, OverTasks::Repair),

@@ -70,15 +70,41 @@ pub fn files(env_id: &str, task: &str, description: &str) -> [(&'static str, Str
         "metadata": {"balance": 10},
         "success": {"mode": "program", "spec": {"program": format!("verifier.py::verify_{task}")}},
     });
-    let verifier = format!(
-        "def verify_{task}(traj, env_info, task_info):\n    return {{\"passed\": False, \"score\": 0, \"feedback\": \"\"}}\n"
-    );
+    let verifier = VERIFIER.replace("TASK", task);
     [
         ("task.json", format!("{spec:#}\n")),
         ("setup_task.sh", "#!/bin/bash\necho setting up\n".to_owned()),
         ("export_result.sh", "#!/bin/bash\necho exporting\n".to_owned()),
         ("verifier.py", verifier),
     ]
+}
+
+/// A verifier that passes the golden state of [`fixtures_answer`] and nothing else.
+const VERIFIER: &str = r#"import json
+import os
+import tempfile
+
+
+def verify_TASK(traj, env_info, task_info):
+    path = os.path.join(tempfile.mkdtemp(), "result.json")
+    try:
+        env_info["copy_from_env"]("/tmp/TASK_result.json", path)
+        with open(path, encoding="utf-8-sig") as file:
+            balance = json.load(file)["balance"]
+    except Exception:
+        balance = None
+    passed = balance == task_info["metadata"]["balance"]
+    return {"passed": passed, "score": 100 if passed else 0, "feedback": f"balance: {balance}"}
+"#;
+
+/// The answer to a call for the fixtures of a task.
+pub fn fixtures_answer(task: &str) -> String {
+    let result = format!("/tmp/{task}_result.json");
+    let fixtures = json!({
+        "golden": [{"about": "Settled.", "files": {&result: {"balance": 10}}}],
+        "untouched": [{"about": "Nothing was done.", "files": {&result: {"balance": 0}}}],
+    });
+    format!("````fixtures.json\n{fixtures}\n````\n")
 }
 
 /// The answer to a call for the checklist of a task.
@@ -116,6 +142,8 @@ pub enum Call {
     Files(String),
     /// The checklist of this task.
     Checklist(String),
+    /// The fixtures of this task.
+    Fixtures(String),
 }
 
 /// Reads the purpose of a request from its last lines.
@@ -135,6 +163,9 @@ fn purpose(prompt: &str) -> Option<Call> {
     if let Some(task) = between(own, "\nWrite `vlm_checklist.json` and `validated_pi.json` for `", "`") {
         return Some(Call::Checklist(task.to_owned()));
     }
+    if let Some(task) = between(own, "\nWrite `fixtures.json` for `", "`") {
+        return Some(Call::Fixtures(task.to_owned()));
+    }
     let row: Value = serde_json::from_str(own.lines().last()?).ok()?;
     Some(Call::Readme(row["task"].as_str()?.to_owned()))
 }
@@ -151,11 +182,11 @@ pub fn number(task: &str) -> usize {
 }
 
 /// A good answer to a call. Rows continue the numbering of those in the prompt. Other prompts, such as those of the
-/// fixtures pass, get an answer that says so.
+/// repair pass, get an answer that says so.
 pub fn good(asked: &Asked) -> Reply {
     let Some(call) = purpose(&asked.prompt) else {
         return Reply::new(
-            "This author writes plans, READMEs, files and checklists of tasks; it cannot answer this prompt.",
+            "This author writes plans, READMEs, files, checklists and fixtures of tasks; it cannot answer this prompt.",
         );
     };
     Reply::new(match call {
@@ -166,6 +197,7 @@ pub fn good(asked: &Asked) -> Reply {
         }
         Call::Readme(task) => readme_answer(&task, &description(number(&task))),
         Call::Checklist(_) => checklist_answer(),
+        Call::Fixtures(task) => fixtures_answer(&task),
         Call::Files(task) => files_answer(env_id(&asked.prompt), &task, &description(number(&task))),
     })
 }

@@ -41,7 +41,8 @@ fn unpacked(into: &Path) -> PathBuf {
         fs::create_dir_all(&folder).unwrap();
         fs::write(folder.join("README.md"), text).unwrap();
     }
-    for (task, text) in answers("files/").into_iter().chain(answers("checklist/")) {
+    let files = ["files/", "checklist/", "fixtures/"].into_iter().flat_map(answers);
+    for (task, text) in files {
         let answer = answer::parse(&text, StopReason::End);
         assert_eq!(answer.problems, [], "{task}");
         for (name, content) in answer.files {
@@ -67,9 +68,9 @@ fn every_planned_task_has_its_answers() {
     planned.sort();
     let tasks = |kind| answers(kind).into_iter().map(|(task, _)| task).collect::<Vec<_>>();
     assert_eq!(planned.len(), 14);
-    assert_eq!(tasks("readme/"), planned);
-    assert_eq!(tasks("files/"), planned);
-    assert_eq!(tasks("checklist/"), planned);
+    for kind in ["readme/", "files/", "checklist/", "fixtures/"] {
+        assert_eq!(tasks(kind), planned, "{kind}");
+    }
 }
 
 #[test]

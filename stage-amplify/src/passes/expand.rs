@@ -12,7 +12,7 @@ use common::ui::Ui;
 use model_client::Prefix;
 
 use super::plan::Planned;
-use super::{checklist, files, readme};
+use super::{checklist, files, fixtures, readme};
 use crate::ask::{Asker, Attempts, Halt, Unanswered};
 use crate::corpus::Corpus;
 use crate::difficulty;
@@ -97,39 +97,47 @@ struct FilesPrefixes {
     files: Prefix,
     /// None if the checklist pass is not selected.
     checklist: Option<Prefix>,
+    /// None if the fixtures pass is not selected.
+    fixtures: Option<Prefix>,
 }
 
-/// The files of a task, and why it has no checklist.
+/// The files of a task, and why it has no checklist or no fixtures.
 struct Written {
     files: Files,
-    failure: Option<Box<Failure>>,
+    failures: Vec<Failure>,
 }
 
 impl FilesPrefixes {
     fn kept(session: &Session<'_>, corpus: &Corpus, first: usize) -> Result<Self> {
         let prefix = files_prefix(session.asker.templates, corpus)?;
         let files = session.prefixes.prefix("files", first, prefix)?;
-        let does = session.settings.does(Pass::Checklist);
-        let checklist = does.then(|| checklist::prefix(session, corpus, first)).transpose()?;
-        Ok(Self { files, checklist })
+        let does = |pass| session.settings.does(pass);
+        let checklist =
+            does(Pass::Checklist).then(|| checklist::prefix(session, corpus, first)).transpose()?;
+        let fixtures = does(Pass::Fixtures).then(|| fixtures::prefix(session, corpus, first)).transpose()?;
+        Ok(Self { files, checklist, fixtures })
     }
 
-    /// Asks for the files of the task with this README, and then for its checklist. A task without a checklist is
-    /// usable.
+    /// Asks for the files of the task with this README, and then for its checklist and its fixtures. A task without
+    /// them is usable.
     fn write(&self, asker: Asker<'_>, root: &Path, spec: &Spec) -> Result<Written, Unanswered> {
         let mut files = files::write(asker, &self.files, spec)?;
-        let failure = match &self.checklist {
-            Some(prefix) => checklist::Author { asker, prefix, root }.add(&mut files)?,
-            None => None,
-        };
-        Ok(Written { files, failure })
+        let mut failures = Vec::new();
+        if let Some(prefix) = &self.checklist {
+            failures
+                .extend(checklist::Author { asker, prefix, root }.add(&mut files)?.map(|failure| *failure));
+        }
+        if let Some(prefix) = &self.fixtures {
+            failures.extend(fixtures::Author { asker, prefix }.add(&mut files)?.map(|failure| *failure));
+        }
+        Ok(Written { files, failures })
     }
 }
 
 impl Written {
     fn emit(self, writer: &mut Writer) -> io::Result<()> {
         writer.record(&Record::Files(self.files))?;
-        self.failure.map_or(Ok(()), |failure| writer.record(&Record::Failure(*failure)))
+        self.failures.into_iter().try_for_each(|failure| writer.record(&Record::Failure(failure)))
     }
 }
 

@@ -1,10 +1,12 @@
 //! The files pass: the files of one task, written from its README.
 
+use answer::ParsedAnswer;
 use common::environment::TaskName;
 use common::record::{Files, Problem, Spec};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use task_spec::files::{CORE_FILES, Role};
 
 use super::rejections;
 use crate::ask::{Asker, Attempts, Question, Unanswered};
@@ -15,6 +17,9 @@ const MAX_OUTPUT_TOKENS: u64 = 64_000;
 
 /// The file that is not requested, because it is there.
 const README: &str = "README.md";
+
+/// Files that other passes write. They have a value only if their author has not seen the verifier.
+const OF_OTHERS: [Role; 3] = [Role::Checklist, Role::Evidence, Role::Fixtures];
 
 /// Asks for the files of the task with this README.
 pub(super) fn write(asker: Asker<'_>, prefix: &Prefix, spec: &Spec) -> Result<Files, Unanswered> {
@@ -62,11 +67,22 @@ struct Usable {
 /// published, in words for the model.
 fn read(answer: &ModelAnswer, spec: &Spec) -> Result<Usable, Vec<String>> {
     let mut found = answer::parse(&answer.text, answer.stop);
+    leave_out(&mut found);
     found.files.insert(README.to_owned(), format!("{}\n", spec.readme.trim_end()));
     let validated = found.validate(TaskName::new(&spec.task).as_ref());
     if validated.is_valid() {
         Ok(Usable { files: validated.files, problems: validated.problems })
     } else {
         Err(rejections(&validated.problems))
+    }
+}
+
+/// Leaves out the files that are not this author's to write, with a problem for each.
+fn leave_out(found: &mut ParsedAnswer) {
+    for file in CORE_FILES.iter().filter(|file| OF_OTHERS.contains(&file.role)) {
+        if found.files.remove(file.name).is_some() {
+            let message = format!("{} was left out: its author must not have seen the verifier", file.name);
+            found.problems.push(Problem::new("left_out", message));
+        }
     }
 }

@@ -1,7 +1,10 @@
 //! The fixtures pass: test states with a known verdict, written without sight of the verifier.
 
-use common::record::{Files, Record, Usage};
+use std::collections::BTreeMap;
+
+use common::record::{Failure, Files, Record, Usage};
 use model_client::{ModelAnswer, Prefix};
+use serde_json::{Map, Value};
 use task_spec::files::Role;
 use task_spec::fixtures::{FILE_NAME, Fixtures};
 
@@ -24,34 +27,59 @@ const HIDDEN: [Role; 4] = [Role::Verifier, Role::Checklist, Role::Evidence, Role
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let tasks = tasks::incoming(session, writer, &HIDDEN)?;
     let corpus = Corpus::of_run(session.settings, session.ui)?;
-    let prefix = fixtures_prefix(session.asker.templates, &corpus)?;
-    let prefix = session.prefixes.prefix("fixtures", 1, prefix)?;
-    pipeline::write_tasks(session, writer, tasks, |task| add_fixtures(session.asker, &prefix, task))
+    let prefix = prefix(session, &corpus, 1)?;
+    let author = Author { asker: session.asker, prefix: &prefix };
+    pipeline::write_tasks(session, writer, tasks, |task| {
+        let mut task = task.clone();
+        let failure = author.add(&mut task)?;
+        Ok([Record::Files(task)]
+            .into_iter()
+            .chain(failure.map(|failure| Record::Failure(*failure)))
+            .collect())
+    })
 }
 
-/// The task with fixtures among its files. If that fails, the task as it is, and the failure.
-fn add_fixtures(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<Vec<Record>, Unanswered> {
-    let mut task = task.clone();
-    if task.files.contains_key(FILE_NAME) {
-        return Ok(vec![Record::Files(task)]);
-    }
-    match write(asker, prefix, &task) {
-        Ok((fixtures, usage)) => {
-            task.files.insert(FILE_NAME.to_owned(), fixtures);
-            task.usage += usage;
-            Ok(vec![Record::Files(task)])
+/// The prefix of the pass for tasks of the batch that begins with the row `first`.
+pub(super) fn prefix(session: &Session<'_>, corpus: &Corpus, first: usize) -> anyhow::Result<Prefix> {
+    session.prefixes.prefix("fixtures", first, fixtures_prefix(session.asker.templates, corpus)?)
+}
+
+/// The variables of `fixtures.ask.md`.
+pub(crate) fn variables(task: &str, files: &BTreeMap<String, String>) -> Map<String, Value> {
+    tasks::variables(task, files, &HIDDEN)
+}
+
+/// Has fixtures written. Any number of threads may share it.
+#[derive(Clone, Copy)]
+pub(super) struct Author<'a> {
+    pub(super) asker: Asker<'a>,
+    pub(super) prefix: &'a Prefix,
+}
+
+impl Author<'_> {
+    /// Adds fixtures to a task that has none. If that fails, the task stays as it is.
+    pub(super) fn add(&self, task: &mut Files) -> Result<Option<Box<Failure>>, Unanswered> {
+        if task.files.contains_key(FILE_NAME) {
+            return Ok(None);
         }
-        Err(Unanswered::Failed(failure)) => Ok(vec![Record::Files(task), Record::Failure(*failure)]),
-        Err(halt) => Err(halt),
+        match self.write(task) {
+            Ok((fixtures, usage)) => {
+                task.files.insert(FILE_NAME.to_owned(), fixtures);
+                task.usage += usage;
+                Ok(None)
+            }
+            Err(Unanswered::Failed(failure)) => Ok(Some(failure)),
+            Err(halt) => Err(halt),
+        }
     }
-}
 
-fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<(String, Usage), Unanswered> {
-    let question =
-        Question::about(task, "fixtures", prefix, tasks::variables(task, &HIDDEN), MAX_OUTPUT_TOKENS);
-    let mut attempts = Attempts::default();
-    let (fixtures, _) = asker.ask(&question, &mut attempts, read)?;
-    Ok((fixtures, attempts.usage))
+    fn write(&self, task: &Files) -> Result<(String, Usage), Unanswered> {
+        let variables = variables(tasks::task_name(task), &task.files);
+        let question = Question::about(task, "fixtures", self.prefix, variables, MAX_OUTPUT_TOKENS);
+        let mut attempts = Attempts::default();
+        let (fixtures, _) = self.asker.ask(&question, &mut attempts, read)?;
+        Ok((fixtures, attempts.usage))
+    }
 }
 
 /// The fixtures in an answer, or what is wrong with them, in words for the model.
@@ -61,12 +89,34 @@ fn read(answer: &ModelAnswer) -> Result<String, Vec<String>> {
         return Err(vec![format!("there was no {FILE_NAME} in it")]);
     };
     match check(&text) {
-        Ok(()) => Ok(text),
+        Ok(_) => Ok(text),
         Err(problem) => Err(vec![problem]),
     }
 }
 
-fn check(text: &str) -> Result<(), String> {
+/// What is wrong with fixtures that a repair has changed, in words for the model. A repair corrects states; it
+/// cannot get rid of them.
+pub(super) fn check_repair(before: &str, after: &str) -> Result<(), String> {
+    let (before, after) = (serde_json::from_str(before).unwrap_or_default(), check(after)?);
+    for (kind, before, after) in numbers(&before, &after) {
+        if after < before {
+            return Err(format!("{FILE_NAME} had {before} states under {kind}, and now has {after}"));
+        }
+    }
+    Ok(())
+}
+
+/// The numbers of states of each kind, in both fixtures.
+fn numbers(before: &Fixtures, after: &Fixtures) -> [(&'static str, usize, usize); 4] {
+    [
+        ("golden", before.golden.len(), after.golden.len()),
+        ("partial", before.partial.len(), after.partial.len()),
+        ("wrong_target", before.wrong_target.len(), after.wrong_target.len()),
+        ("untouched", before.untouched.len(), after.untouched.len()),
+    ]
+}
+
+fn check(text: &str) -> Result<Fixtures, String> {
     let fixtures: Fixtures = serde_json::from_str(text)
         .map_err(|error| format!("{FILE_NAME} does not have the requested form: {error}"))?;
     if fixtures.golden.is_empty() {
@@ -75,5 +125,5 @@ fn check(text: &str) -> Result<(), String> {
     if fixtures.states().any(|(_, state)| state.files.is_empty()) {
         return Err("a state has no files".to_owned());
     }
-    Ok(())
+    Ok(fixtures)
 }

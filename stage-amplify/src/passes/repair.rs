@@ -7,12 +7,14 @@ mod task;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
-use common::record::{Kind, Record};
+use common::record::{Files, Kind, Record};
 use common::text::count;
+use common::ui::Ui;
 
 use self::findings::Findings;
 use self::rounds::Rounds;
 use self::task::FaultyTask;
+use super::tasks;
 use crate::ask::Halt;
 use crate::corpus::Corpus;
 use crate::incoming;
@@ -32,8 +34,16 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
     let prefix = repair_prefix(session.asker.templates, &corpus)?;
     let prefix = session.prefixes.prefix("repair", 1, prefix)?;
     pipeline::write_tasks(session, writer, tasks, |task| {
-        Ok(vec![Record::Files(task.repair(session.asker, &prefix)?)])
+        let repaired = task.repair(session.asker, &prefix)?;
+        report(&repaired, session.ui);
+        Ok(vec![Record::Files(repaired)])
     })
+}
+
+/// Tells which files a repair has changed: whether it took the verifier or the fixture for wrong.
+fn report(repaired: &Files, ui: &Ui) {
+    let changed: Vec<&str> = repaired.problems.iter().map(|problem| problem.message.as_str()).collect();
+    ui.info(format_args!("{}: changed {}", tasks::task_name(repaired), changed.join("; ")));
 }
 
 /// The findings that come in; if none comes in, those in the manifests of the run directory.

@@ -61,8 +61,8 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
 }
 
 fn write(asker: Asker<'_>, prefix: &Prefix, task: &Files) -> Result<Solution, Unanswered> {
-    let question =
-        Question::about(task, "solution", prefix, tasks::variables(task, &HIDDEN), MAX_OUTPUT_TOKENS);
+    let variables = tasks::variables(tasks::task_name(task), &task.files, &HIDDEN);
+    let question = Question::about(task, "solution", prefix, variables, MAX_OUTPUT_TOKENS);
     let mut attempts = Attempts::default();
     let (scripts, answer) = asker.ask(&question, &mut attempts, read)?;
     Ok(Solution {

@@ -79,9 +79,9 @@ fn read_files(session: &Session<'_>, task: &Task, hidden: &[Role]) -> Result<BTr
 }
 
 /// What a question about a task shows: its name, and its files without those with a role in `hidden`.
-pub(super) fn variables(task: &Files, hidden: &[Role]) -> Map<String, Value> {
-    let (name, files) = (task_name(task), excerpts(&task.files, hidden));
-    [("task".to_owned(), name.into()), ("files".to_owned(), json!(files))].into_iter().collect()
+pub(super) fn variables(task: &str, files: &BTreeMap<String, String>, hidden: &[Role]) -> Map<String, Value> {
+    let files = json!(excerpts(files, hidden));
+    [("task".to_owned(), task.into()), ("files".to_owned(), files)].into_iter().collect()
 }
 
 /// The name of a task; empty without one.

@@ -79,7 +79,7 @@ fn after_a_kill_no_answer_is_paid_for_again() {
     let journalled = world.result("answers.jsonl").lines().count();
     let ran = world.run_at(&server, &["--count", "5"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert_eq!(server.log().len(), 16 - journalled.min(16));
+    assert_eq!(server.log().len(), 21 - journalled.min(21));
     for manifest in ["plan.jsonl", "specs.jsonl", "files.jsonl"] {
         assert!(world.manifest(manifest) == undisturbed.manifest(manifest), "{manifest}");
     }
@@ -138,7 +138,7 @@ fn a_cost_limit_ends_the_run_with_usable_records() {
     let ran =
         world.run_at(&server, &["--count", "5", "--num-workers", "1", "--prices", prices, "--max-cost", "5"]);
     assert_eq!((ran.status, ran.records().len()), (Some(0), 5), "{ran:?}");
-    assert_eq!(server.log().len(), 16);
+    assert_eq!(server.log().len(), 21);
 }
 
 #[test]
@@ -151,14 +151,14 @@ fn an_interrupted_run_finishes_calls_in_flight_and_starts_no_other() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    server.wait_for(1 + 3 + 2);
+    server.wait_for(1 + 4 + 2);
     let interrupt = Command::new("kill").arg("-INT").arg(child.id().to_string()).status().unwrap();
     assert!(interrupt.success());
     let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(said.any(|line| line.contains("waiting for in-flight calls")));
     door.open();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    assert_eq!(world.result("answers.jsonl").lines().count(), 6);
+    assert_eq!(world.result("answers.jsonl").lines().count(), 7);
     assert!(!world.run_dir().join("files.jsonl").exists());
 }
 
@@ -215,7 +215,7 @@ fn f2_a_stage_whose_reader_is_gone_exits_with_141_and_can_be_resumed() {
     assert!(!world.run_dir().join("files.jsonl").exists());
     assert_eq!(world.result("answers.jsonl").lines().count(), server.log().len());
     assert_eq!(world.run_at(&server, &["--count", "8"]).status, Some(0));
-    assert_eq!(server.log().len(), 25);
+    assert_eq!(server.log().len(), 33);
 }
 
 #[test]

@@ -52,7 +52,7 @@ fn e1_answers_in_flight_are_kept_when_the_disk_becomes_full() {
     let door = Door::default();
     let before = door.clone();
     let server = Server::start(move |asked| {
-        if matches!(call(asked), Call::Checklist(_)) {
+        if matches!(call(asked), Call::Fixtures(_)) {
             before.pass();
         }
         Play::Answer(good(asked))
@@ -64,7 +64,7 @@ fn e1_answers_in_flight_are_kept_when_the_disk_becomes_full() {
     shell.envs(stage.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut shell = shell.current_dir(world.root()).env("RUN", world.run_dir()).spawn().unwrap();
 
-    server.wait_for(1 + 8 + 8 + 8);
+    server.wait_for(1 + 8 + 8 + 8 + 8);
     world.write("fill", "");
     wait_for(&world.path("full"));
     door.open();
@@ -73,9 +73,9 @@ fn e1_answers_in_flight_are_kept_when_the_disk_becomes_full() {
     let said = |name: &str| fs::read_to_string(world.path(name)).unwrap();
     assert_eq!(said("first.status"), "2\n", "{}", said("first.stderr"));
     assert!(said("first.stderr").contains("No space left on device"), "{}", said("first.stderr"));
-    assert_eq!(said("first.jsonl").lines().count(), 25, "{}", said("first.stderr"));
+    assert_eq!(said("first.jsonl").lines().count(), 33, "{}", said("first.stderr"));
     assert_eq!(said("second.status"), "0\n", "{}", said("second.stderr"));
-    assert_eq!((said("second.jsonl"), server.log().len()), (said("first.jsonl"), 25));
+    assert_eq!((said("second.jsonl"), server.log().len()), (said("first.jsonl"), 33));
     // What was reserved is free again.
     let kilobytes: usize = said("second.size").split_ascii_whitespace().next().unwrap().parse().unwrap();
     assert!(kilobytes <= said("second.jsonl").len() / 1024 + 8, "{kilobytes}");

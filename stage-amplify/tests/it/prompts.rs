@@ -54,7 +54,7 @@ fn an_estimate_needs_a_price_and_no_key() {
     let world = World::new();
     let ran = world.run(&["--estimate", "--count", "10"]);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert!(ran.stderr.contains("together: 31 calls"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("together: 41 calls"), "{}", ran.stderr);
     let ran = world.run(&["--estimate", "--model", "openai:unknown"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
 }

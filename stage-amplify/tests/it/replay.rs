@@ -30,12 +30,18 @@ fn single_passes_give_the_same_result_as_all_at_once() {
     assert_eq!(together.run(&["--count", "4", "--model", &model]).status, Some(0));
     let apart = World::new();
     let model = replay(&apart, 4);
-    for pass in ["plan", "readme", "files", "checklist", "snapshot"] {
-        let ran = apart.run(&["--count", "4", "--model", &model, "--pass", pass]);
+    let input = apart.run_dir().join("checklists.jsonl");
+    for pass in ["plan", "readme", "files", "checklist", "fixtures", "snapshot"] {
+        let mut args = vec!["--count", "4", "--model", &model, "--pass", pass];
+        if pass == "fixtures" {
+            args.extend(["-i", input.to_str().unwrap()]);
+        }
+        let ran = apart.run(&args);
         assert_eq!(ran.status, Some(0), "{pass}: {ran:?}");
     }
-    assert_eq!(together.result("files.jsonl"), apart.result("checklists.jsonl"));
-    let prompts = ["prompts/readme.1.md", "prompts/files.1.md", "prompts/checklist.1.md"];
+    assert_eq!(together.result("files.jsonl"), apart.result("fixtures.jsonl"));
+    let prompts = ["readme", "files", "checklist", "fixtures"].map(|pass| format!("prompts/{pass}.1.md"));
+    let prompts = prompts.iter().map(String::as_str);
     for manifest in ["plan.jsonl", "specs.jsonl"].into_iter().chain(prompts) {
         assert_eq!(together.result(manifest), apart.result(manifest), "{manifest}");
     }
@@ -53,7 +59,7 @@ fn answers_in_the_run_directory_are_not_requested_again() {
     world.write_task(&task(1), "Settle account 1.");
     let second = world.run(&["--count", "4", "--model", &model]);
     assert_eq!(first.stdout, second.stdout);
-    assert!(second.stderr.contains(" 0 answers from the model, 12 from the journal"), "{}", second.stderr);
+    assert!(second.stderr.contains(" 0 answers from the model, 16 from the journal"), "{}", second.stderr);
     assert!(!second.stderr.contains("--fresh"), "{}", second.stderr);
 }
 

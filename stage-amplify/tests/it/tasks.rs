@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{Play, Reply, Server};
 
-use crate::world::{Ran, World, description, good_server, kinds_and_tasks, task};
+use crate::world::{Call, Ran, World, call, description, good, good_server, kinds_and_tasks, task};
 
 /// Runs the program with these records as its input.
 fn run_on(world: &World, server: &Server, args: &[&str], records: &str) -> Ran {
@@ -12,8 +12,12 @@ fn run_on(world: &World, server: &Server, args: &[&str], records: &str) -> Ran {
 
 /// Generates tasks and puts them into the environment.
 fn world_with_tasks(count: usize) -> (World, String) {
+    world_with(&["--count", &count.to_string()])
+}
+
+fn world_with(args: &[&str]) -> (World, String) {
     let world = World::new();
-    let ran = world.run_at(&good_server(), &["--count", &count.to_string()]);
+    let ran = world.run_at(&good_server(), args);
     for line in ran.stdout.lines() {
         let record: Value = serde_json::from_str(line).unwrap();
         let dir = world.env_dir().join("tasks").join(record["task"].as_str().unwrap());
@@ -130,7 +134,7 @@ fn repairs_of_a_task_are_counted() {
 
 #[test]
 fn fixtures_are_written_without_sight_of_the_verifier() {
-    let (world, files) = world_with_tasks(2);
+    let (world, files) = world_with(&["--count", "2", "--no-fixtures"]);
     let server = Server::start(|asked| {
         let text = if asked.prompt.contains("Write `fixtures.json` for `settle_account_1`") {
             "````fixtures.json\n{\"golden\": [{\"about\": \"done\", \"files\": {\"/tmp/r.json\": {\"ok\": true}}}]}\n````\n"
@@ -153,6 +157,58 @@ fn fixtures_are_written_without_sight_of_the_verifier() {
 }
 
 #[test]
+fn new_tasks_have_fixtures_unless_none_are_wanted() {
+    let world = World::new();
+    let ran = world.run_at(&good_server(), &["--count", "1"]);
+    assert!(ran.records()[0]["files"]["fixtures.json"].as_str().unwrap().contains("golden"), "{ran:?}");
+    let (world, server) = (World::new(), good_server());
+    let ran = world.run_at(&server, &["--count", "1", "--no-fixtures"]);
+    assert_eq!((ran.status, server.log().len()), (Some(0), 4), "{ran:?}");
+    assert!(ran.records()[0]["files"].get("fixtures.json").is_none());
+    let ran = world.run_at(&server, &["--pass", "fixtures", "--no-fixtures"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+}
+
+#[test]
+fn fixtures_of_the_author_of_the_verifier_are_left_out() {
+    let world = World::new();
+    let server = Server::start(|asked| {
+        let mut reply = good(asked);
+        if let Call::Files(_) = call(asked) {
+            reply.text += "\n````fixtures.json\n{\"golden\": [{\"files\": {\"/mine\": 1}}]}\n````\n";
+        }
+        Play::Answer(reply)
+    });
+    let ran = world.run_at(&server, &["--count", "1"]);
+    let record = &ran.records()[0];
+    assert!(!record["files"]["fixtures.json"].as_str().unwrap().contains("/mine"), "{record}");
+    assert_eq!(record["problems"][0]["code"], "left_out");
+}
+
+#[test]
+fn a_repair_corrects_the_fixture_that_is_wrong_and_says_so() {
+    let (world, _) = world_with_tasks(1);
+    let fixtures = |golden: u32, untouched: &str| {
+        let result = format!("/tmp/{}_result.json", task(1));
+        let golden = json!([{"about": "d", "files": {&result: {"balance": golden}}}]);
+        format!("````fixtures.json\n{{\"golden\": {golden}, \"untouched\": [{untouched}]}}\n````\n")
+    };
+    let state = r#"{"about": "n", "files": {"/tmp/r.json": {"balance": 0}}}"#;
+    let (fewer, corrected) = (fixtures(11, ""), fixtures(11, state));
+    let server = Server::start(move |asked| {
+        let is_second = asked.prompt.contains("An earlier answer");
+        let text = if is_second { &corrected } else { &fewer };
+        Play::Answer(Reply::new(format!("changed: fixtures.json, the setup books 11\n\n{text}")))
+    });
+    let ran = run_on(&world, &server, &["--pass", "repair"], &verdict(&task(1), "golden: failed"));
+    assert_eq!((ran.status, server.log().len()), (Some(0), 2), "{ran:?}");
+    assert!(server.log()[1].asked.prompt.contains("had 1 states under untouched, and now has 0"));
+    let problem = &ran.records()[0]["problems"][0];
+    assert_eq!(problem["message"], "fixtures.json: the setup books 11");
+    assert!(ran.stderr.contains("settle_account_1: changed fixtures.json: the setup books 11"), "{ran:?}");
+}
+
+#[test]
 fn a_repair_shows_the_checklist() {
     let (world, _) = world_with_tasks(1);
     let checklist = world.env_dir().join("tasks").join(task(1)).join("vlm_checklist.json");
@@ -165,7 +221,7 @@ fn a_repair_shows_the_checklist() {
 
 #[test]
 fn a_quarantined_task_gets_no_fixtures() {
-    let (world, _) = world_with_tasks(2);
+    let (world, _) = world_with(&["--count", "2", "--no-fixtures"]);
     let server = Server::start(|_| Play::Answer(Reply::new("I have none.")));
     let record = |name: &str, status: &str| {
         let dir = world.env_dir().join("tasks").join(name);

@@ -117,6 +117,7 @@ pub(crate) fn journal(count: usize) -> String {
         lines += &journal_line(&format!("readme/{task}"), &readme_answer(&task, &description));
         lines += &journal_line(&format!("files/{task}"), &files_answer(&task, &description));
         lines += &journal_line(&format!("checklist/{task}"), &author::checklist_answer());
+        lines += &journal_line(&format!("fixtures/{task}"), &author::fixtures_answer(&task));
     }
     lines
 }

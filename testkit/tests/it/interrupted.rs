@@ -38,6 +38,7 @@ fn label(call: &Call) -> String {
         Call::Readme(task) => format!("readme/{task}"),
         Call::Files(task) => format!("files/{task}"),
         Call::Checklist(task) => format!("checklist/{task}"),
+        Call::Fixtures(task) => format!("fixtures/{task}"),
     }
 }
 
@@ -71,7 +72,7 @@ fn after_a_kill_paid_answers_are_not_requested_again() {
         }
         assert!(asked.values().all(|&times| times == 1), "{asked:?}");
         assert_eq!(paid.iter().find(|label| asked.contains_key(*label)), None, "after {answers} answers");
-        assert_eq!(paid.len() + asked.len(), 25);
+        assert_eq!(paid.len() + asked.len(), 33);
         assert_eq!(world.shell(rest, &server).status, Some(0));
         assert_eq!(world.result(), undisturbed.result(), "after {answers} answers");
     }

@@ -39,7 +39,7 @@ fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
     let first = make(&world, &server, &["run"]);
     assert_eq!(first.status, Some(0), "{first:?}");
     let (asked, result) = (server.log().len(), world.result());
-    assert_eq!(asked, 13);
+    assert_eq!(asked, 17);
     assert!(first.stderr.contains("tasks: 4 asked, 4 planned, 4 written, 4 valid, 0 bad\n"), "{first:?}");
 
     let second = make(&world, &server, &["run"]);
@@ -59,7 +59,7 @@ fn more_tasks_are_added_to_existing_ones() {
     assert_eq!(make(&world, &server, &["run"]).status, Some(0));
     let more = make(&world, &server, &["run", "COUNT=6"]);
     assert_eq!(more.status, Some(0), "{more:?}");
-    assert_eq!(server.log().len(), 13 + 7);
+    assert_eq!(server.log().len(), 17 + 9);
     assert!(world.tasks_dir().join(task(6)).is_dir());
 }
 

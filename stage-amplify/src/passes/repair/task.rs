@@ -6,23 +6,31 @@ use std::path::{Path, PathBuf};
 use common::environment::TaskName;
 use common::fingerprint::sha256_hex;
 use common::read::read_beneath;
-use common::record::{Annotations, Failure, Files};
+use common::record::{Annotations, Failure, Files, Problem};
 use common::run_dir::RunDir;
+use common::text::{escape, shorten};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, json};
 use task_spec::files::{MAX_FILE_BYTES, read_folder};
+use task_spec::fixtures::FILE_NAME as FIXTURES;
 
 use super::findings::Found;
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 use crate::corpus::{Source, excerpts};
 use crate::passes::evidence::settle_statuses;
 use crate::passes::solution::{SOLUTIONS, SOLVE};
-use crate::passes::{rejections, unreadable};
+use crate::passes::{fixtures, rejections, unreadable};
 use crate::session::Session;
 
 /// The maximum number of output tokens, reasoning included: as in the files pass, since an answer may replace
 /// every file.
 const MAX_OUTPUT_TOKENS: u64 = 64_000;
+
+/// The code of the problem that names a file which a repair has changed.
+const CHANGED: &str = "changed_by_repair";
+
+/// The maximum kept of the reason for a change, in characters.
+const REASON_CHARS: usize = 200;
 
 /// A task in which a check has found errors.
 pub(super) struct FaultyTask {
@@ -92,13 +100,14 @@ impl FaultyTask {
         };
         let mut attempts = Attempts::default();
         let (files, answer) = asker.ask(&question, &mut attempts, |answer| self.repaired(answer))?;
+        let problems = changes(&self.files, &files, &answer.text);
         Ok(Files {
             env: self.env.clone(),
             task: Some(self.task.to_string()),
             index: self.index,
             files,
             answer: answer.text,
-            problems: Vec::new(),
+            problems,
             model: answer.model,
             usage: attempts.usage,
             annotations: self.annotations.clone(),
@@ -116,6 +125,11 @@ impl FaultyTask {
         files.extend(parsed.files);
         if files == self.files {
             return Err(vec!["nothing was changed".to_owned()]);
+        }
+        if let (Some(before), Some(after)) = (self.files.get(FIXTURES), files.get(FIXTURES))
+            && before != after
+        {
+            fixtures::check_repair(before, after).map_err(|problem| vec![problem])?;
         }
         let validated = answer::from_files(&files).validate(Some(&self.task));
         if !validated.is_valid() {
@@ -142,6 +156,28 @@ impl FaultyTask {
             annotations: self.annotations.clone(),
         })
     }
+}
+
+/// What a repair has changed: a problem for each file, with the reason that the answer gives for it.
+fn changes(
+    before: &BTreeMap<String, String>,
+    after: &BTreeMap<String, String>,
+    answer: &str,
+) -> Vec<Problem> {
+    let changed = after.iter().filter(|(name, content)| before.get(*name) != Some(*content));
+    changed.map(|(name, _)| Problem::new(CHANGED, format!("{name}{}", reason(name, answer)))).collect()
+}
+
+/// The reason for changing a file, from the lines before the first block of an answer.
+fn reason(name: &str, answer: &str) -> String {
+    let mut lines = answer.lines().take_while(|line| !line.starts_with("```"));
+    let said = lines.find_map(|line| line.trim_matches(['`', '-', '*', ' ']).strip_prefix("changed: "));
+    let reason = said.and_then(|said| said.trim_start_matches('`').strip_prefix(name));
+    let reason = reason.unwrap_or_default().trim_start_matches(['`', ',', ':', '.', ';', '-', '–', ' ']);
+    if reason.is_empty() {
+        return String::new();
+    }
+    format!(": {}", escape(&shorten(reason, REASON_CHARS)))
 }
 
 /// The script of the solution pass that does a task, if there is one.
