@@ -7,7 +7,7 @@ use clap::{Parser, ValueEnum};
 use common::help;
 use common::stage::StageArgs;
 
-use crate::settings::{Require, Settings, Target};
+use crate::settings::{Format, Require, Settings, Target};
 
 /// Exports tasks to where they are used.
 ///
@@ -37,6 +37,14 @@ pub(crate) struct Args {
     /// The folder with the split files [default: benchmarks/cua_world/splits in the workspace]
     #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR")]
     pub(crate) splits_dir: Option<PathBuf>,
+
+    /// The folder of the export, which is replaced as a whole; not for splits [default: exports/FORMAT in the workspace]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR")]
+    pub(crate) export_dir: Option<PathBuf>,
+
+    /// The licence that the card of a dataset names, as Hugging Face abbreviates it, such as mit
+    #[arg(help_heading = help::MAKE, long, value_name = "ID", default_value = "unknown", value_parser = license)]
+    pub(crate) license: String,
 }
 
 /// The formats.
@@ -44,6 +52,9 @@ pub(crate) struct Args {
 pub(crate) enum To {
     /// gym-anything's lists of training and test tasks, `*_split.json` and `verified.json`
     Splits,
+    /// A dataset that Hugging Face's `datasets` loads: Parquet files and a card
+    #[value(name = "huggingface")]
+    HuggingFace,
 }
 
 /// How far up the ladder of evidence a task must be.
@@ -59,25 +70,37 @@ pub(crate) enum Evidence {
 
 /// The examples in `--help`.
 const EXAMPLES: &str = "  stage-probe < verdicts.jsonl | stage-export --to splits
-  stage-export --to splits --env-dir moodle_env --require live";
+  stage-export --to splits --env-dir moodle_env --require live
+  stage-export --to huggingface --env-dir moodle_env --license mit";
 
 impl Args {
     /// Resolves the arguments.
     pub(crate) fn settings(self) -> Result<Settings> {
         let workspace = self.stage.workspace()?;
         let environment = self.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
-        let target = match self.to {
-            To::Splits => Target::Splits {
-                folder: self
-                    .splits_dir
-                    .unwrap_or_else(|| workspace.root().join("benchmarks/cua_world/splits")),
-            },
+        let splits = self.splits_dir.unwrap_or_else(|| workspace.root().join("benchmarks/cua_world/splits"));
+        let format = match self.to {
+            To::Splits => None,
+            To::HuggingFace => Some(Format::HuggingFace { license: self.license }),
         };
+        let target = format.map_or(Target::Splits, |format| {
+            let default = || workspace.root().join("exports").join(format.name());
+            Target::Folder { path: self.export_dir.unwrap_or_else(default), format }
+        });
         let require = match self.require {
             Evidence::Spec => Require::Spec,
             Evidence::Probe => Require::Probe,
             Evidence::Live => Require::Live,
         };
-        Ok(Settings { workspace, environment, target, require, stage: self.stage.into() })
+        Ok(Settings { workspace, environment, target, splits, require, stage: self.stage.into() })
     }
+}
+
+/// The identifier of a licence, which goes into YAML.
+fn license(text: &str) -> Result<String, String> {
+    let is_plain = |char: char| char.is_ascii_alphanumeric() || "-.".contains(char);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return Ok(text.to_owned());
+    }
+    Err("expected letters, digits, - and .".to_owned())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::record::{Issue, Record, Severity, SpecKind, TaskStatus};
+use common::record::{Annotations, Issue, Outcome, Record, Severity, SpecKind, TaskStatus, Trial, Usage};
 
 /// What is known of tasks and environments.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ pub(crate) struct Environment {
 }
 
 /// What is known of a task.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// Whether it is a seed of the run.
     pub(crate) is_seed: bool,
@@ -32,6 +32,21 @@ pub(crate) struct Known {
     pub(crate) probe: Option<Finding>,
     /// The result of running it in the real software.
     pub(crate) trial: Option<Finding>,
+    /// Whether its solution passed in the real software.
+    pub(crate) is_solved: bool,
+    /// The model that wrote its files, and what that used.
+    pub(crate) author: Option<Author>,
+    /// What its record says beside: occupation, features and so on.
+    pub(crate) annotations: Annotations,
+}
+
+/// The model that wrote the files of a task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Author {
+    /// Its name.
+    pub(crate) model: String,
+    /// The tokens of the call.
+    pub(crate) usage: Usage,
 }
 
 /// The result of a check.
@@ -76,7 +91,17 @@ impl Evidence {
     pub(crate) fn add(&mut self, record: Record) {
         match record {
             Record::Seed(seed) => self.task(&seed.env, &seed.task).is_seed = true,
-            Record::Task(task) => self.task(&task.env, &task.task).status = Some(task.status),
+            Record::Files(files) => {
+                if let Some(task) = files.task {
+                    self.task(&files.env, &task).author =
+                        Some(Author { model: files.model, usage: files.usage });
+                }
+            }
+            Record::Task(task) => {
+                let known = self.task(&task.env, &task.task);
+                known.status = Some(task.status);
+                known.annotations = task.annotations;
+            }
             Record::Verdict(verdict) => {
                 let finding = Some(Finding::new(verdict.ok, &verdict.issues));
                 match (verdict.kind, verdict.task) {
@@ -89,11 +114,13 @@ impl Evidence {
                 self.task(&probe.env, &probe.task).probe = Some(Finding::new(probe.ok, &probe.issues));
             }
             Record::Trial(trial) => {
-                let finding = match trial.not_run {
-                    Some(reason) => Finding::NotRun(reason),
+                let finding = match &trial.not_run {
+                    Some(reason) => Finding::NotRun(reason.clone()),
                     None => Finding::new(trial.ok, &trial.issues),
                 };
-                self.task(&trial.env, &trial.task).trial = Some(finding);
+                let known = self.task(&trial.env, &trial.task);
+                known.is_solved = finding == Finding::Good && passes_solved(&trial);
+                known.trial = Some(finding);
             }
             _ => {}
         }
@@ -127,6 +154,17 @@ impl Known {
         self.status = self.status.or(stored.status);
         self.verdict = self.verdict.take().or(stored.verdict);
         self.probe = self.probe.take().or(stored.probe);
+        self.is_solved |= self.trial.is_none() && stored.is_solved;
         self.trial = self.trial.take().or(stored.trial);
+        self.author = self.author.take().or(stored.author);
+        if self.annotations.is_empty() {
+            self.annotations = stored.annotations;
+        }
     }
+}
+
+/// Whether a solution was run, and the verifier passed it.
+fn passes_solved(trial: &Trial) -> bool {
+    let verdicts = trial.episodes.iter().filter(|episode| episode.name == "solution");
+    verdicts.filter_map(|episode| episode.verdict.as_ref()).any(|verdict| verdict.outcome == Outcome::Pass)
 }

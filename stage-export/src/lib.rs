@@ -3,10 +3,16 @@
 //! - [`args`] → [`settings`] → [`run`]: the command line, the settings, the stage.
 //! - [`evidence`]: what the records say of each task.
 //! - [`selection`]: which tasks are exported, and why the others are not.
+//! - [`export`], [`exported`], [`folder`]: an export that is a folder; a task in it; a folder that is replaced as a whole.
+//! - [`huggingface`]: a dataset of Parquet files, with a card.
 //! - [`splits`]: the lists of training and test tasks that gym-anything's benchmark reads.
 
 mod args;
 mod evidence;
+mod export;
+mod exported;
+mod folder;
+mod huggingface;
 mod run;
 mod selection;
 mod settings;

@@ -15,15 +15,16 @@ use common::ui::Ui;
 
 use crate::STAGE;
 use crate::evidence::Evidence;
+use crate::export::Export;
 use crate::selection::{LeftOut, Selection, select};
-use crate::settings::{Settings, Target};
+use crate::settings::Settings;
 use crate::splits::{self, Added};
 
 /// The records that say something of a task.
-const KINDS: [Kind; 5] = [Kind::Seed, Kind::Task, Kind::Verdict, Kind::Probe, Kind::Trial];
+const KINDS: [Kind; 6] = [Kind::Seed, Kind::Files, Kind::Task, Kind::Verdict, Kind::Probe, Kind::Trial];
 
 /// The manifests of a run directory that hold them.
-const MANIFESTS: [&str; 5] = ["seeds", "tasks", "verdicts", "probes", "trials"];
+const MANIFESTS: [&str; 6] = ["seeds", "files", "tasks", "verdicts", "probes", "trials"];
 
 /// Runs the stage.
 pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
@@ -32,16 +33,25 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let mut evidence = read_input(settings, &ui, &mut output)?;
     let environments = environments(settings, &evidence)?;
     ensure!(!environments.is_empty(), "no record names a task; pipe records in, or pass --env-dir");
+    let mut export = Export::open(settings)?;
     for environment in &environments {
         let stored = stored_evidence(settings, environment, &ui)?;
         evidence.complete(&environment.name, stored);
         let known = evidence.environment(&environment.name);
-        let Selection { chosen, left_out: others } = select(environment, known, settings.require);
-        let Target::Splits { folder } = &settings.target;
-        report(&ui, &environment.name, &splits::export(folder, environment, &chosen)?);
-        for task in others {
+        let Selection { chosen, mut left_out } = select(environment, known, settings.require);
+        match &mut export {
+            None => report(&ui, &environment.name, &splits::export(&settings.splits, environment, &chosen)?),
+            Some(export) => {
+                left_out.extend(export.add(settings, environment, chosen)?);
+                export.left_out(left_out.len());
+            }
+        }
+        for task in left_out {
             drop_task(task, environment, &ui, &mut output)?;
         }
+    }
+    if let Some(export) = export {
+        export.publish(&ui)?;
     }
     output.finish()?;
     Ok(ExitStatus::Done)

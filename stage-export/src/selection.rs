@@ -19,8 +19,8 @@ pub(crate) struct Selection {
 pub(crate) struct Chosen {
     /// Its name.
     pub(crate) task: String,
-    /// Whether it is a seed of the run.
-    pub(crate) is_seed: bool,
+    /// What is known of it.
+    pub(crate) known: Known,
 }
 
 /// A task that is not exported.
@@ -48,7 +48,7 @@ pub(crate) fn select(
             Some(("not_in_environment", "its folder is not in the environment".to_owned()))
         };
         match reason {
-            None => selection.chosen.push(Chosen { task: name.clone(), is_seed: task.is_seed }),
+            None => selection.chosen.push(Chosen { task: name.clone(), known: task.clone() }),
             Some((code, message)) => {
                 selection.left_out.push(LeftOut { task: name.clone(), code, message });
             }

@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) environment: Option<Environment>,
     /// The format and the place of the export.
     pub(crate) target: Target,
+    /// The folder with gym-anything's split files.
+    pub(crate) splits: PathBuf,
     /// The evidence that a task needs.
     pub(crate) require: Require,
     /// Input, output and messages.
@@ -24,10 +26,33 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) enum Target {
     /// gym-anything's split files.
-    Splits {
-        /// The folder that holds them.
-        folder: PathBuf,
+    Splits,
+    /// A folder of its own.
+    Folder {
+        /// Its path.
+        path: PathBuf,
+        /// What it holds.
+        format: Format,
     },
+}
+
+/// What a folder holds.
+#[derive(Debug)]
+pub(crate) enum Format {
+    /// A dataset for Hugging Face's `datasets`.
+    HuggingFace {
+        /// The identifier of the licence.
+        license: String,
+    },
+}
+
+impl Format {
+    /// Its name on the command line.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::HuggingFace { .. } => "huggingface",
+        }
+    }
 }
 
 /// How far up the ladder of evidence a task must be. A step includes those before it.

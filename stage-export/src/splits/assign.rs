@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use task_spec::duplicates::Seen;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,12 +15,23 @@ use xxhash_rust::xxh3::xxh3_64;
 const NEARLY_THE_SAME: f64 = 0.5;
 
 /// A side of the split.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Side {
     /// For training.
     Train,
     /// For tests.
     Test,
+}
+
+impl Side {
+    /// Its name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Train => "train",
+            Self::Test => "test",
+        }
+    }
 }
 
 /// A task that is not listed yet.
@@ -47,6 +59,11 @@ impl<'a> Assignment<'a> {
     pub(super) fn listed(&mut self, name: &str, description: &str, side: Side) {
         self.seen.add(name, description);
         self.sides.insert(name.to_owned(), side);
+    }
+
+    /// The sides of all tasks.
+    pub(super) fn into_sides(self) -> BTreeMap<String, Side> {
+        self.sides
     }
 
     /// Whether the task is on a side.

@@ -8,6 +8,7 @@
 mod assign;
 mod json;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -17,7 +18,9 @@ use serde_json::{Value, json};
 use task_spec::spec;
 use task_spec::verified::VerifiedTasks;
 
-use self::assign::{Assignment, Side, Task};
+pub(crate) use self::assign::Side;
+
+use self::assign::{Assignment, Task};
 use self::json::Document;
 use crate::selection::Chosen;
 
@@ -92,28 +95,11 @@ fn split_file(folder: &Path, env: &str) -> Result<Option<(PathBuf, Document)>> {
 }
 
 fn add(split: &mut Value, environment: &Environment, chosen: &[Chosen]) -> Result<Added> {
-    let ratio = split["train_ratio"].as_f64().unwrap_or(TRAIN_RATIO);
-    let mut assignment = Assignment::new(&environment.name, ratio);
-    for (list, side) in [("train_tasks", Side::Train), ("test_tasks", Side::Test)] {
-        for name in json::names(split, list)? {
-            assignment.listed(&name, &Facts::read(environment, &name).description, side);
-        }
-    }
-    let mut added = Added::default();
-    let mut new = Vec::new();
-    for Chosen { task, is_seed } in chosen {
-        if assignment.has(task) {
-            added.listed += 1;
-        } else {
-            let Facts { description, is_long } = Facts::read(environment, task);
-            new.push((Task { name: task, description, is_seed: *is_seed }, is_long));
-        }
-    }
-    // Seeds are training tasks, and so is what resembles them: they come first.
-    new.sort_by_key(|(task, _)| !task.is_seed);
-    for (task, is_long) in new {
-        let name = task.name;
-        let (list, count) = match assignment.assign(&task) {
+    let mut assignment = listed(split, environment)?;
+    let new: Vec<&Chosen> = chosen.iter().filter(|chosen| !assignment.has(&chosen.task)).collect();
+    let mut added = Added { listed: chosen.len() - new.len(), ..Added::default() };
+    for (name, side, is_long) in assign(&mut assignment, environment, new) {
+        let (list, count) = match side {
             Side::Train => ("train_tasks", &mut added.train),
             Side::Test => ("test_tasks", &mut added.test),
         };
@@ -129,6 +115,55 @@ fn add(split: &mut Value, environment: &Environment, chosen: &[Chosen]) -> Resul
         }
     }
     Ok(added)
+}
+
+/// The side of each task: the one where its environment's split file lists it, else that of an earlier export, else a
+/// new one.
+pub(crate) fn sides(
+    folder: &Path,
+    environment: &Environment,
+    chosen: &[Chosen],
+    earlier: &BTreeMap<String, Side>,
+) -> Result<BTreeMap<String, Side>> {
+    let split = split_file(folder, &environment.name)?.map_or(Value::Null, |(_, document)| document.value);
+    let mut assignment = listed(&split, environment)?;
+    for (name, side) in earlier {
+        if !assignment.has(name) {
+            assignment.listed(name, &Facts::read(environment, name).description, *side);
+        }
+    }
+    let new = chosen.iter().filter(|chosen| !assignment.has(&chosen.task)).collect();
+    assign(&mut assignment, environment, new);
+    Ok(assignment.into_sides())
+}
+
+/// The sides of the tasks that a split file lists.
+fn listed<'a>(split: &Value, environment: &'a Environment) -> Result<Assignment<'a>> {
+    let ratio = split["train_ratio"].as_f64().unwrap_or(TRAIN_RATIO);
+    let mut assignment = Assignment::new(&environment.name, ratio);
+    for (list, side) in [("train_tasks", Side::Train), ("test_tasks", Side::Test)] {
+        for name in json::names(split, list)? {
+            assignment.listed(&name, &Facts::read(environment, &name).description, side);
+        }
+    }
+    Ok(assignment)
+}
+
+/// Assigns new tasks: name, side, and whether the task is one of a long horizon. Seeds are training tasks, and so is
+/// what resembles them: they come first.
+fn assign<'a>(
+    assignment: &mut Assignment<'_>,
+    environment: &Environment,
+    mut new: Vec<&'a Chosen>,
+) -> Vec<(&'a str, Side, bool)> {
+    new.sort_by_key(|chosen| !chosen.known.is_seed);
+    let mut assigned = Vec::new();
+    for Chosen { task, known } in new {
+        let Facts { description, is_long } = Facts::read(environment, task);
+        let side = assignment.assign(&Task { name: task, description, is_seed: known.is_seed });
+        assigned.push((task.as_str(), side, is_long));
+    }
+    assigned
 }
 
 /// What the spec of a task says of it.

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod folders;
+mod huggingface;
 mod selection;
 mod splits;
 mod world;

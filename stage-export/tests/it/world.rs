@@ -22,8 +22,13 @@ impl World {
 
     /// Exports the splits after reading these records.
     pub(crate) fn export(&self, args: &[&str], records: &[Value]) -> Ran {
+        self.export_to("splits", args, records)
+    }
+
+    /// Exports in a format after reading these records.
+    pub(crate) fn export_to(&self, format: &str, args: &[&str], records: &[Value]) -> Ran {
         let mut command = self.command(env!("CARGO_BIN_EXE_stage-export"));
-        command.args(["--workspace", ".", "--to", "splits"]).args(args);
+        command.args(["--workspace", ".", "--to", format]).args(args);
         let lines: String = records.iter().map(|record| record.to_string() + "\n").collect();
         Ran::of(&mut command, &lines)
     }

@@ -1,0 +1,78 @@
+//! An export that is a folder: its tasks are collected, environment by environment, and then published together.
+
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use common::environment::Environment;
+use common::text::count;
+use common::ui::Ui;
+
+use crate::exported::Exported;
+use crate::folder::{Folder, Marker};
+use crate::huggingface;
+use crate::selection::{Chosen, LeftOut};
+use crate::settings::{Format, Settings, Target};
+use crate::splits;
+
+/// An export that is being collected.
+pub(crate) struct Export<'a> {
+    path: &'a Path,
+    format: &'a Format,
+    /// The export that is there.
+    earlier: Marker,
+    tasks: Vec<Exported>,
+    left_out: usize,
+}
+
+impl<'a> Export<'a> {
+    /// Begins the export that the settings ask for. `None` if it is not a folder.
+    pub(crate) fn open(settings: &'a Settings) -> Result<Option<Self>> {
+        let Target::Folder { path, format } = &settings.target else { return Ok(None) };
+        let earlier = Marker::read(path)?;
+        Ok(Some(Self { path, format, earlier, tasks: Vec::new(), left_out: 0 }))
+    }
+
+    /// Adds the tasks of an environment. Those that cannot be read are returned.
+    pub(crate) fn add(
+        &mut self,
+        settings: &Settings,
+        environment: &Environment,
+        chosen: Vec<Chosen>,
+    ) -> Result<Vec<LeftOut>> {
+        let earlier = self.earlier.sides(&environment.name);
+        let sides = splits::sides(&settings.splits, environment, &chosen, &earlier)?;
+        let mut left_out = Vec::new();
+        for chosen in chosen {
+            let task = chosen.task.clone();
+            let Some(side) = sides.get(&task) else { continue };
+            match Exported::read(environment, chosen, *side) {
+                Ok(exported) => self.tasks.push(exported),
+                Err(error) => {
+                    left_out.push(LeftOut { task, code: "unreadable", message: format!("{error:#}") });
+                }
+            }
+        }
+        Ok(left_out)
+    }
+
+    /// Counts tasks that were left out.
+    pub(crate) fn left_out(&mut self, tasks: usize) {
+        self.left_out += tasks;
+    }
+
+    /// Writes the folder.
+    pub(crate) fn publish(self, ui: &Ui) -> Result<()> {
+        let Self { path, format, tasks, left_out, .. } = self;
+        ensure!(
+            !tasks.is_empty(),
+            "no task has the evidence that --require asks for; {} is as it was",
+            path.display()
+        );
+        let folder: Folder = match format {
+            Format::HuggingFace { license } => huggingface::folder(&tasks, license, left_out)?,
+        };
+        folder.publish(path, format.name(), &tasks)?;
+        ui.info(format_args!("{} exported to {}", count(tasks.len() as u64, "task"), path.display()));
+        Ok(())
+    }
+}
