@@ -242,10 +242,10 @@ test-providers:
 	cargo build --workspace --bins --locked
 	python3 model-client/tests/providers/run.py $(TARGET) $(PARTS)
 
-# Needs a checkout of gym-anything, whose loader finds the tasks; nothing in it is changed.
-test-exports:
+# Needs PyPI and a Python 3.12 or later; for a part a checkout of gym-anything, in which nothing is changed.
+test-exports: demo
 	cargo build --locked --package stage-export
-	python3 stage-export/tests/consumers/run.py $(TARGET)/debug/stage-export $(abspath $(or $(GYM_ANYTHING),.))
+	python3 stage-export/tests/consumers/run.py $(TARGET) $(DEMO) "$(and $(GYM_ANYTHING),$(abspath $(GYM_ANYTHING)))" $(PARTS)
 
 # Needs a checkout of gym-anything, whose scorer is imported, and PyPI for the openai package.
 test-checklists: demo
@@ -311,7 +311,7 @@ help:
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
 ## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
-## make test-exports GYM_ANYTHING=path/to/checkout  exported tasks with gym-anything's own loader
+## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
 ## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo, its new tasks run in GnuCash, in containers of docker
 ## make test-live [PARTS="sound faults engine"]     stage-verify-task on real containers, with GnuCash 4 and 5

@@ -79,13 +79,12 @@ const fn text(name: &'static str, about: &'static str) -> Column {
 
 /// The schema of the Parquet file.
 pub(super) fn message() -> String {
-    let mut message = "message tasks {\n".to_owned();
-    for Column { name, parquet, .. } in &COLUMNS {
+    let fields = COLUMNS.iter().map(|Column { name, parquet, .. }| {
         if parquet.is_empty() {
-            message += &format!("  REQUIRED BYTE_ARRAY {name} (STRING);\n");
+            format!("REQUIRED BYTE_ARRAY {name} (STRING);")
         } else {
-            message += &format!("  {parquet}\n");
+            (*parquet).to_owned()
         }
-    }
-    message + "}\n"
+    });
+    format!("message tasks {{\n{}\n}}\n", fields.collect::<Vec<_>>().join("\n"))
 }

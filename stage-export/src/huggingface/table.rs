@@ -50,9 +50,9 @@ fn write_group(group: &mut Group<'_>, rows: &[&Exported]) -> Result<()> {
     texts(group, rows, |row| row.text(&["env_id"]))?;
     texts(group, rows, |row| row.text(&["description"]))?;
     texts(group, rows, |row| row.text(&["difficulty"]))?;
-    texts(group, rows, |row| row.occupation())?;
+    texts(group, rows, Exported::occupation)?;
     lists::<ByteArrayType>(group, rows, |row| row.features().into_iter().map(ByteArray::from).collect())?;
-    optional::<Int64Type>(group, rows, |row| row.max_steps())?;
+    optional::<Int64Type>(group, rows, Exported::max_steps)?;
     optional::<DoubleType>(group, rows, |row| row.number(&["init", "timeout_sec"]))?;
     optional::<ByteArrayType>(group, rows, |row| row.file_text(CHECKLIST).map(ByteArray::from))?;
     lists::<ByteArrayType>(group, rows, |row| {

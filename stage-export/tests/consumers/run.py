@@ -1,125 +1,131 @@
 """Exports tasks and loads them with the software that uses them.
 
-    python3 run.py STAGE_EXPORT GYM_ANYTHING
+    python3 run.py TARGET_DIR DEMO GYM_ANYTHING [PART...]
 
-STAGE_EXPORT is the program; GYM_ANYTHING a checkout of gym-anything, whose loader of splits is used as it is. Nothing in
-the checkout is changed. Exits with 1 if a check fails, 2 if it cannot start.
+TARGET_DIR holds debug/stage-export; virtual environments go to TARGET_DIR/exports. DEMO is the workspace of `make demo`.
+GYM_ANYTHING is a checkout of gym-anything, or empty, which leaves out the parts that need it. Needs PyPI, and a Python
+3.12 or later in PATH (or named by PYTHON) for harbor and verifiers. Exits with 1 if a part fails, 2 if it cannot start;
+parts that cannot run are named.
 """
 
-import importlib.util
-import json
+import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
+import traceback
 
-REPETITIONS = 100
-# Environments with a split file, without one, and with one that has `all_tasks`.
-WITH_FILE, WITH_ALL = "moodle_env", "microsoft_excel_env"
-BENCHMARK = pathlib.Path("benchmarks/cua_world")
+import huggingface
+import splits
+
+HERE = pathlib.Path(__file__).resolve().parent
+ENV = "gnucash_env"
+PARTS = {"splits": splits.run, "huggingface": huggingface.run}
 
 
-def main(program, checkout):
-    loader = checkout / BENCHMARK / "registry/splits.py"
-    if not loader.is_file():
-        print(f"test-exports: {checkout} is not a checkout of gym-anything; set GYM_ANYTHING", file=sys.stderr)
+class Skipped(Exception):
+    """The part cannot run here."""
+
+
+class Test:
+    def __init__(self, target, demo, gym_anything, scratch):
+        self.program = target / "debug/stage-export"
+        self.venvs = target / "exports"
+        self.demo, self.scratch, self.checkout = demo, scratch, gym_anything
+
+    @property
+    def gym_anything(self):
+        if not (self.checkout and (self.checkout / "benchmarks/cua_world/registry/splits.py").is_file()):
+            raise Skipped("set GYM_ANYTHING to a checkout of gym-anything")
+        return self.checkout
+
+    def export(self, *arguments):
+        """Exports the demo twice, and ensures that the second time changed nothing."""
+        command = [self.program, "--workspace", self.demo, "--env-dir", ENV, "--quiet", *arguments]
+        folder = self.scratch / "export"
+        contents = []
+        for _ in range(2):
+            subprocess.run(
+                [*command, "--export-dir", folder],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            contents.append([(path.relative_to(folder), path.stat().st_mode, path.read_bytes()) for path in files])
+        assert contents[0] == contents[1], "the second export differs"
+        return folder
+
+    def python(self, name, *packages):
+        """The Python of a virtual environment that has these packages."""
+        folder = self.venvs / name
+        wanted = "\n".join(packages)
+        noted = folder / "packages"
+        if not noted.exists() or noted.read_text() != wanted:
+            shutil.rmtree(folder, ignore_errors=True)
+            subprocess.run([newest_python(), "-m", "venv", folder], check=True)
+            subprocess.run([folder / "bin/pip", "install", "--quiet", *packages], check=True)
+            noted.write_text(wanted)
+        return folder / "bin/python"
+
+    def check(self, python, script, *arguments, **variables):
+        """Runs a script of this folder, and returns the last line that it printed."""
+        done = subprocess.run(
+            [python, HERE / script, *arguments],
+            text=True,
+            stdout=subprocess.PIPE,
+            cwd=self.scratch,
+            env={**os.environ, **variables},
+        )
+        assert done.returncode == 0, f"{script} ended with {done.returncode}\n{done.stdout}"
+        return done.stdout.strip().splitlines()[-1]
+
+
+def newest_python():
+    """A Python of version 3.12 or later."""
+    names = [os.environ.get("PYTHON"), "python3", "python3.13", "python3.12"]
+    for name in filter(None, names):
+        asked = subprocess.run([name, "-c", "import sys; print(sys.version_info >= (3, 12))"], capture_output=True) \
+            if shutil.which(name) else None
+        if asked and asked.stdout.strip() == b"True":
+            return name
+    raise Skipped("there is no Python 3.12 or later in PATH; set PYTHON")
+
+
+def main(target, demo, gym_anything, *wanted):
+    target, demo = pathlib.Path(target).resolve(), pathlib.Path(demo).resolve()
+    checkout = pathlib.Path(gym_anything).resolve() if gym_anything else None
+    if not (demo / "task_generation_runs" / ENV / "probes.jsonl").exists():
+        print(f"test-exports: {demo} is not the workspace of a demo; run make demo", file=sys.stderr)
         return 2
-    spec = importlib.util.spec_from_file_location("splits", loader)
-    splits = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(splits)
-    listed = splits.load_environment_task_splits(splits_root=checkout / BENCHMARK / "splits")
-    without = next(env for env in listed if not has_file(checkout, env))
-    with tempfile.TemporaryDirectory(prefix="test-exports-") as scratch:
-        for env in (WITH_FILE, WITH_ALL, without):
-            check(program, splits, checkout, pathlib.Path(scratch) / env, env)
-    return 0
+    results = {}
+    for name, part in PARTS.items():
+        if wanted and name not in wanted:
+            continue
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="test-exports-") as scratch:
+            results[name] = outcome(part, Test(target, demo, checkout, pathlib.Path(scratch)))
+        print(f"test-exports: {name}: {results[name]} ({time.monotonic() - started:.0f} s)", flush=True)
+    failed = sum(result.startswith("FAILED") for result in results.values())
+    skipped = sum(result.startswith("SKIPPED") for result in results.values())
+    print(f"test-exports: {len(results) - failed - skipped} parts passed, {failed} failed, {skipped} skipped")
+    return 1 if failed else 2 if skipped == len(results) else 0
 
 
-def has_file(checkout, env):
-    return split_file(checkout, env) is not None
-
-
-def split_file(checkout, env):
-    for path in sorted((checkout / BENCHMARK / "splits").glob("*_split.json"), reverse=True):
-        if pathlib.Path(json.loads(path.read_text())["env_folder"]).name == env:
-            return path
-    return None
-
-
-def check(program, splits, checkout, workspace, env):
-    """Adds a task at a time to a copy of the benchmark's lists, and loads them with gym-anything's loader."""
-    folder, environments = workspace / BENCHMARK / "splits", workspace / BENCHMARK / "environments"
-    folder.mkdir(parents=True)
-    original = split_file(checkout, env)
-    for path in filter(None, [original, checkout / BENCHMARK / "splits/verified.json"]):
-        (folder / path.name).write_bytes(path.read_bytes())
-    tasks = environments / env / "tasks"
-    tasks.mkdir(parents=True)
-    (environments / env / "env.json").write_text(json.dumps({"id": f"{env}@1"}))
-
-    def load():
-        return splits.load_environment_task_splits(splits_root=folder, environments_root=environments)
-
-    before, sides, names = load().get(env), {}, []
-    for number in range(REPETITIONS):
-        # In no order of the alphabet, so that new tasks come before those that are there.
-        name = f"export_{number * 37 % REPETITIONS:03}"
-        (tasks / name).mkdir()
-        description = f"Task {number} about subject {number * 7919} of department {number * 104729}"
-        (tasks / name / "task.json").write_text(json.dumps({"id": f"{name}@1", "description": description}))
-        names.append(name)
-        export(program, workspace, env, names)
-        now = {task: side for side in ("train", "test") for task in load()[env][side]}
-        moved = [task for task, side in sides.items() if now.get(task) != side]
-        missing = [task for task in names if task not in now or task not in load()[env]["all"]]
-        assert not moved and not missing, (env, number, moved, missing)
-        sides = now
-    counts = {side: sum(sides[name] == side for name in names) for side in ("train", "test")}
-    if original:
-        after = json.loads((folder / original.name).read_text())
-        removed = {key: [task for task in tasks_of(before, key) if task not in after[key]] for key in LISTS if key in after}
-        assert not any(removed.values()), removed
-        assert_only_added(json.loads(original.read_text()), after, set(names))
-        assert counts["test"] and counts["train"], counts
-    verified = splits.load_environment_task_splits(
-        surface="verified", splits_root=folder, environments_root=environments
-    )
-    assert set(names) <= set(verified[env]["all"]), env
-    others = json.loads((checkout / BENCHMARK / "splits/verified.json").read_text())["by_environment"]
-    now = json.loads((folder / "verified.json").read_text())["by_environment"]
-    assert all(now[other] == others[other] for other in others if other != env)
-    print(f"test-exports: splits: {env}: {REPETITIONS} tasks found, {counts['train']} train, {counts['test']} test")
-
-
-LISTS = ("train_tasks", "test_tasks", "all_tasks")
-
-
-def tasks_of(loaded, key):
-    return loaded[key.removesuffix("_tasks")]
-
-
-def assert_only_added(before, after, new):
-    """Without the new tasks, the file holds what it held, in its order."""
-    for key in LISTS:
-        if key in after:
-            after[key] = [task for task in after[key] if task not in new]
-    assert json.dumps(before) == json.dumps(after)
-
-
-def export(program, workspace, env, names):
-    records = []
-    for name in names:
-        records.append({"record": "verdict", "env": env, "task": name, "kind": "task", "path": "", "ok": True})
-        records.append({"record": "probe", "env": env, "task": name, "ok": True})
-    subprocess.run(
-        [program, "--workspace", workspace, "--to", "splits", "--quiet"],
-        input="".join(json.dumps(record) + "\n" for record in records),
-        text=True,
-        check=True,
-    )
+def outcome(part, test):
+    try:
+        return part(test)
+    except Skipped as why:
+        return f"SKIPPED: {why}"
+    except (AssertionError, subprocess.SubprocessError) as error:
+        traceback.print_exc()
+        return f"FAILED: {error}"
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) < 4:
         sys.exit(__doc__)
-    sys.exit(main(pathlib.Path(sys.argv[1]).resolve(), pathlib.Path(sys.argv[2]).resolve()))
+    sys.exit(main(*sys.argv[1:]))
