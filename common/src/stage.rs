@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use clap::Args;
 use fs_err as fs;
@@ -19,7 +20,7 @@ use crate::publish::PublishError;
 use crate::record::{Kind, Record};
 use crate::run_dir::RunDirError;
 use crate::text::{escape, with_hint};
-use crate::ui::{Ui, Verbosity};
+use crate::ui::{Ui, Verbosity, write_line};
 
 /// The reader of the output has closed the pipe.
 #[derive(Debug, Error)]
@@ -34,9 +35,8 @@ pub fn main(stage: &str, run: impl FnOnce() -> anyhow::Result<ExitStatus>) -> Ex
         Err(error) if is_reader_gone(&error) => ExitStatus::ReaderGone.into(),
         Err(error) => {
             let message = with_hint(format_args!("{error:#}"), hint(&error).as_deref());
-            let line = format!("{stage}: error: {}\n", escape(&message));
             // If standard error is closed, only the exit status tells.
-            drop(io::stderr().write_all(line.as_bytes()));
+            write_line(&format!("{stage}: error: {}", escape(&message)));
             ExitCode::from(ExitStatus::CANNOT)
         }
     }
@@ -99,6 +99,20 @@ pub struct StageArgs {
     /// Print more details
     #[arg(help_heading = crate::help::INPUT_OUTPUT, short, long, conflicts_with = "quiet")]
     pub verbose: bool,
+
+    /// Where there is no terminal, print a line about the progress after every SECONDS; explain a pause that is longer
+    /// than this
+    #[arg(help_heading = crate::help::INPUT_OUTPUT, long, value_name = "SECONDS", value_parser = seconds,
+          default_value = "10", hide_short_help = true)]
+    pub progress_interval: Duration,
+}
+
+/// A positive number of seconds.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds
+        .filter(|seconds| !seconds.is_zero())
+        .ok_or_else(|| "expected a positive number of seconds".to_owned())
 }
 
 impl StageArgs {
@@ -126,6 +140,8 @@ pub struct StageSettings {
     pub output: Option<PathBuf>,
     /// How much is printed on standard error.
     pub verbosity: Verbosity,
+    /// The time between two progress lines, and until a pause is explained.
+    pub progress_interval: Duration,
 }
 
 impl From<StageArgs> for StageSettings {
@@ -135,8 +151,8 @@ impl From<StageArgs> for StageSettings {
             (false, true) => Verbosity::Verbose,
             (false, false) => Verbosity::Normal,
         };
-        let StageArgs { workspace, run_dir, input, output, .. } = args;
-        Self { workspace, run_dir, input, output, verbosity }
+        let StageArgs { workspace, run_dir, input, output, progress_interval, .. } = args;
+        Self { workspace, run_dir, input, output, verbosity, progress_interval }
     }
 }
 
@@ -175,7 +191,7 @@ impl StreamError {
 impl StageSettings {
     /// The messages of this stage to the user.
     pub fn ui(&self, stage: &'static str) -> Ui {
-        Ui::new(stage, self.verbosity)
+        Ui::new(stage, self.verbosity, self.progress_interval)
     }
 
     /// The requested workspace, or the default one.

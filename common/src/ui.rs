@@ -1,23 +1,28 @@
 //! What a stage tells the person who runs it, on standard error.
 //!
 //! Standard output carries records and nothing else. Here go lines of text, each with the stage's name in
-//! front, and progress: a bar where a person is looking at a terminal, now and then a plain line otherwise.
-//! In a pipe only the last stage draws a bar, so that four stages do not draw over one another.
+//! front, and progress: rows that are drawn again and again where a person is looking at a terminal, now and
+//! then a plain line otherwise.
+//!
+//! The stages of a pipe share a terminal. One of them draws at a time: the first that has something to show,
+//! until it ends. See [`terminal`].
 
-use std::fmt::Display;
-use std::io::{self, IsTerminal, Write};
-use std::os::fd::AsFd;
+mod display;
+mod row;
+mod terminal;
+
+use std::fmt::Display as Show;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use rustix::fs::FileType;
 
 use crate::text::escape;
 
-/// How often a progress line is written without a bar.
-const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
+use self::display::Display;
+use self::terminal::Terminal;
+
+pub use self::row::{Part, duration};
+pub use self::terminal::write_line;
 
 /// How much a stage says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,40 +40,51 @@ pub enum Verbosity {
 pub struct Ui {
     stage: &'static str,
     verbosity: Verbosity,
-    /// Hidden where no bar is drawn.
-    bars: MultiProgress,
+    /// The time between two progress lines, and until a pause is explained.
+    interval: Duration,
+    terminal: Arc<Mutex<Terminal>>,
     errors: Arc<AtomicU64>,
 }
 
+/// What a piece of work shows at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// What stands in the progress row; empty while there is nothing to show.
+    pub parts: Vec<Part>,
+    /// Something that differs whenever the work has progressed.
+    pub moved: u64,
+    /// Why the work does not progress, should it not.
+    pub reason: Option<String>,
+}
+
 impl Ui {
-    /// The `Ui` of the stage with this name.
-    pub fn new(stage: &'static str, verbosity: Verbosity) -> Self {
-        let draws = verbosity > Verbosity::Quiet && io::stderr().is_terminal() && !stdout_is_pipe();
-        let target = if draws { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self { stage, verbosity, bars: MultiProgress::with_draw_target(target), errors: Arc::default() }
+    /// The `Ui` of the stage with this name. `interval` is the time between two progress lines where nothing is
+    /// drawn, and the time without progress after which the reason is shown.
+    pub fn new(stage: &'static str, verbosity: Verbosity, interval: Duration) -> Self {
+        Self { stage, verbosity, interval, terminal: Arc::default(), errors: Arc::default() }
     }
 
     /// Says what is being done, to those who asked for it.
-    pub fn debug(&self, message: impl Display) {
+    pub fn debug(&self, message: impl Show) {
         if self.verbosity >= Verbosity::Verbose {
             self.line(&message);
         }
     }
 
     /// Says what was done.
-    pub fn info(&self, message: impl Display) {
+    pub fn info(&self, message: impl Show) {
         if self.verbosity >= Verbosity::Normal {
             self.line(&message);
         }
     }
 
     /// Says what may be wrong.
-    pub fn warn(&self, message: impl Display) {
+    pub fn warn(&self, message: impl Show) {
         self.line(&format_args!("warning: {message}"));
     }
 
     /// Says what is wrong.
-    pub fn error(&self, message: impl Display) {
+    pub fn error(&self, message: impl Show) {
         self.errors.fetch_add(1, Ordering::Relaxed);
         self.line(&format_args!("error: {message}"));
     }
@@ -78,95 +94,88 @@ impl Ui {
         self.errors.load(Ordering::Relaxed)
     }
 
+    /// Shows what `status` returns, until the result is dropped. It is asked several times a second.
+    pub fn watch(&self, status: impl Fn() -> Status + Send + 'static) -> Watched {
+        Watched { _display: (self.verbosity > Verbosity::Quiet).then(|| Display::start(self, status)) }
+    }
+
     /// Shows the progress of a long piece of work: `what` is done, such as `verifying`, and of how many.
     /// Without a `total` it counts.
     pub fn progress(&self, what: &str, total: Option<u64>) -> Progress {
-        let bar = ProgressBar::new(total.unwrap_or(0));
-        if let Ok(style) = ProgressStyle::with_template(match total {
-            Some(_) => "{prefix} {bar:30} {pos}/{len} {elapsed} {wide_msg}",
-            None => "{prefix} {spinner} {pos} {elapsed} {wide_msg}",
-        }) {
-            bar.set_style(style);
-        }
-        bar.set_prefix(format!("{}: {what}", self.stage));
-        let bar = self.bars.add(bar);
-        bar.enable_steady_tick(Duration::from_millis(200));
-        let plain = Mutex::new(Plain { written: Instant::now(), message: String::new() });
-        Progress {
-            ui: self.clone(),
+        let counter = Arc::new(Counter {
             what: what.to_owned(),
             total,
             done: AtomicU64::new(0),
-            bar,
-            plain: Arc::new(plain),
-        }
+            message: Mutex::default(),
+            since: Instant::now(),
+        });
+        let shown = Arc::clone(&counter);
+        Progress { counter, _shown: self.watch(move || shown.status()) }
     }
 
-    fn line(&self, message: &dyn Display) {
-        let line = format!("{}: {}\n", self.stage, escape(&message.to_string()));
-        // The stage goes on if standard error is closed.
-        self.bars.suspend(|| drop(io::stderr().lock().write_all(line.as_bytes())));
+    fn line(&self, message: &dyn Show) {
+        let line = format!("{}: {}", self.stage, escape(&message.to_string()));
+        // Nothing is drawn meanwhile.
+        let _terminal = self.terminal();
+        write_line(&line);
     }
+
+    fn terminal(&self) -> MutexGuard<'_, Terminal> {
+        self.terminal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A piece of work that is shown. It disappears when it is dropped.
+#[derive(Debug)]
+#[must_use = "it is shown until it is dropped"]
+pub struct Watched {
+    _display: Option<Display>,
 }
 
 /// The progress of one piece of work. It disappears when it is dropped.
 #[derive(Debug)]
 pub struct Progress {
-    ui: Ui,
-    what: String,
-    total: Option<u64>,
-    done: AtomicU64,
-    bar: ProgressBar,
-    plain: Arc<Mutex<Plain>>,
-}
-
-#[derive(Debug)]
-struct Plain {
-    written: Instant,
-    message: String,
+    counter: Arc<Counter>,
+    _shown: Watched,
 }
 
 impl Progress {
     /// `count` more are done.
     pub fn inc(&self, count: u64) {
-        self.bar.inc(count);
-        let done = self.done.fetch_add(count, Ordering::Relaxed) + count;
-        if self.bar.is_hidden() {
-            self.plain_line(done);
-        }
+        self.counter.done.fetch_add(count, Ordering::Relaxed);
     }
 
     /// Sets what stands beside the count.
-    pub fn message(&self, message: impl Display) {
-        let message = escape(&message.to_string()).into_owned();
-        if self.bar.is_hidden() {
-            self.plain.lock().unwrap_or_else(PoisonError::into_inner).message = message;
-        } else {
-            self.bar.set_message(message);
-        }
+    pub fn message(&self, message: impl Show) {
+        *self.counter.message() = escape(&message.to_string()).into_owned();
     }
+}
 
-    fn plain_line(&self, done: u64) {
-        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
-        if plain.written.elapsed() < PLAIN_INTERVAL {
-            return;
+#[derive(Debug)]
+struct Counter {
+    what: String,
+    total: Option<u64>,
+    done: AtomicU64,
+    message: Mutex<String>,
+    since: Instant,
+}
+
+impl Counter {
+    fn status(&self) -> Status {
+        let done = self.done.load(Ordering::Relaxed);
+        if done == 0 && self.total.is_none() {
+            return Status::default();
         }
-        plain.written = Instant::now();
         let of = self.total.map(|total| format!("/{total}")).unwrap_or_default();
-        let seconds = self.bar.elapsed().as_secs();
-        let separator = if plain.message.is_empty() { "" } else { ", " };
-        let what = &self.what;
-        self.ui.info(format_args!("{what}: {done}{of} after {seconds} s{separator}{}", plain.message));
+        let bar = self.total.map(|total| Part::bar(done, total));
+        let elapsed = Part::new(2, duration(self.since.elapsed()));
+        let message = Some(self.message().clone()).filter(|message| !message.is_empty());
+        let parts = [bar, Some(Part::new(0, format!("{} {done}{of}", self.what))), Some(elapsed)];
+        let parts = parts.into_iter().flatten().chain(message.map(|message| Part::new(1, message)));
+        Status { parts: parts.collect(), moved: done, reason: None }
     }
-}
 
-impl Drop for Progress {
-    fn drop(&mut self) {
-        self.bar.finish_and_clear();
+    fn message(&self) -> MutexGuard<'_, String> {
+        self.message.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn stdout_is_pipe() -> bool {
-    rustix::fs::fstat(io::stdout().as_fd())
-        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Fifo)
 }

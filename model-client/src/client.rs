@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use common::interrupt::{Interrupt, Urgency};
 use common::record::Usage;
 
+use crate::activity::{Activity, Board, Note, Retry};
 use crate::answer::ModelAnswer;
 use crate::error::{AskError, Limit};
 use crate::journal::Journal;
@@ -27,6 +28,27 @@ pub struct Client {
     journal: Journal,
     settings: CallSettings,
     limiter: Arc<Limiter>,
+    board: Board,
+    on_retry: Box<dyn Fn(&Retry<'_>) + Send + Sync>,
+}
+
+/// Shows what the calls of a [`Client`] are doing, also beside it.
+#[derive(Clone)]
+pub struct Watch {
+    limiter: Arc<Limiter>,
+    board: Board,
+}
+
+impl Watch {
+    /// The counts and the cost of the run so far.
+    pub fn totals(&self) -> Totals {
+        self.limiter.totals()
+    }
+
+    /// What the calls are doing at this moment.
+    pub fn activity(&self) -> Activity {
+        self.board.activity()
+    }
 }
 
 impl Client {
@@ -47,7 +69,18 @@ impl Client {
                 }
             }
         });
-        Self { model, journal, settings, limiter }
+        Self { model, journal, settings, limiter, board: Board::default(), on_retry: Box::new(|_| {}) }
+    }
+
+    /// The same client. It calls `report` whenever it will make another attempt.
+    #[must_use]
+    pub fn on_retry(self, report: impl Fn(&Retry<'_>) + Send + Sync + 'static) -> Self {
+        Self { on_retry: Box::new(report), ..self }
+    }
+
+    /// Shows what its calls are doing.
+    pub fn watch(&self) -> Watch {
+        Watch { limiter: Arc::clone(&self.limiter), board: self.board.clone() }
     }
 
     /// The answer to a request: from the journal if it is there, else from the model. Waits for a permit,
@@ -94,8 +127,9 @@ impl Client {
 
     fn call_until_answered(&self, request: &Request, permit: &mut Permit<'_>) -> Result<Reply, AskError> {
         let mut attempts = Attempts { since: Instant::now(), all: 0, broken: 0 };
+        let note = self.board.note(&request.label);
         loop {
-            let error = match self.model.ask(request, &mut || permit.started()) {
+            let error = match self.call(request, permit, &note) {
                 Ok(reply) => {
                     self.limiter.count(|totals| (totals.reached, totals.failures) = (true, 0));
                     return Ok(reply);
@@ -107,9 +141,19 @@ impl Client {
                 return Err(ended);
             }
             let wait = self.wait_before_next(&error, &attempts)?;
+            note.retries(wait, &error);
+            (self.on_retry)(&Retry { label: &request.label, attempt: attempts.all, error: &error, wait });
             self.limiter.pause(wait)?;
             permit.reserve_again()?;
         }
+    }
+
+    fn call(&self, request: &Request, permit: &mut Permit<'_>, note: &Note<'_>) -> Result<Reply, CallError> {
+        note.sent();
+        self.model.ask(request, &mut || {
+            note.heard();
+            permit.started();
+        })
     }
 
     /// Records what a failed attempt means for this call and the others.

@@ -17,9 +17,10 @@
 //! What differs by model is data, in a [`ModelTable`].
 //!
 //! Modules depend on those above them in this list, never the other way round: request, answer, settings,
-//! pricing, facts, estimate, model, error, journal, limiter, client; providers use request, facts, model,
+//! pricing, facts, estimate, model, error, activity, journal, limiter, client; providers use request, facts, model,
 //! settings and journal.
 
+mod activity;
 mod answer;
 mod client;
 mod error;
@@ -33,8 +34,9 @@ mod providers;
 mod request;
 mod settings;
 
+pub use activity::{Activity, Retry};
 pub use answer::ModelAnswer;
-pub use client::Client;
+pub use client::{Client, Watch};
 pub use error::{AskError, Limit};
 pub use estimate::{Estimate, PassSize};
 pub use facts::{ModelFacts, Retirement};

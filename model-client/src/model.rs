@@ -19,8 +19,9 @@ pub trait Model: Send + Sync {
     /// The SHA-256 of the request as it is sent, sample number included, as 64 hexadecimal digits.
     fn fingerprint(&self, request: &Request) -> String;
 
-    /// Makes one call and waits for the whole answer. Calls `started` when the answer starts to arrive.
-    fn ask(&self, request: &Request, started: &mut dyn FnMut()) -> Result<Reply, CallError>;
+    /// Makes one call and waits for the whole answer. Calls `arrives` whenever a piece of the
+    /// answer arrives.
+    fn ask(&self, request: &Request, arrives: &mut dyn FnMut()) -> Result<Reply, CallError>;
 
     /// Makes all calls, in flight and later, fail soon.
     fn abort(&self) {}

@@ -9,6 +9,7 @@ use common::text::with_hint;
 use model_client::{AskError, Client, ModelAnswer, Prefix, Request};
 use serde_json::{Map, Value};
 
+use crate::progress::Steps;
 use crate::prompts::Templates;
 
 /// Asks the model. Any number of threads may share it.
@@ -16,6 +17,8 @@ use crate::prompts::Templates;
 pub(crate) struct Asker<'a> {
     pub(crate) client: &'a Client,
     pub(crate) templates: &'a Templates,
+    /// Counts usable answers.
+    pub(crate) steps: &'a Steps,
     /// The maximum number of answers requested for one question.
     pub(crate) max_candidates: u32,
 }
@@ -102,7 +105,10 @@ impl Asker<'_> {
             attempts.count += 1;
             attempts.usage += answer.usage;
             match read(&answer) {
-                Ok(usable) => return Ok((usable, answer)),
+                Ok(usable) => {
+                    self.steps.add(question.pass, 1);
+                    return Ok((usable, answer));
+                }
                 Err(problems) => attempts.problems = problems,
             }
         }

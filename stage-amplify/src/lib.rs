@@ -17,6 +17,7 @@
 //! | [`passes`] | one module per pass: `plan`, `readme`, `files`, `checklist`, `snapshot`, `fixtures`, `solution`, `repair`; `expand` runs `readme` and `files` over the rows of the plan |
 //! | [`pipeline`] | parallel work, with the records written in order |
 //! | [`session`] | what every pass works with |
+//! | [`progress`] | what a person sees of the passes while they run |
 //! | [`ask`] | sends a request again until the answer can be used |
 //! | [`prompts`] | the templates, the prefixes rendered from them, and the prefixes kept in the run directory |
 //! | [`corpus`] | what is gathered for prompts: the environment's files, examples, occupations, profile, existing tasks |
@@ -37,6 +38,7 @@ mod incoming;
 mod passes;
 mod pipeline;
 mod preview;
+mod progress;
 mod prompts;
 mod run;
 mod session;

@@ -2,38 +2,11 @@
 
 use common::ordered::Ordered;
 use common::record::Record;
-use common::ui::Progress;
-use model_client::{AskError, Client};
+use model_client::AskError;
 
 use crate::ask::{Halt, Unanswered};
 use crate::session::Session;
 use crate::writer::Writer;
-
-/// Shows how many tasks are done and what was spent.
-pub(crate) struct TaskProgress<'a> {
-    client: &'a Client,
-    progress: Progress,
-}
-
-impl<'a> TaskProgress<'a> {
-    /// Progress over `total` tasks, if their number is known.
-    pub(crate) fn new(session: &Session<'a>, total: Option<usize>) -> Self {
-        let progress = session.ui.progress("tasks", total.map(|total| total as u64));
-        Self { client: session.asker.client, progress }
-    }
-
-    /// One more task is done.
-    pub(crate) fn done(&self) {
-        let totals = self.client.totals();
-        self.progress.message(format_args!(
-            "{} calls, {} in flight, {}",
-            totals.answers,
-            totals.in_flight,
-            totals.cost()
-        ));
-        self.progress.inc(1);
-    }
-}
 
 /// Calls `work` on the items in parallel, and `emit` on the results in the items' order, each as soon as it
 /// and all before it are there.
@@ -55,7 +28,10 @@ where
     Ordered::on_threads(session.settings.calls.workers).each(items.map(Ok), work, |result| {
         match emit(writer, result) {
             Ok(()) => {}
-            Err(Unanswered::Failed(failure)) => writer.record(&Record::Failure(*failure))?,
+            Err(Unanswered::Failed(failure)) => {
+                session.asker.steps.failed();
+                writer.record(&Record::Failure(*failure))?;
+            }
             Err(Unanswered::Halt(Halt::Client(error))) => {
                 ended.get_or_insert(error);
             }
@@ -73,16 +49,12 @@ pub(crate) fn write_tasks<T: Send + 'static>(
     tasks: Vec<T>,
     work: impl Fn(&T) -> Result<Vec<Record>, Unanswered> + Sync,
 ) -> Result<(), Halt> {
-    let progress = TaskProgress::new(session, Some(tasks.len()));
+    let _shown = session.show(vec![session.settings.note_name()], Some(tasks.len()));
     run(
         session,
         writer,
         tasks.into_iter(),
-        |task| {
-            let records = work(&task);
-            progress.done();
-            records
-        },
+        |task| work(&task),
         |writer, records| Ok(records?.iter().try_for_each(|record| writer.record(record))?),
     )
 }

@@ -10,6 +10,7 @@ use model_client::{Client, Journal, ModelTable};
 
 use crate::ask::{Asker, Halt};
 use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot, solution};
+use crate::progress::Steps;
 use crate::prompts::{KeptPrefixes, Templates};
 use crate::session::Session;
 use crate::settings::{Action, OverTasks, Pass, Settings};
@@ -30,11 +31,17 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     }
     let interrupt = interrupt(ui)?;
     let client = client(settings, &interrupt, ui)?;
+    let steps = Steps::default();
     let session = Session {
         settings,
         ui,
         interrupt: &interrupt,
-        asker: Asker { client: &client, templates: &templates, max_candidates: settings.max_candidates },
+        asker: Asker {
+            client: &client,
+            templates: &templates,
+            steps: &steps,
+            max_candidates: settings.max_candidates,
+        },
         prefixes: KeptPrefixes::new(settings.run_dir.root().join("prompts"), settings.fresh, ui),
     };
     let mut writer = Writer::new(settings.stage.waiting_output(settings.last_manifest().is_some())?, ui);
@@ -76,7 +83,9 @@ fn client(settings: &Settings, interrupt: &Interrupt, ui: &Ui) -> Result<Client>
     let model =
         model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())
             .map_err(|error| anyhow!(with_hint(&error, error.hint())))?;
-    Ok(Client::new(model, journal, settings.calls.clone(), interrupt))
+    let client = Client::new(model, journal, settings.calls.clone(), interrupt);
+    let ui = ui.clone();
+    Ok(client.on_retry(move |retry| ui.debug(retry)))
 }
 
 fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use common::interrupt::Interrupt;
-use common::ui::Ui;
+use common::ui::{Ui, Watched};
 
 use crate::ask::Asker;
 use crate::prompts::KeptPrefixes;
@@ -19,6 +19,12 @@ pub(crate) struct Session<'a> {
 }
 
 impl Session<'_> {
+    /// Shows the progress of these passes over `total` tasks, if their number is known, until the result is dropped.
+    pub(crate) fn show(&self, passes: Vec<&'static str>, total: Option<usize>) -> Watched {
+        let watch = self.asker.client.watch();
+        self.asker.steps.show(self.ui, watch, passes, total.map(|total| total as u64))
+    }
+
     /// Notes in `run.json` what was asked for, and starts the manifest. Called when the input has brought what the
     /// passes need: until then, nothing in the run directory is changed.
     pub(crate) fn begin(&self, writer: &mut Writer) -> Result<()> {

@@ -32,6 +32,12 @@ struct Args {
     /// Answer the prompts of stage-amplify with tasks instead of filler text.
     #[arg(long)]
     author: bool,
+    /// The share of requests that are answered with 429, from 0 to 1.
+    #[arg(long, default_value_t = 0.0, conflicts_with = "bad_day")]
+    rate_limited: f64,
+    /// Seconds to wait, as a 429 says.
+    #[arg(long, default_value_t = 1.0)]
+    retry_after: f64,
     /// Inject faults at the rates of a bad day.
     #[arg(long)]
     bad_day: bool,
@@ -41,11 +47,16 @@ fn main() -> io::Result<()> {
     let args = Args::parse();
     let text: String = "All work and no play makes a dull model. ".chars().cycle().take(args.bytes).collect();
     let (first, last) = (Duration::from_secs_f64(args.first), Duration::from_secs_f64(args.last));
-    let rates = if args.bad_day { Rates::BAD_DAY } else { Rates::default() };
+    let rates = if args.bad_day {
+        Rates::BAD_DAY
+    } else {
+        Rates { rate_limited: args.rate_limited, ..Rates::default() }
+    };
+    let retry_after = Duration::from_secs_f64(args.retry_after);
     let server = Server::at(args.port, move |asked| {
         let answer = if args.author { author::good(asked) } else { Reply::new(text.clone()) };
         let answer = Reply { pieces: args.pieces, ..answer }.taking(first, last);
-        rates.strike(asked, answer, Duration::from_secs(1))
+        rates.strike(asked, answer, retry_after)
     })?;
     writeln!(io::stdout(), "{}", server.url())?;
     loop {

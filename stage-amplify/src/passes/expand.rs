@@ -17,7 +17,7 @@ use crate::ask::{Asker, Attempts, Halt, Unanswered};
 use crate::corpus::Corpus;
 use crate::difficulty;
 use crate::incoming;
-use crate::pipeline::{self, TaskProgress};
+use crate::pipeline;
 use crate::prompts::{files_prefix, readme_prefix};
 use crate::session::Session;
 use crate::settings::Pass;
@@ -33,7 +33,7 @@ pub(crate) fn rows(
 ) -> Result<Vec<String>, Halt> {
     let (asker, root) = (session.asker, &session.settings.environment.root);
     let jobs = jobs(session, planned)?;
-    let progress = TaskProgress::new(session, Some(jobs.len()));
+    let _shown = session.show(passes(session), Some(jobs.len()));
     let mut results = RowResults::new(session, &planned.corpus)?;
     pipeline::run(
         session,
@@ -41,7 +41,6 @@ pub(crate) fn rows(
         jobs.into_iter(),
         |job| {
             let draft = job.draft(asker, root, Attempts::default());
-            progress.done();
             (job, draft)
         },
         |writer, (job, draft)| results.write(writer, &job, draft?),
@@ -54,7 +53,7 @@ pub(crate) fn rows(
 pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String>, Halt> {
     let (asker, root) = (session.asker, &session.settings.environment.root);
     let items = spec_items(session, writer)?;
-    let progress = TaskProgress::new(session, None);
+    let _shown = session.show(passes(session), None);
     let mut usable = Vec::new();
     pipeline::run(
         session,
@@ -64,9 +63,7 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
             SpecItem::Raw(line) => SpecResult::Raw(line),
             SpecItem::Halt(halt) => SpecResult::Files(Box::new(Err(Unanswered::Halt(halt)))),
             SpecItem::Spec { spec, prefixes } => {
-                let files = prefixes.write(asker, root, &spec);
-                progress.done();
-                SpecResult::Files(Box::new(files))
+                SpecResult::Files(Box::new(prefixes.write(asker, root, &spec)))
             }
         },
         |writer, result| match result {
@@ -79,6 +76,12 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
         },
     )?;
     Ok(usable)
+}
+
+/// The passes over each task, in their order.
+fn passes(session: &Session<'_>) -> Vec<&'static str> {
+    let all = [(Pass::Readme, "readme"), (Pass::Files, "files"), (Pass::Checklist, "checklist")];
+    all.into_iter().filter(|(pass, _)| session.settings.does(*pass)).map(|(_, name)| name).collect()
 }
 
 /// A row of the plan, with the prefixes of its calls.

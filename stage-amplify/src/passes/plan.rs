@@ -98,6 +98,7 @@ fn new_rows(session: &Session<'_>, planned: &Planned, missing: usize) -> Result<
         difficulties: &corpus.difficulties,
         env: &session.settings.environment.name,
     };
+    let _shown = session.show(vec!["plan"], Some(missing));
     requests.plan(missing, &mut gate(session, planned, missing))
 }
 

@@ -9,6 +9,7 @@ mod ending;
 mod full_disk;
 mod hostile;
 mod input;
+mod progress;
 mod prompts;
 mod replay;
 mod solutions;

@@ -124,6 +124,7 @@ impl Planner<'_> {
             match gate.admit(value) {
                 Ok(row) => {
                     let index = self.first + selection.rows.len();
+                    self.asker.steps.add("plan", 1);
                     selection.rows.push(Plan { env: self.env.to_owned(), index, ..row });
                 }
                 Err(why) => selection.rejected.push(why),
