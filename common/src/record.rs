@@ -21,11 +21,13 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::agreement::{Agreement, Criterion};
 pub use self::decision::{COMMENT_OF_PERSON, Choice, Decision, REJECTED_BY_PERSON};
 pub use self::probe::{Mutation, Outcome, Probe, ProbeState};
 pub use self::trial::{Episode, EpisodeVerdict, HookRun, Solution, Trial, WrongSolution};
 pub use self::usage::{StopReason, Usage};
 
+mod agreement;
 mod decision;
 mod probe;
 mod trial;
@@ -53,6 +55,8 @@ pub enum Record {
     Probe(Probe),
     /// What running a task in the real software found.
     Trial(Box<Trial>),
+    /// What the documents of a task agree on.
+    Agreement(Agreement),
     /// What a person decided about a task.
     Decision(Decision),
     /// A record that a stage or a filter left out.
@@ -87,6 +91,8 @@ pub enum Kind {
     Probe,
     /// [`Trial`].
     Trial,
+    /// [`Agreement`].
+    Agreement,
     /// [`Decision`].
     Decision,
     /// [`Dropped`].
@@ -108,6 +114,7 @@ impl Kind {
             "verdict" => Self::Verdict,
             "probe" => Self::Probe,
             "trial" => Self::Trial,
+            "agreement" => Self::Agreement,
             "decision" => Self::Decision,
             "dropped" => Self::Dropped,
             "failure" => Self::Failure,
@@ -130,6 +137,7 @@ impl Kind {
             Self::Failure => "failure",
             Self::Dropped => "dropped",
             Self::Decision => "decision",
+            Self::Agreement => "agreement",
         }
     }
 }
@@ -150,6 +158,7 @@ impl Record {
             Self::Failure(record) => &record.env,
             Self::Dropped(record) => &record.env,
             Self::Decision(record) => &record.env,
+            Self::Agreement(record) => &record.env,
         }
     }
 
@@ -166,6 +175,7 @@ impl Record {
             Kind::Verdict => Self::Verdict(serde_json::from_str(json)?),
             Kind::Probe => Self::Probe(serde_json::from_str(json)?),
             Kind::Trial => Self::Trial(Box::new(serde_json::from_str(json)?)),
+            Kind::Agreement => Self::Agreement(serde_json::from_str(json)?),
             Kind::Decision => Self::Decision(serde_json::from_str(json)?),
             Kind::Dropped => Self::Dropped(serde_json::from_str(json)?),
             Kind::Failure => Self::Failure(serde_json::from_str(json)?),
@@ -190,6 +200,7 @@ impl Record {
             Self::Verdict(record) => &mut record.annotations,
             Self::Probe(record) => &mut record.annotations,
             Self::Trial(record) => &mut record.annotations,
+            Self::Agreement(record) => &mut record.annotations,
             Self::Decision(record) => &mut record.annotations,
             Self::Dropped(record) => &mut record.annotations,
             Self::Failure(record) => &mut record.annotations,

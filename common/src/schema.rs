@@ -4,7 +4,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
 use crate::record::{
-    Decision, Dropped, Failure, Files, Plan, Probe, Seed, Solution, Spec, Task, Trial, Verdict,
+    Agreement, Decision, Dropped, Failure, Files, Plan, Probe, Seed, Solution, Spec, Task, Trial, Verdict,
 };
 
 /// Name of each record kind, and the schema of its records. They stand in `schemas/`, a file a kind.
@@ -19,6 +19,7 @@ pub fn all() -> Vec<(&'static str, Schema)> {
         ("verdict", of::<Verdict>("verdict")),
         ("probe", of::<Probe>("probe")),
         ("trial", of::<Trial>("trial")),
+        ("agreement", of::<Agreement>("agreement")),
         ("decision", of::<Decision>("decision")),
         ("dropped", of::<Dropped>("dropped")),
         ("failure", of::<Failure>("failure")),

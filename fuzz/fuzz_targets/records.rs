@@ -10,16 +10,19 @@ use common::record::{Kind, Record};
 use libfuzzer_sys::fuzz_target;
 use task_spec::fixtures::Fixtures;
 
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 13] = [
     Kind::Seed,
     Kind::Plan,
     Kind::Spec,
     Kind::Files,
     Kind::Solution,
+    Kind::Agreement,
     Kind::Task,
     Kind::Verdict,
     Kind::Probe,
     Kind::Trial,
+    Kind::Decision,
+    Kind::Dropped,
     Kind::Failure,
 ];
 

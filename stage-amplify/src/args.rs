@@ -172,7 +172,9 @@ enum PassArg {
     Fixtures,
     /// Write scripts that do the tasks in the input, rightly and wrongly, for stage-verify-task; only by itself
     Solution,
-    /// Repair the tasks whose bad verdicts and probes are in the input; only by itself
+    /// Compare what counts by the description, README, checklist and verifier of the tasks in the input; only by itself
+    Agreement,
+    /// Repair the tasks whose bad verdicts, probes and comparisons are in the input; only by itself
     Repair,
 }
 
@@ -317,6 +319,7 @@ fn passes(selected: &[PassArg], no_fixtures: bool) -> Result<BTreeSet<Pass>> {
             PassArg::Snapshot => vec![Pass::Snapshot],
             PassArg::Fixtures => vec![Pass::Fixtures],
             PassArg::Solution => vec![Pass::Solution],
+            PassArg::Agreement => vec![Pass::Agreement],
             PassArg::Repair => vec![Pass::Repair],
         });
     }
@@ -334,10 +337,10 @@ fn passes(selected: &[PassArg], no_fixtures: bool) -> Result<BTreeSet<Pass>> {
             "--pass checklist and --pass fixtures can be combined with other passes only if files is one of them"
         );
     }
-    for alone in [Pass::Solution, Pass::Repair] {
+    for alone in [Pass::Solution, Pass::Agreement, Pass::Repair] {
         ensure!(
             passes.len() == 1 || !passes.contains(&alone),
-            "--pass solution and --pass repair cannot be combined with other passes"
+            "--pass solution, --pass agreement and --pass repair cannot be combined with other passes"
         );
     }
     Ok(passes)

@@ -14,7 +14,7 @@
 //! | [`mod@run`] | opens the run directory and the model, starts the selected passes, sets the exit status |
 //! | [`dry_run`], [`estimate`] | prompts without calls: written to files, or priced |
 //! | [`preview`] | the first prompt of each pass |
-//! | [`passes`] | one module per pass: `plan`, `readme`, `files`, `checklist`, `snapshot`, `fixtures`, `solution`, `repair`; `expand` runs `readme` and `files` over the rows of the plan |
+//! | [`passes`] | one module per pass: `plan`, `readme`, `files`, `checklist`, `snapshot`, `fixtures`, `solution`, `agreement`, `repair`; `expand` runs `readme` and `files` over the rows of the plan |
 //! | [`pipeline`] | parallel work, with the records written in order |
 //! | [`session`] | what every pass works with |
 //! | [`progress`] | what a person sees of the passes while they run |

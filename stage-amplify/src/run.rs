@@ -9,7 +9,7 @@ use common::ui::Ui;
 use model_client::{Client, Journal, ModelTable};
 
 use crate::ask::{Asker, Halt};
-use crate::passes::{checklist, expand, fixtures, plan, repair, snapshot, solution};
+use crate::passes::{agreement, checklist, expand, fixtures, plan, repair, snapshot, solution};
 use crate::progress::Steps;
 use crate::prompts::{KeptPrefixes, Templates};
 use crate::session::Session;
@@ -94,6 +94,7 @@ fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
         Some(OverTasks::Checklist) => return checklist::run(session, writer),
         Some(OverTasks::Fixtures) => return fixtures::run(session, writer),
         Some(OverTasks::Solution) => return solution::run(session, writer),
+        Some(OverTasks::Agreement) => return agreement::run(session, writer),
         Some(OverTasks::Repair) => return repair::run(session, writer),
         None => {}
     }

@@ -22,6 +22,7 @@ pub(crate) enum Pass {
     Snapshot,
     Fixtures,
     Solution,
+    Agreement,
     Repair,
 }
 
@@ -31,6 +32,7 @@ pub(crate) enum OverTasks {
     Checklist,
     Fixtures,
     Solution,
+    Agreement,
     Repair,
 }
 
@@ -40,6 +42,7 @@ impl OverTasks {
             Self::Checklist => "checklists",
             Self::Fixtures => "fixtures",
             Self::Solution => "solutions",
+            Self::Agreement => "agreements",
             Self::Repair => "repairs",
         }
     }
@@ -49,6 +52,7 @@ impl OverTasks {
             Self::Checklist => "checklist",
             Self::Fixtures => "fixtures",
             Self::Solution => "solution",
+            Self::Agreement => "agreement",
             Self::Repair => "repair",
         }
     }
@@ -130,6 +134,7 @@ impl Settings {
             (Pass::Checklist, OverTasks::Checklist),
             (Pass::Fixtures, OverTasks::Fixtures),
             (Pass::Solution, OverTasks::Solution),
+            (Pass::Agreement, OverTasks::Agreement),
             (Pass::Repair, OverTasks::Repair),
         ]
         .into_iter()

@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 
 use common::jsonl::RawLine;
-use common::record::{Failure, Record};
+use common::record::{Agreement, Failure, Record, Severity};
 use common::stage::Output;
 use common::ui::Ui;
 
-/// Writes the records of all passes. A failure is also reported to the user.
+/// Writes the records of all passes. Failures and disagreements are also reported to the user.
 pub(crate) struct Writer {
     output: Output,
     ui: Ui,
@@ -26,6 +26,7 @@ impl Writer {
     pub(crate) fn record(&mut self, record: &Record) -> io::Result<()> {
         match record {
             Record::Failure(failure) => self.report(failure),
+            Record::Agreement(agreement) => self.report_disagreements(agreement),
             Record::Files(_) => self.usable += 1,
             _ => {}
         }
@@ -56,5 +57,15 @@ impl Writer {
     fn report(&self, failure: &Failure) {
         let what = failure.task.as_deref().unwrap_or("plan");
         self.ui.error(format_args!("{what}: {}", failure.message));
+    }
+
+    fn report_disagreements(&self, agreement: &Agreement) {
+        for issue in &agreement.issues {
+            let message = format!("{}: {}", agreement.task, issue.message);
+            match issue.severity {
+                Severity::Error => self.ui.error(message),
+                Severity::Warning => self.ui.warn(message),
+            }
+        }
     }
 }

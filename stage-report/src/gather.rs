@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use common::record::{Failure, Files, Plan, Probe, Record, SpecKind, Task, Trial, Verdict};
+use common::record::{Agreement, Failure, Files, Plan, Probe, Record, SpecKind, Task, Trial, Verdict};
 
 /// All records of a source.
 #[derive(Debug, Default)]
@@ -30,6 +30,7 @@ pub(crate) struct TaskRecords {
     pub(crate) verdict: Option<Verdict>,
     pub(crate) probe: Option<Probe>,
     pub(crate) trial: Option<Trial>,
+    pub(crate) agreement: Option<Agreement>,
     pub(crate) failures: Vec<Failure>,
 }
 
@@ -65,6 +66,10 @@ impl Gathered {
             Record::Trial(trial) => {
                 let of_task = self.of(&trial.env, &trial.task);
                 of_task.trial = Some(*trial);
+            }
+            Record::Agreement(agreement) => {
+                let of_task = self.of(&agreement.env, &agreement.task);
+                of_task.agreement = Some(agreement);
             }
             Record::Failure(failure) => self.add_failure(failure),
             Record::Dropped(dropped) => {

@@ -16,13 +16,14 @@ use crate::gather::Gathered;
 use crate::spending::Spending;
 
 /// The manifests of a run directory, in the order of the chain.
-const MANIFESTS: [&str; 8] = ["seeds", "plan", "specs", "files", "tasks", "verdicts", "probes", "trials"];
+const MANIFESTS: [&str; 9] =
+    ["seeds", "plan", "specs", "files", "tasks", "verdicts", "probes", "trials", "agreements"];
 
 /// The manifests that every complete run has.
 const EXPECTED: [&str; 4] = ["plan", "files", "tasks", "verdicts"];
 
 /// The kinds of records that a report is made of.
-const KINDS: [Kind; 10] = [
+const KINDS: [Kind; 11] = [
     Kind::Seed,
     Kind::Plan,
     Kind::Spec,
@@ -31,6 +32,7 @@ const KINDS: [Kind; 10] = [
     Kind::Verdict,
     Kind::Probe,
     Kind::Trial,
+    Kind::Agreement,
     Kind::Dropped,
     Kind::Failure,
 ];

@@ -85,7 +85,8 @@ impl Task {
         task.bad = records.task.as_ref().is_some_and(|task| !task.status.is_live())
             && task.status != Some(TaskStatus::Planned)
             || !records.failures.is_empty()
-            || [task.valid, task.probed, task.live].contains(&Some(false));
+            || [task.valid, task.probed, task.live].contains(&Some(false))
+            || records.agreement.as_ref().is_some_and(|agreement| !agreement.ok);
         task
     }
 
@@ -152,6 +153,8 @@ impl Task {
         findings.extend(probe.map(|issue| of_issue("probe", issue)));
         let trial = records.trial.iter().flat_map(|trial| &trial.issues);
         findings.extend(trial.map(|issue| of_issue("verify-task", issue)));
+        let agreement = records.agreement.iter().flat_map(|agreement| &agreement.issues);
+        findings.extend(agreement.map(|issue| of_issue("agreement", issue)));
         self.findings = findings;
     }
 

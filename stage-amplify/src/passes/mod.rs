@@ -1,5 +1,6 @@
 //! The passes.
 
+pub(crate) mod agreement;
 pub(crate) mod checklist;
 mod evidence;
 pub(crate) mod expand;

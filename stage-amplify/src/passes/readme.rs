@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 use crate::prompts::as_line;
 
-pub(super) use self::document::description;
+pub(super) use self::document::{description, points_criteria};
 
 /// The maximum number of output tokens, reasoning included. A limit against runaway answers, not an expectation:
 /// the longest README of the published corpus has 2,400 tokens.

@@ -23,7 +23,7 @@ use crate::prompts::repair_prefix;
 use crate::session::Session;
 use crate::writer::Writer;
 
-/// Has the tasks repaired whose bad verdicts, probes and trials come in.
+/// Has the tasks repaired whose bad verdicts, probes, trials and comparisons come in.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let findings = findings(session, writer)?;
     session.begin(writer)?;
@@ -49,13 +49,14 @@ fn report(repaired: &Files, ui: &Ui) {
 /// The findings that come in; if none comes in, those in the manifests of the run directory.
 fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings, Halt> {
     let (settings, ui) = (session.settings, session.ui);
-    let kinds = [Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision];
+    let kinds = [Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Agreement, Kind::Decision];
     let mut records = incoming::records(session, writer, "probes", &kinds)?;
-    incoming::ensure_any(session, &records, "verdict, probe, trial or decision")?;
+    incoming::ensure_any(session, &records, "verdict, probe, trial, agreement or decision")?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("verdicts"), Kind::Verdict, ui)?;
         records.extend(incoming::manifest(&settings.run_dir.manifest("probes"), Kind::Probe, ui)?);
         records.extend(incoming::manifest(&settings.run_dir.manifest("trials"), Kind::Trial, ui)?);
+        records.extend(incoming::manifest(&settings.run_dir.manifest("agreements"), Kind::Agreement, ui)?);
     }
     let mut findings = Findings::default();
     for record in records {

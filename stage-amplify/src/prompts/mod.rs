@@ -10,8 +10,8 @@ mod templates;
 
 pub(crate) use self::kept::KeptPrefixes;
 pub(crate) use self::prefix::{
-    checklist_prefix, files_prefix, fixtures_prefix, plan_prefix, readme_prefix, repair_prefix,
-    solution_prefix,
+    agreement_prefix, checklist_prefix, files_prefix, fixtures_prefix, plan_prefix, readme_prefix,
+    repair_prefix, solution_prefix,
 };
 pub(crate) use self::rows::{as_line, as_lines};
 pub(crate) use self::templates::Templates;

@@ -52,6 +52,11 @@ pub(crate) fn solution_prefix(templates: &Templates, corpus: &Corpus) -> Result<
     templates.render("solution.md", Variables::of(corpus))
 }
 
+/// The prefix of the agreement pass.
+pub(crate) fn agreement_prefix(templates: &Templates, corpus: &Corpus) -> Result<String> {
+    templates.render("agreement.md", Variables::of(corpus))
+}
+
 /// The prefix of the repair pass.
 pub(crate) fn repair_prefix(templates: &Templates, corpus: &Corpus) -> Result<String> {
     templates.render("repair.md", Variables::of(corpus))

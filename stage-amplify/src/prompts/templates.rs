@@ -14,6 +14,8 @@ use serde::Serialize;
 
 /// The built-in templates.
 const BUILT_IN: &[(&str, &str)] = &[
+    ("agreement.ask.md", include_str!("../../prompts/agreement.ask.md")),
+    ("agreement.md", include_str!("../../prompts/agreement.md")),
     ("checklist.ask.md", include_str!("../../prompts/checklist.ask.md")),
     ("checklist.md", include_str!("../../prompts/checklist.md")),
     ("contract.md", include_str!("../../prompts/contract.md")),

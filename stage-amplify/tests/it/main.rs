@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 #![expect(clippy::print_stderr, reason = "a test that cannot run here says so")]
 
+mod agreement;
 mod asking;
 mod checklists;
 mod ending;

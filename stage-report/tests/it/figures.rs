@@ -89,3 +89,21 @@ fn what_a_filter_left_out_is_counted_once() {
         world.figures()["funnel"].as_array().unwrap().iter().find(|step| step["name"] == "left out").cloned();
     assert_eq!(step.unwrap()["count"], 2);
 }
+
+#[test]
+fn a_task_whose_documents_disagree_is_bad() {
+    let world = World::with_run();
+    let issue = json!({
+        "code": "criterion_not_in_checklist", "severity": "error", "message": "the date: no item looks for it",
+        "path": "vlm_checklist.json",
+    });
+    let agreement =
+        json!({"record": "agreement", "env": ENV, "task": "good", "ok": false, "issues": [issue]});
+    world.manifest("agreements", &[agreement]);
+    let summary = world.report(&["--text"]).stdout;
+    assert!(summary.contains("bad tasks: good, bad, lost"), "{summary}");
+    assert!(
+        summary.contains("criterion_not_in_checklist in 1 task: the date: no item looks for it"),
+        "{summary}"
+    );
+}

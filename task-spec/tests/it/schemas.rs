@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use common::record::{
-    Annotations, Choice, Decision, Dropped, Episode, EpisodeVerdict, Failure, Files, HookRun, Issue,
-    Mutation, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed, Severity, Solution, Spec,
-    SpecKind, Task, TaskFile, TaskStatus, Trial, Usage, Verdict, WrongSolution,
+    Agreement, Annotations, Choice, Criterion, Decision, Dropped, Episode, EpisodeVerdict, Failure, Files,
+    HookRun, Issue, Mutation, Origin, Outcome, Plan, Probe, ProbeState, Problem, Record, Seed, Severity,
+    Solution, Spec, SpecKind, Task, TaskFile, TaskStatus, Trial, Usage, Verdict, WrongSolution,
 };
 use common::schema;
 use task_spec::fixtures::Fixtures;
@@ -125,6 +125,7 @@ fn one_of_each() -> Vec<Record> {
             annotations: annotations.clone(),
         }),
         probe(&env, &task, issue.clone()),
+        agreement(&env, &task, issue.clone()),
         Record::Decision(Decision {
             env: env.clone(),
             task: task.clone(),
@@ -150,6 +151,21 @@ fn one_of_each() -> Vec<Record> {
             ..Failure::default()
         }),
     ]
+}
+
+fn agreement(env: &str, task: &str, issue: Issue) -> Record {
+    let criterion = Criterion {
+        criterion: "the note is saved".into(),
+        checklist: vec!["saved".into()],
+        ..Criterion::default()
+    };
+    Record::Agreement(Agreement {
+        env: env.to_owned(),
+        task: task.to_owned(),
+        criteria: vec![criterion],
+        issues: vec![issue],
+        ..Agreement::default()
+    })
 }
 
 fn probe(env: &str, task: &str, issue: Issue) -> Record {

@@ -80,6 +80,23 @@ pub(in crate::passes) fn description(readme: &str) -> &str {
     found.map_or(readme, |(from, _)| readme[from..].trim())
 }
 
+/// The criteria that count: the first cells of the table in the section `Points` of a README. None if there is
+/// no such table.
+pub(in crate::passes) fn points_criteria(readme: &str) -> Vec<String> {
+    let section = readme.lines().skip_while(|line| !names_points(line)).skip(1);
+    let table = section
+        .take_while(|line| !is_heading(line))
+        .map(str::trim)
+        .skip_while(|line| !line.starts_with('|'))
+        .take_while(|line| line.starts_with('|'));
+    let cells = table.skip(2).filter_map(|row| row.trim_matches('|').split('|').next());
+    cells.map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect()
+}
+
+fn names_points(line: &str) -> bool {
+    is_heading(line) && line.trim_start_matches('#').trim().eq_ignore_ascii_case("points")
+}
+
 /// The number of an expert's actions that a README states: the first number after `expert_steps`, on the same line.
 pub(super) fn expert_steps(readme: &str) -> Option<u32> {
     let (_, rest) = readme.split_once("expert_steps")?;
@@ -143,6 +160,16 @@ mod tests {
     }
 
     #[test]
+    fn the_rows_of_the_table_of_points_are_read() {
+        let table = "| criterion | points |\n|---|---:|\n| the **date** | 20 |\n|the amount|80|\n\n| other | table |\n";
+        let readme = format!("# T\n\n## Points\n{table}\n## More\n| a | b |\n");
+        assert_eq!(points_criteria(&readme), ["the **date**", "the amount"]);
+        assert_eq!(points_criteria("## Points\nNo table.\n## More\n| a |\n|---|\n| b |\n"), [""; 0]);
+        assert_eq!(points_criteria("## POINTS \n|"), [""; 0]);
+        assert_eq!(points_criteria(README), [""; 0]);
+    }
+
+    #[test]
     fn the_number_of_steps_is_read() {
         assert_eq!(expert_steps("## Effort\n`expert_steps: 42`, `screens: 6`, counted"), Some(42));
         assert_eq!(expert_steps("| `expert_steps` | 42 |"), Some(42));
@@ -153,9 +180,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_answer_is_read_without_panic(text in "[#`~ä\n Da]{0,60}|(#+ |Description|~~~~|```|\n|x){0,30}") {
+        fn any_answer_is_read_without_panic(text in "[#`~ä\n Da]{0,60}|(#+ |Points|Description|~~~~|```|\n|x){0,30}") {
             drop(in_answer(&text, StopReason::End, "x"));
             let _ = expert_steps(&text);
+            drop(points_criteria(&text));
             prop_assert!(text.contains(description(&text)));
         }
 

@@ -32,7 +32,7 @@ pub(super) struct Found {
 }
 
 impl Findings {
-    /// Adds the findings of a `verdict`, `probe`, `trial` or `decision` record, in words for the model.
+    /// Adds the findings of a `verdict`, `probe`, `trial`, `agreement` or `decision` record, in words for the model.
     pub(super) fn add(&mut self, record: Record) {
         match record {
             Record::Verdict(Verdict {
@@ -53,6 +53,9 @@ impl Findings {
             Record::Trial(trial) if trial.not_run.is_none() && !trial.ok => {
                 let findings = errors(&trial.issues).into_iter().chain(faulty_hooks(&trial)).collect();
                 self.add_to(trial.task, findings, trial.annotations);
+            }
+            Record::Agreement(agreement) if !agreement.ok => {
+                self.add_to(agreement.task, errors(&agreement.issues), agreement.annotations);
             }
             Record::Decision(decision) => self.add_decision(decision),
             _ => {}
