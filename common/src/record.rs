@@ -22,7 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::agreement::{Agreement, Criterion};
-pub use self::decision::{COMMENT_OF_PERSON, Choice, Decision, REJECTED_BY_PERSON};
+pub use self::decision::{COMMENT_OF_PERSON, Choice, Decision, Decisions, REJECTED_BY_PERSON};
 pub use self::probe::{Mutation, Outcome, Probe, ProbeState};
 pub use self::trial::{Episode, EpisodeVerdict, HookRun, Solution, Trial, WrongSolution};
 pub use self::usage::{StopReason, Usage};

@@ -1,6 +1,6 @@
 //! Moves bad tasks out of their environment.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
@@ -11,8 +11,8 @@ use common::jsonl::Line;
 use common::ordered::Ordered;
 use common::publish::{move_dir, write_file_atomic};
 use common::record::{
-    Annotations, Choice, Decision, Issue, Problem, REJECTED_BY_PERSON, Record, Severity, SpecKind, Task,
-    TaskStatus,
+    Annotations, Choice, Decision, Decisions, Issue, Kind, Problem, REJECTED_BY_PERSON, Record, Severity,
+    SpecKind, Task, TaskStatus,
 };
 use common::stage::Input;
 use common::text::{count, with_hint};
@@ -33,7 +33,8 @@ struct Bad {
     annotations: Annotations,
 }
 
-/// Moves every task that a `verdict`, `probe`, `trial` or `decision` record reports as bad, until an interrupt. Returns the records of the
+/// Moves every task that a `verdict`, `probe`, `trial` or `decision` record reports as bad, until an interrupt, unless a
+/// person accepted it: in `decisions.jsonl` of the run directory, or earlier in the input. Returns the records of the
 /// moved tasks.
 pub(crate) fn run(
     input: Input,
@@ -42,15 +43,28 @@ pub(crate) fn run(
     results: &mut Results,
     ui: &Ui,
 ) -> Result<Vec<Task>> {
-    let mut mover = Mover { settings, results, ui, done: HashSet::new(), moved: Vec::new(), unjudged: 0 };
+    let mut mover = Mover {
+        settings,
+        results,
+        ui,
+        decisions: Decisions::default(),
+        done: HashSet::new(),
+        moved: Vec::new(),
+        unjudged: 0,
+        accepted: 0,
+    };
+    mover.take_decisions_of_run()?;
     Ordered::on_threads(1).until(interrupt.closed_at(Urgency::Drain)).each(
         input,
         |line| line,
         |line| mover.take(line),
     )?;
-    let Mover { moved, unjudged, .. } = mover;
+    let Mover { moved, unjudged, accepted, .. } = mover;
     if unjudged > 0 {
         ui.info(format_args!("{} could not be probed on this machine: not moved", count(unjudged, "task")));
+    }
+    if accepted > 0 {
+        ui.info(format_args!("not moved, as a person accepted them: {}", count(accepted, "bad task")));
     }
     Ok(moved)
 }
@@ -60,13 +74,28 @@ struct Mover<'a> {
     settings: &'a Settings,
     results: &'a mut Results,
     ui: &'a Ui,
+    decisions: Decisions,
     /// Several stages may report a task; it is moved once.
     done: HashSet<PathBuf>,
     moved: Vec<Task>,
     unjudged: u64,
+    accepted: u64,
 }
 
 impl Mover<'_> {
+    /// Takes the last decision about each task from the run directory.
+    fn take_decisions_of_run(&mut self) -> Result<()> {
+        let file = self.settings.run_dir().map(|dir| dir.join("decisions.jsonl"));
+        let Some(file) = file.filter(|file| file.exists()) else { return Ok(()) };
+        let mut last = BTreeMap::new();
+        for line in Input::file(&file, self.ui, &[Kind::Decision])? {
+            if let Line::Record(Record::Decision(decision)) = line? {
+                last.insert((decision.env.clone(), decision.task.clone()), decision);
+            }
+        }
+        last.into_values().try_for_each(|decision| self.take(Line::Record(Record::Decision(decision))))
+    }
+
     fn take(&mut self, line: Line) -> Result<()> {
         match line {
             Line::Other(line) => self.results.add(Done::Pass(line)),
@@ -74,7 +103,12 @@ impl Mover<'_> {
                 self.unjudged += 1;
                 Ok(())
             }
-            Line::Record(record) => bad(record).map_or(Ok(()), |bad| self.take_bad(bad)),
+            Line::Record(record) => {
+                if let Record::Decision(decision) = &record {
+                    self.decisions.add(decision);
+                }
+                bad(record).map_or(Ok(()), |bad| self.take_bad(bad))
+            }
         }
     }
 
@@ -84,6 +118,10 @@ impl Mover<'_> {
             return Ok(());
         }
         let place = Quarantine::of(&bad, self.settings)?;
+        if self.decisions.accept(&bad.env, &bad.task) {
+            self.accepted += u64::from(self.done.insert(place.tasks.join(&bad.task)));
+            return Ok(());
+        }
         if !self.done.insert(place.tasks.join(&bad.task)) {
             return Ok(());
         }

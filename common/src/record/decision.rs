@@ -1,12 +1,15 @@
 //! The record of what a person decided about a task.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Annotations;
 
 /// What a person decided about a task. Written by the page of stage-report, or by hand. stage-extract moves a rejected
-/// task away; the repair pass of stage-amplify reads the comment.
+/// task away; the repair pass of stage-amplify reads the comment. An accepted task stays as it is, whatever the checks
+/// say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The environment's folder name.
@@ -34,6 +37,23 @@ pub enum Choice {
     Reject,
     /// Neither: there is only a comment.
     Comment,
+}
+
+/// What people decided about tasks. Of several decisions about a task the last one counts.
+#[derive(Clone, Debug, Default)]
+pub struct Decisions(BTreeMap<(String, String), Choice>);
+
+impl Decisions {
+    /// Adds a decision, which replaces earlier ones about its task.
+    pub fn add(&mut self, decision: &Decision) {
+        self.0.insert((decision.env.clone(), decision.task.clone()), decision.choice);
+    }
+
+    /// Whether a task of this environment was accepted. A decision may leave out the environment.
+    pub fn accept(&self, env: &str, task: &str) -> bool {
+        let of = |env: &str| self.0.get(&(env.to_owned(), task.to_owned()));
+        of(env).or_else(|| of("")) == Some(&Choice::Accept)
+    }
 }
 
 /// The code of the problem of a rejected task.

@@ -59,6 +59,9 @@ fn findings(session: &Session<'_>, writer: &mut Writer) -> Result<Findings, Halt
         records.extend(incoming::manifest(&settings.run_dir.manifest("agreements"), Kind::Agreement, ui)?);
     }
     let mut findings = Findings::default();
+    for decision in incoming::manifest(&settings.run_dir.manifest("decisions"), Kind::Decision, ui)? {
+        findings.add(decision);
+    }
     for record in records {
         findings.add(record);
     }
@@ -80,7 +83,12 @@ fn faulty_tasks(
     let rows = incoming::plan_rows(settings, session.ui)?;
     let numbers: BTreeMap<String, usize> = rows.into_iter().map(|row| (row.task, row.index)).collect();
     let mut tasks = Vec::new();
-    for (name, found) in findings.into_tasks() {
+    let (found, accepted) = findings.into_tasks(&settings.environment.name);
+    if accepted > 0 {
+        let tasks = count(accepted, "faulty task");
+        session.ui.info(format_args!("not repaired, as a person accepted them: {tasks}"));
+    }
+    for (name, found) in found {
         let index = numbers.get(&name).copied().unwrap_or_default();
         let task = FaultyTask::read(session, &name, index, found).and_then(|task| {
             let spent = rounds.spent(&task);

@@ -81,10 +81,28 @@ fn what_a_person_says_of_a_task_is_repaired() {
         + &decision(4, "reject", "");
     let ran = run_on(&world, &server, &["--pass", "repair"], &records);
     assert_eq!(ran.status, Some(0), "{ran:?}");
-    assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(2)), ("files".to_owned(), task(3))]);
+    assert_eq!(kinds_and_tasks(&ran), [2, 3, 4].map(|number| ("files".to_owned(), task(number))));
     let asked: String = server.log().iter().map(|logged| logged.asked.prompt.clone()).collect();
     assert!(asked.contains("`rejected_by_person`: the date is wrong") && !asked.contains("well done"));
     assert!(asked.contains("`comment_of_person`: name the account"));
+    assert!(asked.contains("`rejected_by_person`: A person rejected the task without saying why."));
+}
+
+#[test]
+fn a_task_that_a_person_accepted_is_not_repaired() {
+    let (world, _) = world_with_tasks(3);
+    let server = repairing_server();
+    let accepted = |index: usize| {
+        let decision =
+            json!({"record": "decision", "env": "demo_env", "task": task(index), "choice": "accept"});
+        format!("{decision}\n")
+    };
+    world.write(world.run_dir().join("decisions.jsonl"), &accepted(1));
+    let records: String = (1..=3).map(|index| verdict(&task(index), "it does not parse")).collect();
+    let ran = run_on(&world, &server, &["--pass", "repair"], &(records + &accepted(2)));
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(kinds_and_tasks(&ran), [("files".to_owned(), task(3))]);
+    assert!(ran.stderr.contains("not repaired, as a person accepted them: 2 faulty tasks"), "{ran:?}");
 }
 
 #[test]

@@ -127,3 +127,20 @@ fn a_task_that_a_person_rejected_is_moved() {
     assert!(world.tasks_dir().join("one").exists() && world.tasks_dir().join("three").exists());
     assert!(!world.tasks_dir().join("two").exists());
 }
+
+#[test]
+fn a_task_that_a_person_accepted_stays() {
+    let world = World::new();
+    assert_eq!(world.extract(&[], &records(&["one", "two", "three"])).status, Some(0));
+    let decision = |task: &str, choice: &str| json!({ "record": "decision", "env": ENV, "task": task, "choice": choice });
+    // A person changed their mind about three.
+    let kept = [decision("one", "accept"), decision("three", "accept"), decision("three", "reject")];
+    let kept = kept.map(|record| record.to_string() + "\n").concat();
+    world.write(world.run_dir().join("decisions.jsonl"), &kept);
+    let input = [decision("two", "accept"), verdict("one", false), verdict("two", false)];
+    let ran = world.extract(&["--quarantine"], &input);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(ran.record()["task"], "three");
+    assert!(world.tasks_dir().join("one").exists() && world.tasks_dir().join("two").exists());
+    assert!(ran.stderr.contains("not moved, as a person accepted them: 2 bad tasks"), "{ran:?}");
+}

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use common::record::{
-    Annotations, COMMENT_OF_PERSON, Choice, Decision, Episode, HookRun, Issue, Outcome, Probe, ProbeState,
-    REJECTED_BY_PERSON, Record, Severity, SpecKind, Trial, Verdict,
+    Annotations, COMMENT_OF_PERSON, Choice, Decision, Decisions, Episode, HookRun, Issue, Outcome, Probe,
+    ProbeState, REJECTED_BY_PERSON, Record, Severity, SpecKind, Trial, Verdict,
 };
 use common::text::{escape, shorten};
 use task_spec::checklist::PI_CONTRADICTED;
@@ -12,12 +12,18 @@ use task_spec::checklist::PI_CONTRADICTED;
 /// The maximum length of a finding in a prompt, in characters.
 const MAX_CHARS: usize = 1_000;
 
+/// What the model is told of a rejection without a comment.
+const REJECTED_WITHOUT_COMMENT: &str = "A person rejected the task without saying why. Compare README.md, the \
+    description, the scripts and the verifier with each other, and correct what is ambiguous, contradictory, unrealistic, \
+    or passes without the work.";
+
 /// The findings of all tasks, in the order in which they came in.
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     /// The names of the tasks, in order.
     tasks: Vec<String>,
     by_task: BTreeMap<String, Found>,
+    decisions: Decisions,
     /// The number of probes that could not be judged where they ran. There is nothing to repair.
     pub(super) unjudged: u64,
 }
@@ -62,18 +68,17 @@ impl Findings {
         }
     }
 
-    /// A rejection and a comment are findings. Where a task was rejected without a word, only the findings of the checks
-    /// say what to repair.
+    /// A rejection and a comment are findings. An accepted task is not repaired.
     fn add_decision(&mut self, decision: Decision) {
-        let code = match decision.choice {
-            Choice::Reject => REJECTED_BY_PERSON,
-            Choice::Comment => COMMENT_OF_PERSON,
-            Choice::Accept => return,
+        self.decisions.add(&decision);
+        let (code, comment) = match (decision.choice, decision.comment.as_str()) {
+            (Choice::Reject, "") => (REJECTED_BY_PERSON, REJECTED_WITHOUT_COMMENT),
+            (Choice::Reject, comment) => (REJECTED_BY_PERSON, comment),
+            (Choice::Comment, comment) if !comment.is_empty() => (COMMENT_OF_PERSON, comment),
+            (Choice::Comment | Choice::Accept, _) => return,
         };
-        if !decision.comment.is_empty() {
-            let finding = format!("`{code}`: {}", decision.comment);
-            self.add_to(decision.task, vec![finding], decision.annotations);
-        }
+        let finding = format!("`{code}`: {comment}");
+        self.add_to(decision.task, vec![finding], decision.annotations);
     }
 
     fn add_to(&mut self, task: String, new: Vec<String>, annotations: Annotations) {
@@ -90,14 +95,18 @@ impl Findings {
         }
     }
 
-    /// Each task with its findings.
-    pub(super) fn into_tasks(mut self) -> Vec<(String, Found)> {
-        let mut tasks = Vec::new();
+    /// Each task of the environment with its findings, but for those that a person accepted; and the number of those.
+    pub(super) fn into_tasks(mut self, env: &str) -> (Vec<(String, Found)>, u64) {
+        let (mut tasks, mut accepted) = (Vec::new(), 0);
         for task in self.tasks {
-            let found = self.by_task.remove(&task).unwrap_or_default();
-            tasks.push((task, found));
+            if self.decisions.accept(env, &task) {
+                accepted += 1;
+            } else {
+                let found = self.by_task.remove(&task).unwrap_or_default();
+                tasks.push((task, found));
+            }
         }
-        tasks
+        (tasks, accepted)
     }
 }
 
