@@ -35,6 +35,8 @@ PROBE_ARGS    ?=
 EXPORT_ARGS   ?=
 REPORT_ARGS   ?=
 TASK_ARGS     ?=
+# 1: the model writes solutions of the new tasks, which are then run in the real software.
+SOLUTIONS     ?=
 # How often a task is repaired at most.
 ROUNDS        ?= 3
 
@@ -56,6 +58,7 @@ WHAT  = $(if $(SOFTWARE),--software "$(SOFTWARE)") --env-dir $(ENV_DIR)
 PROPOSE     = $(BIN)/stage-propose $(HERE) $(WHAT) --agent $(AGENT) --seed-count $(SEED_COUNT) $(PROPOSE_ARGS)
 AMPLIFY     = $(BIN)/stage-amplify $(HERE) $(WHAT) $(if $(MODEL),--model $(MODEL)) $(if $(COUNT),--count $(COUNT)) \
               $(if $(NUM_WORKERS),--num-workers $(NUM_WORKERS)) $(AMPLIFY_ARGS)
+SOLVE       = $(AMPLIFY) --pass solution
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
 PROBE       = $(BIN)/stage-probe $(HERE) --env-dir $(ENV_DIR) $(PROBE_ARGS)
@@ -88,10 +91,10 @@ endef
 has = python3 -c 'import json, sys; sys.exit(all(json.loads(line)["record"] != "$(1)" for line in sys.stdin))'
 remove_empty = rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs 2>/dev/null
 
-CHAIN  := propose amplify extract verify-spec probe verify-task
+CHAIN   = propose amplify extract verify-spec probe $(if $(SOLUTIONS),solve) verify-task
 NESTED  = $(MAKE) --no-print-directory BUILD=:
 
-.PHONY: run $(CHAIN) export check-env check-run
+.PHONY: run propose amplify extract verify-spec probe solve verify-task export check-env check-run
 run: check-run programs
 	@$(NESTED) $(RUN_DIR)/trials.jsonl; $(export_splits) $(report); $(call complete,$(CHAIN))
 	@$(call has,task) <$(RUN_DIR)/tasks.jsonl || { echo 'make: no task was written' >&2; exit 1; }
@@ -102,6 +105,7 @@ amplify:     check-run $(RUN_DIR)/files.jsonl;    @$(call complete,propose ampli
 extract:     check-run $(RUN_DIR)/tasks.jsonl;    @$(call complete,propose amplify extract)
 verify-spec: check-run $(RUN_DIR)/verdicts.jsonl; @$(call complete,propose amplify extract verify-spec)
 probe:       check-run $(RUN_DIR)/probes.jsonl;   @$(call complete,propose amplify extract verify-spec probe)
+solve:       check-run $(RUN_DIR)/solutions.jsonl; @$(call complete,propose amplify extract solve)
 verify-task: check-run $(RUN_DIR)/trials.jsonl;   @$(call complete,$(CHAIN)); $(not_run)
 
 # Says how many tasks were not run in the real software, and why.
@@ -132,7 +136,10 @@ $(RUN_DIR)/verdicts.jsonl: $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/.verify-spec.comman
 	$(call stage,VERIFY_SPEC,$<,0)
 $(RUN_DIR)/probes.jsonl: $(RUN_DIR)/verdicts.jsonl $(RUN_DIR)/.probe.command | programs
 	$(call stage,PROBE,$<,0)
-$(RUN_DIR)/trials.jsonl: $(RUN_DIR)/probes.jsonl $(RUN_DIR)/.verify-task.command | programs
+$(RUN_DIR)/solutions.jsonl: $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/.solve.command | programs
+	$(call stage,SOLVE,$<,0)
+$(RUN_DIR)/trials.jsonl: $(RUN_DIR)/probes.jsonl $(if $(SOLUTIONS),$(RUN_DIR)/solutions.jsonl) \
+                         $(RUN_DIR)/.verify-task.command | programs
 	$(call stage,VERIFY_TASK,$<,0)
 
 $(RUN_DIR)/.propose.command:     export command = $(call piped,PROPOSE)
@@ -140,6 +147,7 @@ $(RUN_DIR)/.amplify.command:     export command = $(call piped,AMPLIFY)
 $(RUN_DIR)/.extract.command:     export command = $(call piped,EXTRACT)
 $(RUN_DIR)/.verify-spec.command: export command = $(call piped,VERIFY_SPEC)
 $(RUN_DIR)/.probe.command:       export command = $(call piped,PROBE)
+$(RUN_DIR)/.solve.command:       export command = $(call piped,SOLVE)
 $(RUN_DIR)/.verify-task.command: export command = $(call piped,VERIFY_TASK)
 $(RUN_DIR)/.%.command: always | check-env
 	@mkdir -p $(@D); [ "$$(cat $@ 2>/dev/null)" = "$$command" ] || printf '%s\n' "$$command" >$@
@@ -158,31 +166,36 @@ complete = missing=; for stage in $(1); do [ -e $(RUN_DIR)/.$$stage.command ] ||
 # Maintenance --------------------------------------------------------------------------------------------
 # It works on the tasks that are there, and never generates others.
 
+# The last checks of the run, and their stages. Tasks that were run in the real software are run there again.
+LIVE     = $(wildcard $(RUN_DIR)/trials.jsonl)
+CHECKED  = $(RUN_DIR)/$(if $(LIVE),trials,probes).jsonl
+CHECKS   = verify-spec probe $(if $(LIVE),verify-task)
+
 .PHONY: check repair quarantine
 check: check-env programs
 	@[ -e $(RUN_DIR)/tasks.jsonl ] || { echo 'make: $(RUN_DIR) has no tasks.jsonl; run `make run` first' >&2; exit 2; }
 	@rm -f $(RUN_DIR)/.verify-spec.command
-	@$(NESTED) --old-file $(RUN_DIR)/tasks.jsonl $(RUN_DIR)/probes.jsonl
+	@$(NESTED) --old-file $(RUN_DIR)/tasks.jsonl $(CHECKED)
 
 # Repairs the tasks that the checks find bad, replaces them, and checks them again. Repaired tasks have their own
 # manifest, so that tasks.jsonl still names all tasks of the run.
 REPLACE = $(BIN)/stage-extract --workspace $(WORKSPACE) --run-dir $(RUN_DIR)/repaired --env-dir $(ENV_DIR) --overwrite
 repair: check
 	@for round in $$(seq $(ROUNDS)); do \
-	  ($(call complete,verify-spec probe)) 2>/dev/null && break; \
-	  { $(AMPLIFY) --pass repair --rounds $(ROUNDS); } <$(RUN_DIR)/probes.jsonl >$(RUN_DIR)/repairs.jsonl.out; \
+	  ($(call complete,$(CHECKS))) 2>/dev/null && break; \
+	  { $(AMPLIFY) --pass repair --rounds $(ROUNDS); } <$(CHECKED) >$(RUN_DIR)/repairs.jsonl.out; \
 	  status=$$?; case $$status in 0|1|3) ;; *) exit $$status ;; esac; \
 	  mv $(RUN_DIR)/repairs.jsonl.out $(RUN_DIR)/repairs.jsonl; \
 	  $(call has,files) <$(RUN_DIR)/repairs.jsonl || break; \
 	  $(REPLACE) <$(RUN_DIR)/repairs.jsonl >/dev/null; [ $$? -le 1 ] || exit; \
 	  $(NESTED) check || exit; \
 	  [ $$status -ne 3 ] || break; \
-	done; $(report); $(call complete,verify-spec probe)
+	done; $(report); $(call complete,$(CHECKS))
 	@echo 'make: no task is bad' >&2
 
 # Moves the bad tasks into the run directory and removes them from the list of seeds.
 quarantine: check
-	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(RUN_DIR)/probes.jsonl >/dev/null
+	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(CHECKED) >/dev/null
 	@$(report)
 
 # The demo -----------------------------------------------------------------------------------------------
@@ -202,10 +215,14 @@ RELEASE ?= bookworm
 NETWORK ?= bridge
 DESKTOP  = verify-task-desktop:$(RELEASE)
 
+# The seeds are solved and run, too.
+WITH_SEEDS = cat $(DEMO)/task_generation_runs/$(DEMO_ENV)/seeds.jsonl -
+
 .PHONY: demo-live
 demo-live:
 	examples/demo/desktop_image.sh $(RELEASE) $(DESKTOP)
-	@$(MAKE) --no-print-directory demo DEMO=$(DEMO) TASK_ARGS='--base-image $(DESKTOP) --network $(NETWORK)'
+	@$(MAKE) --no-print-directory demo DEMO=$(DEMO) TASK_ARGS='--base-image $(DESKTOP) --network $(NETWORK)' \
+	  SOLUTIONS=1 PRE_SOLVE='$(WITH_SEEDS)' PRE_VERIFY_TASK='$(WITH_SEEDS)'
 
 $(DEMO)/.copied:
 	@mkdir -p $(@D)
@@ -301,6 +318,8 @@ help:
 
 ## make run SOFTWARE="Moodle" ENV_DIR=moodle_env    propose, amplify, extract, verify, probe and run tasks
 ## make propose|amplify|extract|verify-spec|probe|verify-task   the chain up to one stage
+## make run … SOLUTIONS=1                           the model solves the tasks by scripts, too, which are then run
+## make solve ENV_DIR=moodle_env                    only write these solutions, of the tasks of a run
 ## make check ENV_DIR=moodle_env                    verify and probe the tasks of a run again, as they are now
 ## make repair ENV_DIR=moodle_env                   ask the model to repair tasks that the checks find bad
 ## make quarantine ENV_DIR=moodle_env               move bad tasks out of the environment
@@ -313,7 +332,7 @@ help:
 ## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
 ## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
-## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo, its new tasks run in GnuCash, in containers of docker
+## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo, its tasks run and solved in GnuCash, in containers
 ## make test-live [PARTS="sound faults engine"]     stage-verify-task on real containers, with GnuCash 4 and 5
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make check-stage STAGE='./mine' [MANIFEST=FILE]  which parts of the contract a custom stage breaks
@@ -321,12 +340,12 @@ help:
 ## make install [PREFIX=~/.cargo]                   install the stages, their man pages and shell completions
 ## make clean                                       remove build output and the demo
 ##
-## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS; for further
-## arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS TASK_ARGS EXPORT_ARGS REPORT_ARGS. Any stage
-## (PROPOSE AMPLIFY EXTRACT VERIFY_SPEC PROBE VERIFY_TASK) can be replaced by your own command that reads records on
+## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS SOLUTIONS; for
+## further arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS TASK_ARGS EXPORT_ARGS REPORT_ARGS. Any stage
+## (PROPOSE AMPLIFY EXTRACT VERIFY_SPEC PROBE SOLVE VERIFY_TASK) can be replaced by your own command that reads records on
 ## standard input and writes records on standard output, and gets filters before and after it:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env EXTRACT=./my-extract
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env POST_AMPLIFY="jq -c 'select(.index < 10)'"
-## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE PRE_VERIFY_TASK
-##          POST_PROPOSE POST_AMPLIFY POST_EXTRACT POST_VERIFY_SPEC POST_PROBE POST_VERIFY_TASK
+## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE PRE_SOLVE PRE_VERIFY_TASK
+##          POST_PROPOSE POST_AMPLIFY POST_EXTRACT POST_VERIFY_SPEC POST_PROBE POST_SOLVE POST_VERIFY_TASK
 ## Other variables: DEMO, the folder of the demo; BIN, the folder of the programs; BUILD, the command that builds them

@@ -254,6 +254,10 @@ impl Sorter {
                 let target = self.target(&task.dir, &task.env, &task.annotations);
                 if task.status.is_live() && self.is_new(&target) { Item::Run(target) } else { Item::Nothing }
             }
+            Record::Seed(seed) => {
+                let target = self.target(&seed.dir, &seed.env, &seed.annotations);
+                if self.is_new(&target) { Item::Run(target) } else { Item::Nothing }
+            }
             // A task with a bad spec must be repaired first. Its verdict says so.
             Record::Verdict(verdict) if verdict.kind == SpecKind::Task && verdict.ok => {
                 let target = self.target(task_dir(verdict), &verdict.env, &verdict.annotations);

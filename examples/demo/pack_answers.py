@@ -5,7 +5,7 @@
     pack_answers.py --check     fails if answers.jsonl is not what would be written
 
 answers/plan.md is the answer to plan/1, answers/readme/TASK.md the one to readme/TASK; likewise for files/,
-checklist/ and fixtures/. No request was ever sent, so `request` is a hash of the label; replay uses only the label.
+checklist/, fixtures/ and solution/. No request was ever sent, so `request` is a hash of the label; replay uses only the label.
 """
 
 import hashlib
@@ -30,10 +30,11 @@ def main():
 
 
 def entries():
-    """The journal's entries: the plan, the READMEs, the files, the checklists, the fixtures; tasks in alphabetical order."""
+    """The journal's entries: the plan, the READMEs, the files, the checklists, the fixtures, the
+    solutions; tasks in alphabetical order."""
     answers = HERE / "answers"
     yield entry("plan/1", answers / "plan.md")
-    for kind in ("readme", "files", "checklist", "fixtures"):
+    for kind in ("readme", "files", "checklist", "fixtures", "solution"):
         for path in sorted((answers / kind).glob("*.md")):
             yield entry(f"{kind}/{path.stem}", path)
 

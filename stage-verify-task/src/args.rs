@@ -20,8 +20,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) stage: StageArgs,
 
-    /// Task folders, environments, or folders of environments [default: the tasks named by task, verdict and probe
-    /// records on standard input]
+    /// Task folders, environments, or folders of environments [default: the tasks named by seed, task, verdict and
+    /// probe records on standard input]
     #[arg(value_name = "PATH")]
     pub(crate) paths: Vec<PathBuf>,
 

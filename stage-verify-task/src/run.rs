@@ -91,7 +91,7 @@ fn run_all(
     let selection = Selection {
         paths: &settings.paths,
         task: settings.task.as_deref(),
-        kinds: &[Kind::Task, Kind::Verdict, Kind::Probe],
+        kinds: &[Kind::Seed, Kind::Task, Kind::Verdict, Kind::Probe],
         manifest: "probes",
     };
     let Work { items, total, tally } =

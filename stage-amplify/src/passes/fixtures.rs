@@ -23,7 +23,7 @@ const MAX_OUTPUT_TOKENS: u64 = 32_000;
 /// validated. The setup is shown: only it tells what the baseline in the result holds.
 const HIDDEN: [Role; 4] = [Role::Verifier, Role::Checklist, Role::Evidence, Role::Fixtures];
 
-/// Has fixtures written for the tasks that come in as `files` or `task` records.
+/// Has fixtures written for the tasks that come in as `files`, `task` or `seed` records.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let tasks = tasks::incoming(session, writer, &HIDDEN)?;
     let corpus = Corpus::of_run(session.settings, session.ui)?;

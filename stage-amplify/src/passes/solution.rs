@@ -36,8 +36,8 @@ pub(super) const SOLVE: &str = "solve.sh";
 /// The folder of the scripts in the run directory, with a folder for each task.
 pub(super) const SOLUTIONS: &str = "solutions";
 
-/// Has solutions written for the tasks that come in as `files` or `task` records. The scripts go to the folder
-/// `solutions` of the run directory, where stage-verify-task finds them.
+/// Has solutions written for the tasks that come in as `files`, `task` or `seed` records. The scripts go to the
+/// folder `solutions` of the run directory, where stage-verify-task finds them.
 pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {
     let tasks = tasks::incoming(session, writer, &HIDDEN)?;
     let corpus = Corpus::of_run(session.settings, session.ui)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
-use common::record::{Files, Kind, Record, Task};
+use common::record::{Annotations, Files, Kind, Record, Seed, Task};
 use serde_json::{Map, Value, json};
 use task_spec::files::{Role, read_folder};
 
@@ -14,16 +14,16 @@ use crate::incoming;
 use crate::session::Session;
 use crate::writer::Writer;
 
-/// The tasks that come in as `files` or `task` records; if none comes in, those in the files manifest of the run
-/// directory. Files with a role in `hidden` are not shown to the model.
+/// The tasks that come in as `files`, `task` or `seed` records; if none comes in, those in the files manifest of the
+/// run directory. Files with a role in `hidden` are not shown to the model.
 pub(super) fn incoming(
     session: &Session<'_>,
     writer: &mut Writer,
     hidden: &[Role],
 ) -> Result<Vec<Files>, Halt> {
     let (settings, ui) = (session.settings, session.ui);
-    let mut records = incoming::records(session, writer, "files", &[Kind::Files, Kind::Task])?;
-    incoming::ensure_any(session, &records, "files or task")?;
+    let mut records = incoming::records(session, writer, "files", &[Kind::Files, Kind::Task, Kind::Seed])?;
+    incoming::ensure_any(session, &records, "files, task or seed")?;
     session.begin(writer)?;
     if records.is_empty() {
         records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
@@ -32,41 +32,64 @@ pub(super) fn incoming(
     for record in records {
         match record {
             Record::Files(files) if files.task.is_some() && !files.files.is_empty() => tasks.push(files),
-            Record::Task(task) => tasks.extend(read_task(session, writer, task, hidden)?),
+            Record::Task(task) if task.status.is_live() => {
+                tasks.extend(read_task(session, writer, task.into(), hidden)?);
+            }
+            Record::Seed(seed) => tasks.extend(read_task(session, writer, seed.into(), hidden)?),
             _ => {}
         }
     }
     Ok(tasks)
 }
 
-/// The files of an extracted task; none if it is not in its environment.
+/// A task folder that a record names.
+struct Named {
+    env: String,
+    task: String,
+    /// 0 for a seed, which has no row in the plan.
+    index: usize,
+    dir: String,
+    annotations: Annotations,
+}
+
+impl From<Task> for Named {
+    fn from(task: Task) -> Self {
+        let Task { env, task, index, dir, annotations, .. } = task;
+        Self { env, task, index: index.unwrap_or_default(), dir, annotations }
+    }
+}
+
+impl From<Seed> for Named {
+    fn from(seed: Seed) -> Self {
+        let Seed { env, task, dir, annotations, .. } = seed;
+        Self { env, task, index: 0, dir, annotations }
+    }
+}
+
+/// The files of a task folder; none, and a failure record, if it is not in its environment.
 fn read_task(
     session: &Session<'_>,
     writer: &mut Writer,
-    task: Task,
+    named: Named,
     hidden: &[Role],
 ) -> Result<Option<Files>> {
-    if !task.status.is_live() {
-        return Ok(None);
-    }
-    let index = task.index.unwrap_or_default();
-    match read_files(session, &task, hidden) {
+    match read_files(session, &named.dir, hidden) {
         Ok(files) => {
-            let Task { env, task, annotations, .. } = task;
+            let Named { env, task, index, annotations, .. } = named;
             Ok(Some(Files { env, task: Some(task), index, files, annotations, ..Files::default() }))
         }
         Err(error) => {
             let env = &session.settings.environment.name;
-            let failure = unreadable(env, &task.task, index, &format!("{error:#}"));
+            let failure = unreadable(env, &named.task, named.index, &format!("{error:#}"));
             writer.record(&Record::Failure(*failure))?;
             Ok(None)
         }
     }
 }
 
-fn read_files(session: &Session<'_>, task: &Task, hidden: &[Role]) -> Result<BTreeMap<String, String>> {
+fn read_files(session: &Session<'_>, dir: &str, hidden: &[Role]) -> Result<BTreeMap<String, String>> {
     let (workspace, environment) = (&session.settings.workspace, &session.settings.environment);
-    let dir = workspace.resolve(&task.dir)?;
+    let dir = workspace.resolve(dir)?;
     let below = dir.strip_prefix(&environment.root);
     let below =
         below.with_context(|| format!("{} is not in the environment {}", dir.display(), environment.name))?;

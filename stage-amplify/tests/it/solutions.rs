@@ -1,9 +1,9 @@
 //! The solution pass, and the repair of tasks that failed in the real software.
 
 use serde_json::{Value, json};
-use testkit::{ENV, Play, Reply, Server, files_below};
+use testkit::{ENV, ENV_DIR, Play, Reply, Server, files_below};
 
-use crate::world::{Ran, World, good_server, task};
+use crate::world::{Ran, World, good_server, kinds_and_tasks, task};
 
 const SOLVE: &str = "#!/bin/bash\nledger --settle\n";
 const WRONG: &str = "#!/bin/bash\nledger --settle-other\n";
@@ -59,6 +59,22 @@ fn solutions_are_written_without_sight_of_the_verifier() {
     let asked = server.log().len();
     assert_eq!(run_on(&world, &server, &files).stdout, ran.stdout);
     assert_eq!(server.log().len(), asked);
+}
+
+#[test]
+fn seeds_get_solutions_too() {
+    let world = World::new();
+    let server = Server::start(|_| Play::Answer(Reply::new(answer(&[("solve.sh", SOLVE)]))));
+    let seed = |task: &str| {
+        let dir = format!("{ENV_DIR}/tasks/{task}");
+        json!({ "record": "seed", "env": ENV, "task": task, "dir": dir, "origin": "existing" })
+    };
+    let ran = run_on(&world, &server, &format!("{}\n{}\n", seed("gone"), seed("open_period")));
+    assert_eq!(ran.status, Some(1), "{ran:?}");
+    let records = kinds_and_tasks(&ran);
+    let records: Vec<_> = records.iter().map(|(kind, task)| (kind.as_str(), task.as_str())).collect();
+    assert_eq!(records, [("failure", "gone"), ("solution", "open_period")]);
+    assert_eq!(files_below(&world.run_dir().join("solutions"))["open_period/solve.sh"], SOLVE);
 }
 
 #[test]

@@ -10,12 +10,14 @@ fn tasks_of_records_are_run_once_and_other_records_pass_through() {
     let world = World::new();
     world.task("one", &[]);
     world.task("two", &[]);
+    world.task("three", &[]);
     let dir = |task: &str| format!("{ENV_DIR}/tasks/{task}");
     let verdict = |task: &str, ok: bool| json!({ "record": "verdict", "env": ENV, "task": task, "kind": "task", "dir": dir(task), "path": "x", "ok": ok, "annotations": { "batch": 7 } });
     let lines = [
         json!({ "record": "mine", "x": 1 }),
         verdict("one", true),
         verdict("two", false),
+        json!({ "record": "seed", "env": ENV, "task": "three", "dir": dir("three"), "origin": "existing" }),
         json!({ "record": "probe", "env": ENV, "task": "one", "dir": dir("one"), "ok": true }),
     ];
     let input = lines.map(|line| line.to_string()).join("\n");
@@ -23,8 +25,9 @@ fn tasks_of_records_are_run_once_and_other_records_pass_through() {
     assert_eq!(ran.status, Some(0), "{ran:?}");
     let kinds: Vec<_> =
         ran.records().iter().map(|record| record["record"].as_str().unwrap().to_owned()).collect();
-    assert_eq!(kinds, ["mine", "verdict", "trial", "verdict", "probe"]);
+    assert_eq!(kinds, ["mine", "verdict", "trial", "verdict", "trial", "probe"]);
     assert_eq!(episodes(&ran.records()[2]), [("untouched", "fail")]);
+    assert_eq!(ran.records()[4]["task"], "three");
     assert_eq!(ran.records()[2]["annotations"], json!({ "batch": 7 }));
 }
 

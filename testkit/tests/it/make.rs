@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use serde_json::json;
 use testkit::author::task;
 use testkit::{ENV, ENVIRONMENTS, Ran, Server};
 
@@ -136,6 +137,49 @@ fn a_bad_task_is_repaired() {
     let repaired = make(&world, &server, &["repair", demo[0], demo[1], demo[3], &model]);
     assert_eq!(repaired.status, Some(0), "{repaired:?}");
     assert_ne!(fs_err::read_to_string(&verifier).unwrap(), constant);
+}
+
+#[test]
+fn a_run_with_solutions_has_the_seeds_solved_too_where_a_filter_adds_them() {
+    let (world, server) = (World::new(), author_server());
+    copy_tree(&repository().join("examples/demo/benchmarks"), &world.path("benchmarks"));
+    let args = [
+        "run",
+        "ENV_DIR=gnucash_env",
+        "COUNT=14",
+        "MODEL=replay:examples/demo/answers.jsonl",
+        "SOLUTIONS=1",
+        "PRE_SOLVE=cat $(RUN_DIR)/seeds.jsonl -",
+    ];
+    let first = make(&world, &server, &args);
+    assert_eq!(first.status, Some(0), "{first:?}");
+    let run_dir = world.path("task_generation_runs/gnucash_env");
+    assert_eq!(fs_err::read_to_string(run_dir.join("solutions.jsonl")).unwrap().lines().count(), 18);
+    for task in ["write_off_bad_debt", "remit_june_sales_tax"] {
+        assert!(run_dir.join("solutions").join(task).join("solve.sh").is_file(), "{task}: {first:?}");
+    }
+    let second = make(&world, &server, &args);
+    assert!(!second.stderr.contains("stage-amplify"), "{second:?}");
+}
+
+/// A trial in the real software counts like a verdict; it is repeated with the other checks.
+#[test]
+fn a_task_that_failed_in_the_real_software_is_quarantined() {
+    let (world, server) = (World::new(), author_server());
+    let issue = json!({ "code": "setup_failed", "severity": "error", "message": "it ended with 1" });
+    let trial = json!({ "record": "trial", "env": ENV, "task": task(2), "ok": false, "issues": [issue] });
+    let path = world.write("trial.jsonl", &format!("{trial}\n"));
+    let verify_task = format!("VERIFY_TASK=cat - {}", path.display());
+    assert_eq!(make(&world, &server, &["run", &verify_task]).status, Some(0));
+    let moved = bare_make(&world, &server, &["quarantine", &verify_task]);
+    assert_eq!(moved.status, Some(0), "{moved:?}");
+    assert!(world.run_dir().join("quarantine").join(task(2)).is_dir(), "{moved:?}");
+
+    // What was repaired meanwhile is not moved for an old trial.
+    world.write("trial.jsonl", "");
+    let nothing = bare_make(&world, &server, &["quarantine", &verify_task]);
+    assert_eq!(nothing.status, Some(0), "{nothing:?}");
+    assert!(world.tasks_dir().join(task(1)).is_dir(), "{nothing:?}");
 }
 
 /// Removes the verifier of a task, so that its verdict is bad.

@@ -17,8 +17,8 @@ apt-get install -y --no-install-recommends \
         xdotool wmctrl scrot imagemagick
 
 # Nothing may cover the book when it opens: no tip of the day, no assistant for new users, no reminders of
-# documents that are due. An override of the defaults needs no session bus. The schemas' prefix depends on the
-# version.
+# documents that are due. Nor may an opened book create scheduled transactions: the machine's date is years after those
+# of the tasks. An override of the defaults needs no session bus. The schemas' prefix depends on the version.
 schemas=/usr/share/glib-2.0/schemas
 override_false() {
     gsettings list-schemas | grep -E "^org\.gnucash(\.GnuCash)?\.dialogs\.$1\$" | while read -r schema; do
@@ -30,6 +30,7 @@ override_false() {
     override_false new-user first-startup
     override_false 'business\.invoice' notify-when-due
     override_false 'business\.bill' notify-when-due
+    override_false 'sxs\.since-last-run' show-at-file-open
 } > "$schemas/99_gnucash_env.gschema.override"
 glib-compile-schemas "$schemas"
 
