@@ -4,8 +4,8 @@
 //! whether a solution passes shows only when it runs.
 //!
 //! - [`args`] → [`settings`] → [`run`]: the command line, the settings, the stage.
-//! - [`engine`]: starts machines and runs scripts in them. [`mount`]: the files of this machine that appear there.
-//! - [`environment`], [`image`]: the spec of an environment; its image, which is built once.
+//! - [`engine`]: starts machines and runs scripts in them.
+//! - [`image`]: the image of an environment, which is built once.
 //! - [`task`]: a task and its solutions, as far as running them needs it.
 //! - [`episode`]: one run of a task in a machine of its own. [`screen`]: what it shows.
 //! - [`trial`]: all episodes of a task. [`evidence`]: what is kept of them for people.
@@ -14,12 +14,10 @@
 mod args;
 mod compare;
 mod engine;
-mod environment;
 mod episode;
 mod evidence;
 mod image;
 mod issues;
-mod mount;
 mod run;
 mod screen;
 mod settings;

@@ -9,8 +9,7 @@ use fs_err as fs;
 use sandbox::{Program, TaskFolder};
 use serde::Deserialize;
 use task_spec::fixtures::Fixtures;
-
-use crate::environment::EnvironmentSpec;
+use task_spec::machine::EnvironmentSpec;
 
 /// The time limit of `pre_task` where the spec has none. gym-anything, `specs.py`.
 const PRE_TASK: u64 = 600;

@@ -12,13 +12,13 @@ use common::record::{Issue, Severity, Trial};
 use common::ui::Ui;
 use crossbeam_channel::Receiver;
 use sandbox::{Otherwise, Sandbox, State, TaskFolder, Vlm};
+use task_spec::machine::Mount;
 
 use crate::engine::{Docker, EngineError, Start};
 use crate::episode::{Action, Look, Observed, Run};
 use crate::evidence::{Evidence, Keep};
 use crate::image::{Images, Ready};
 use crate::issues::{self, Context, Ended, SOLVE};
-use crate::mount::Mount;
 use crate::task::{LiveTask, Solutions};
 
 /// How tasks are run.

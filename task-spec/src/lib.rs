@@ -6,6 +6,7 @@ pub mod checklist;
 pub mod duplicates;
 pub mod files;
 pub mod fixtures;
+pub mod machine;
 pub mod platform;
 pub mod pyjson;
 pub mod python;

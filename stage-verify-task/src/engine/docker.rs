@@ -14,11 +14,11 @@ use std::time::{Duration, Instant};
 
 use common::text::{escape, shorten};
 use crossbeam_channel::{Receiver, after, bounded, select};
+use task_spec::machine::{DESKTOP, Mount};
 use uuid::Uuid;
 
 use super::command::{self, End, Limits, Ran};
 use super::{Done, EngineError, Machine, Script, Start};
-use crate::mount::Mount;
 
 /// Marks what belongs to this program, so that people can list it.
 const LABEL: &str = "propose-amplify=verify-task";
@@ -34,9 +34,6 @@ const START: Duration = Duration::from_mins(2);
 
 /// How many processes a container may have: more than a desktop with a browser needs, fewer than a machine has.
 const PROCESSES: &str = "4000";
-
-/// The first process of a container.
-const MAIN: &str = include_str!("../scripts/main.sh");
 
 /// Runs the script, and prints the marker and its exit status: also if processes that it left in the background
 /// still hold its output open.
@@ -140,7 +137,7 @@ impl Docker {
         let display = spec.display();
         let entrypoint = spec.entrypoint.as_deref().unwrap_or_default();
         command.arg("--env").arg(format!("DISPLAY={display}"));
-        command.args(["--env", "container=docker", "--entrypoint", "sh", start.image, "-c", MAIN, "sh"]);
+        command.args(["--env", "container=docker", "--entrypoint", "sh", start.image, "-c", DESKTOP, "sh"]);
         command.args([
             display,
             &width.to_string(),

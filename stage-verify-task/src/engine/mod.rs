@@ -6,10 +6,8 @@ mod docker;
 use std::time::Duration;
 
 use sandbox::SandboxError;
+use task_spec::machine::{EnvironmentSpec, Mount};
 use thiserror::Error;
-
-use crate::environment::EnvironmentSpec;
-use crate::mount::Mount;
 
 pub(crate) use self::docker::{Docker, find};
 

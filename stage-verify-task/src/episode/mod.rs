@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use common::record::{Episode, EpisodeVerdict, HookRun, Outcome};
 use common::text::escape;
 use sandbox::{Assessment, Fault, Sandbox, State};
+use task_spec::machine::login_shell;
 
 pub(crate) use self::look::Look;
 pub(crate) use self::served::{Read, Served};
 
 use crate::engine::{Done, EngineError, Machine, Script};
-use crate::image::{login_shell, tail};
+use crate::image::tail;
 use crate::task::LiveTask;
 
 /// How much of a hook's output is kept, in bytes.

@@ -7,8 +7,7 @@ use common::environment::Environment;
 use common::fingerprint::sha256_hex;
 use fs_err as fs;
 use task_spec::files::walk;
-
-use crate::mount::Mount;
+use task_spec::machine::Mount;
 
 /// Part of the hash. It changes when this program builds images in another way.
 const VERSION: &str = "1";

@@ -1,6 +1,5 @@
 //! The image of an environment: its base image after `pre_start` and `post_start`, built once and kept.
 
-mod accounts;
 mod content;
 
 use std::collections::HashMap;
@@ -12,10 +11,9 @@ use std::time::Duration;
 use common::environment::{Environment, Workspace};
 use common::text::{escape, shorten};
 use common::ui::Ui;
+use task_spec::machine::{EnvironmentSpec, Mount, SpecFault, accounts_script, login_shell};
 
 use crate::engine::{Docker, Machine, Script, Start};
-use crate::environment::{EnvironmentSpec, SpecFault};
-use crate::mount::Mount;
 
 /// The time limit of `pre_start` and `post_start`. gym-anything, `env.py`.
 const HOOK: Duration = Duration::from_mins(30);
@@ -88,7 +86,7 @@ impl Images {
 
     fn prepare(&self, root: &Path) -> Result<Ready, NoImage> {
         let environment = Environment::open(root).map_err(no_image)?;
-        let spec = EnvironmentSpec::read(&environment).map_err(no_image)?;
+        let spec = EnvironmentSpec::read(&environment).map_err(no_spec)?;
         let mounts = spec.mounts(&environment, &self.workspace).map_err(no_image)?;
         let base = self.base(&environment, &spec)?;
         let id = self.docker.image_id(&base).map_err(no_image)?;
@@ -137,7 +135,7 @@ impl Images {
         image: &str,
     ) -> Result<(), NoImage> {
         self.ui.info(format_args!("building the image of {}; this is done once", environment.name));
-        let accounts = accounts::script(&spec.user_accounts);
+        let accounts = accounts_script(&spec.user_accounts);
         let network = self.recipe.network.as_deref().filter(|_| spec.resources.net != Some(false));
         let start = Start { image: base, environment: spec, mounts, prepare: &accounts, network };
         let mut container = self.docker.start(&start).map_err(no_image)?;
@@ -165,11 +163,6 @@ impl Images {
         };
         NoImage(format!("{name} {how}{network}: {}", escape(tail)))
     }
-}
-
-/// The command that runs a hook as gym-anything does: `bash -lc`, unquoted.
-pub(crate) fn login_shell(hook: &str) -> String {
-    format!("exec bash -lc {} </dev/null", shlex::try_quote(hook).unwrap_or_default())
 }
 
 /// The last characters of a text, at least from the start of a line on where there is one.
@@ -206,6 +199,14 @@ fn repository(name: &str) -> String {
     let clean = clean.trim_matches('-');
     let clean = clean.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
     if clean.is_empty() { "env".to_owned() } else { shorten(&clean, 100).into_owned() }
+}
+
+/// Why a spec cannot be used, and what else runs such an environment.
+fn no_spec(fault: SpecFault) -> NoImage {
+    match fault {
+        SpecFault::Unsupported(what) => NoImage(format!("{what}; use --engine gym-anything")),
+        other => no_image(other),
+    }
 }
 
 fn no_image(error: impl Into<anyhow::Error>) -> NoImage {

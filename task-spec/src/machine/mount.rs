@@ -4,18 +4,18 @@ use std::path::{Path, PathBuf};
 
 /// A file or folder of this machine that appears in another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mount {
+pub struct Mount {
     /// Here.
-    pub(crate) source: PathBuf,
+    pub source: PathBuf,
     /// There.
-    pub(crate) target: String,
+    pub target: String,
     /// Whether it can be written to. What is written stays in the machine.
-    pub(crate) writable: bool,
+    pub writable: bool,
 }
 
 impl Mount {
     /// A mount that cannot be written to.
-    pub(crate) fn read_only(source: &Path, target: &str) -> Self {
+    pub fn read_only(source: &Path, target: &str) -> Self {
         Self { source: source.to_owned(), target: target.to_owned(), writable: false }
     }
 }

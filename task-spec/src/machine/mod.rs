@@ -1,31 +1,45 @@
-//! The spec of an environment, as far as running it needs it. gym-anything, `specs.py`.
+//! The spec of an environment, as far as a machine that runs it needs it. gym-anything, `specs.py`.
+
+mod accounts;
+mod mount;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use common::environment::{Environment, Workspace};
 use serde::Deserialize;
-use task_spec::spec::{self, SpecError};
 use thiserror::Error;
 
-use crate::mount::Mount;
+pub use self::accounts::accounts_script;
+pub use self::mount::Mount;
+
+use crate::spec::{self, SpecError};
+
+/// The script of the first process of a container: it starts a desktop, and ends with its standard input. Its arguments
+/// are in its header.
+pub const DESKTOP: &str = include_str!("desktop.sh");
 
 /// Why an environment cannot be run.
 #[derive(Debug, Error)]
-pub(crate) enum SpecFault {
+pub enum SpecFault {
     /// The spec cannot be read.
     #[error(transparent)]
     Spec(#[from] SpecError),
     /// The spec has a field of another shape.
     #[error("{} does not have the expected fields: {problem}", path.display())]
-    Shape { path: PathBuf, problem: serde_json::Error },
+    Shape {
+        /// The spec.
+        path: PathBuf,
+        /// What is wrong.
+        problem: serde_json::Error,
+    },
     /// The source of a mount is not there.
     #[error("the source {0} of a mount is not in the workspace or the environment")]
     NoSource(String),
     /// The source of a mount leads out of the workspace.
     #[error("the source {0} of a mount is outside the workspace and the environment")]
     Outside(String),
-    /// The environment needs more than an engine gives.
+    /// The environment needs more than a container has.
     #[error("{0}")]
     Unsupported(String),
 }
@@ -33,98 +47,138 @@ pub(crate) enum SpecFault {
 /// `env.json`. Fields that running does not need are left out.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct EnvironmentSpec {
-    pub(crate) base: Option<String>,
-    pub(crate) image: Option<String>,
-    pub(crate) dockerfile: Option<String>,
-    pub(crate) entrypoint: Option<String>,
-    pub(crate) reset_script: Option<String>,
-    pub(crate) os_type: Option<String>,
-    pub(crate) resources: Resources,
-    pub(crate) mounts: Vec<MountSpec>,
-    pub(crate) hooks: Hooks,
-    pub(crate) user_accounts: Vec<Account>,
-    pub(crate) observation: Vec<Observation>,
-    pub(crate) security: Security,
+pub struct EnvironmentSpec {
+    /// The preset that it is based on.
+    pub base: Option<String>,
+    /// The image that it is based on.
+    pub image: Option<String>,
+    /// The Dockerfile of that image, relative to the environment or the workspace.
+    pub dockerfile: Option<String>,
+    /// What starts its desktop, where it is not a preset.
+    pub entrypoint: Option<String>,
+    /// What runs before the set-up of every task; `hooks.reset` otherwise.
+    pub reset_script: Option<String>,
+    /// Its operating system; Linux where it does not say.
+    pub os_type: Option<String>,
+    /// What it needs of the machine.
+    pub resources: Resources,
+    /// What it reads of the workspace.
+    pub mounts: Vec<MountSpec>,
+    /// What runs when it starts.
+    pub hooks: Hooks,
+    /// Its accounts; the first is that of the desktop.
+    pub user_accounts: Vec<Account>,
+    /// What an agent sees.
+    pub observation: Vec<Observation>,
+    /// What its container may do.
+    pub security: Security,
 }
 
+/// What an environment needs of the machine.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Resources {
+pub struct Resources {
     /// Processors.
-    pub(crate) cpu: Option<f64>,
+    pub cpu: Option<f64>,
     /// Memory, in GiB.
-    pub(crate) mem_gb: Option<f64>,
+    pub mem_gb: Option<f64>,
     /// Whether it needs a network.
-    pub(crate) net: Option<bool>,
+    pub net: Option<bool>,
 }
 
+/// A mount as the spec describes it.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct MountSpec {
+pub struct MountSpec {
     source: String,
     target: String,
     mode: Option<String>,
 }
 
+/// The scripts of an environment.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Hooks {
-    pub(crate) pre_start: Option<String>,
-    pub(crate) post_start: Option<String>,
-    pub(crate) reset: Option<String>,
+pub struct Hooks {
+    /// Installs the application.
+    pub pre_start: Option<String>,
+    /// Prepares the application.
+    pub post_start: Option<String>,
+    /// Runs before the set-up of every task.
+    pub reset: Option<String>,
 }
 
+/// What an agent sees.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Observation {
+pub struct Observation {
     #[serde(rename = "type")]
     kind: String,
     resolution: Option<(u32, u32)>,
 }
 
+/// What the container of an environment may do.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Security {
-    pub(crate) user: Option<String>,
-    pub(crate) cap_drop: Option<Vec<String>>,
-    pub(crate) cap_add: Vec<String>,
-    pub(crate) devices: Vec<String>,
-    pub(crate) seccomp_profile: Option<String>,
-    pub(crate) privileged: bool,
-    pub(crate) use_systemd: bool,
-    pub(crate) tmpfs_run: bool,
+pub struct Security {
+    /// The user that hooks run as.
+    pub user: Option<String>,
+    /// Capabilities to drop.
+    pub cap_drop: Option<Vec<String>>,
+    /// Capabilities to add.
+    pub cap_add: Vec<String>,
+    /// Devices of the host.
+    pub devices: Vec<String>,
+    /// A profile for system calls.
+    pub seccomp_profile: Option<String>,
+    /// Whether it has all rights of the host.
+    pub privileged: bool,
+    /// Whether systemd is its first process.
+    pub use_systemd: bool,
+    /// Whether `/run` is in memory.
+    pub tmpfs_run: bool,
 }
 
 /// A user account.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Account {
-    pub(crate) name: String,
-    pub(crate) password: Option<String>,
-    pub(crate) uid: Option<u32>,
-    pub(crate) gid: Option<u32>,
-    pub(crate) permissions: Permissions,
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    pub password: Option<String>,
+    /// Its number.
+    pub uid: Option<u32>,
+    /// The number of its group.
+    pub gid: Option<u32>,
+    /// What it may do.
+    pub permissions: Permissions,
 }
 
+/// What an account may do.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    clippy::struct_field_names,
-    reason = "these are the fields of env.json"
-)]
-pub(crate) struct Permissions {
-    pub(crate) sudo: bool,
-    pub(crate) sudo_nopasswd: bool,
-    pub(crate) shell: String,
-    pub(crate) groups: Vec<String>,
-    pub(crate) primary_group: Option<String>,
-    pub(crate) home_dir: Option<String>,
-    pub(crate) home_permissions: String,
-    pub(crate) create_home: bool,
-    pub(crate) system_user: bool,
-    pub(crate) env_vars: BTreeMap<String, String>,
+#[expect(clippy::struct_excessive_bools, reason = "these are the fields of env.json")]
+pub struct Permissions {
+    /// Whether it may act as root.
+    pub sudo: bool,
+    /// Whether it may do so without its password.
+    pub sudo_nopasswd: bool,
+    /// Its login shell.
+    pub shell: String,
+    /// Further groups.
+    pub groups: Vec<String>,
+    /// Its own group; of its name otherwise.
+    pub primary_group: Option<String>,
+    /// Its home.
+    pub home_dir: Option<String>,
+    /// The mode of its home, in octal.
+    pub home_permissions: String,
+    /// Whether it has a home.
+    pub create_home: bool,
+    /// Whether it is an account of the system.
+    pub system_user: bool,
+    /// Variables of its shells.
+    pub env_vars: BTreeMap<String, String>,
 }
 
 impl Default for Permissions {
@@ -152,7 +206,7 @@ const MAX_SIDE: u32 = 8192;
 
 impl EnvironmentSpec {
     /// Reads the spec of an environment.
-    pub(crate) fn read(environment: &Environment) -> Result<Self, SpecFault> {
+    pub fn read(environment: &Environment) -> Result<Self, SpecFault> {
         let spec = spec::read(&environment.spec)?;
         let spec: Self = serde_json::from_value(spec.to_json())
             .map_err(|problem| SpecFault::Shape { path: environment.spec.clone(), problem })?;
@@ -162,11 +216,11 @@ impl EnvironmentSpec {
 
     fn check(&self) -> Result<(), SpecFault> {
         let unsupported = if self.os_type.as_deref().is_some_and(|os| os != "linux") {
-            "a container engine runs Linux only; use --engine gym-anything"
+            "a container engine runs Linux only"
         } else if self.security.use_systemd {
-            "the environment needs systemd as process 1; use --engine gym-anything, or an image without it"
+            "the environment needs systemd as process 1"
         } else if self.security.privileged {
-            "the environment asks for a privileged container; use --engine gym-anything with a virtual machine"
+            "the environment asks for a privileged container"
         } else {
             return Ok(());
         };
@@ -174,34 +228,30 @@ impl EnvironmentSpec {
     }
 
     /// Width and height of the screen, in pixels.
-    pub(crate) fn resolution(&self) -> (u32, u32) {
+    pub fn resolution(&self) -> (u32, u32) {
         let screen = self.observation.iter().find(|observation| observation.kind == "rgb_screen");
         let (width, height) = screen.and_then(|screen| screen.resolution).unwrap_or(RESOLUTION);
         (width.clamp(64, MAX_SIDE), height.clamp(64, MAX_SIDE))
     }
 
     /// The display that hooks find in their environment: that of gym-anything's desktops with and without systemd.
-    pub(crate) fn display(&self) -> &'static str {
+    pub fn display(&self) -> &'static str {
         if self.base.as_deref().is_some_and(|base| base.contains("systemd")) { ":1" } else { ":99" }
     }
 
     /// The user that hooks run as. Presets run them as root.
-    pub(crate) fn user(&self) -> &str {
+    pub fn user(&self) -> &str {
         let default = if self.base.is_some() { "root" } else { "1000:1000" };
         self.security.user.as_deref().unwrap_or(default)
     }
 
     /// The first account: that of the desktop. Root without one.
-    pub(crate) fn desktop_user(&self) -> &str {
+    pub fn desktop_user(&self) -> &str {
         self.user_accounts.first().map_or("root", |account| account.name.as_str())
     }
 
     /// The mounts, with their sources on this machine.
-    pub(crate) fn mounts(
-        &self,
-        environment: &Environment,
-        workspace: &Workspace,
-    ) -> Result<Vec<Mount>, SpecFault> {
+    pub fn mounts(&self, environment: &Environment, workspace: &Workspace) -> Result<Vec<Mount>, SpecFault> {
         let mut mounts = Vec::new();
         for mount in &self.mounts {
             mounts.push(Mount {
@@ -233,4 +283,15 @@ fn source(source: &str, environment: &Environment, workspace: &Workspace) -> Res
 
 fn is_inside(path: &Path, root: &Path) -> bool {
     path != root && path.starts_with(root)
+}
+
+/// The command that runs a hook as gym-anything does: `bash -lc`, unquoted.
+pub fn login_shell(hook: &str) -> String {
+    format!("exec bash -lc {} </dev/null", quote(hook))
+}
+
+/// A text as one word of a shell. Text with a NUL byte cannot be quoted, and is no name or command either: it becomes
+/// an empty word.
+pub fn quote(text: &str) -> String {
+    shlex::try_quote(text).map_or_else(|_| "''".to_owned(), Into::into)
 }

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use crate::environment::Account;
+use super::{Account, quote};
 
 /// A shell script that creates the accounts, or adds what an existing one lacks.
-pub(crate) fn script(accounts: &[Account]) -> String {
+pub fn accounts_script(accounts: &[Account]) -> String {
     let mut script = String::new();
     for account in accounts {
         // Writing to a String does not fail.
@@ -71,9 +71,4 @@ fn variables(account: &Account, home: &str) -> Vec<String> {
 
 fn option(name: &str, value: Option<u32>) -> String {
     value.map_or_else(String::new, |value| format!("{name} {value} "))
-}
-
-fn quote(text: &str) -> String {
-    // Text with a NUL byte cannot be quoted. It cannot be a name either.
-    shlex::try_quote(text).unwrap_or_default().into_owned()
 }
