@@ -9,6 +9,7 @@ mod chat_residue;
 mod checklist;
 mod constant_verdict;
 mod exec_in_env;
+mod foreign_hook;
 mod hook_timeout;
 mod lint;
 mod missing_run_bit;
@@ -17,12 +18,14 @@ mod other_names;
 mod printed_expectation;
 mod privileged_info;
 mod shell_syntax;
+mod stored_expectation;
 mod stub_verifier;
 mod subject;
 #[cfg(test)]
 mod testing;
 mod unknown_difficulty;
 mod unwritten_key;
+mod unwritten_path;
 mod windows_line_ends;
 
 use std::fmt::Write;
@@ -34,7 +37,8 @@ use self::lint::{Warning, compile};
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
-static LINTS: [&Lint; 27] = [
+static LINTS: [&Lint; 31] = [
+    &foreign_hook::ANDROID,
     &blind_verifier::LINT,
     &chat_residue::LINT,
     &checklist::IDS,
@@ -58,9 +62,12 @@ static LINTS: [&Lint; 27] = [
     &privileged_info::TASK_ID,
     &printed_expectation::LINT,
     &shell_syntax::LINT,
+    &stored_expectation::LINT,
     &stub_verifier::LINT,
     &unknown_difficulty::LINT,
     &unwritten_key::LINT,
+    &unwritten_path::LINT,
+    &foreign_hook::WINDOWS,
     &windows_line_ends::LINT,
 ];
 
@@ -95,7 +102,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::testing::Task;
-    use super::{LINTS, Lint, chat_residue, printed_expectation};
+    use super::{LINTS, Lint, chat_residue, foreign_hook, printed_expectation, stored_expectation};
 
     #[test]
     fn lints_are_sorted_and_have_different_names() {
@@ -105,7 +112,12 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        let patterns = [chat_residue::PATTERNS.as_slice(), printed_expectation::PATTERNS.as_slice()];
+        let patterns = [
+            chat_residue::PATTERNS.as_slice(),
+            foreign_hook::PATTERNS.as_slice(),
+            printed_expectation::PATTERNS.as_slice(),
+            stored_expectation::PATTERNS.as_slice(),
+        ];
         for pattern in patterns.concat() {
             LazyLock::force(pattern);
         }

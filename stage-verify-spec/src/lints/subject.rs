@@ -5,6 +5,7 @@ use std::path::Path;
 
 use common::read::read_regular;
 use task_spec::checklist::{CHECKLIST, EVIDENCE, environment_text};
+use task_spec::platform::Platform;
 use task_spec::pyjson::{self, JsonError};
 use task_spec::python::Module;
 use task_spec::python::ast::StmtFunctionDef;
@@ -99,6 +100,11 @@ impl<'a> Subject<'a> {
     /// The environment that the task belongs to.
     pub(crate) fn environment(&self) -> &'a CheckedEnvironment {
         self.environment
+    }
+
+    /// The platform of the environment.
+    pub(crate) fn platform(&self) -> Platform {
+        self.environment.spec.as_ref().map_or_else(Platform::default, Platform::of_spec)
     }
 
     /// The command of a hook.

@@ -27,6 +27,12 @@ impl Task {
         task.spec("id", &format!("\"{name}@1\"")).spec("success", &program)
     }
 
+    /// Sets the spec of the environment.
+    pub(super) fn environment(self, json: &str) -> Self {
+        fs_err::write(self.environment.path().join("env.json"), json).expect("written");
+        self
+    }
+
     /// Sets a field of the spec to a JSON value.
     pub(super) fn spec(mut self, key: &str, json: &str) -> Self {
         self.fields.retain(|(known, _)| known != key);

@@ -90,7 +90,7 @@ fn is_diagnostic(key: &str) -> bool {
 }
 
 /// Whether a script contains a key, or may compose it.
-fn may_write(script: &str, key: &str) -> bool {
+pub(super) fn may_write(script: &str, key: &str) -> bool {
     script.contains(key)
         || is_replaced(script, key)
         || key.match_indices('_').any(|(at, _)| is_composed(script, key.split_at(at)))
@@ -127,7 +127,7 @@ fn is_seam(character: char) -> bool {
 }
 
 /// Whether another script of the task or of its environment may write a key.
-fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
+pub(super) fn is_written_elsewhere(key: &str, subject: &Subject<'_>) -> bool {
     let in_task = subject
         .files()
         .filter(|name| may_be_script(name))
