@@ -233,7 +233,8 @@ $(DEMO)/.copied:
 
 STAGES := stage-propose stage-amplify stage-extract stage-verify-spec stage-probe stage-verify-task stage-report \
           stage-export
-BUILD   = cargo build --release --locked $(addprefix --package ,$(STAGES))
+PROGRAMS := $(STAGES) ledger
+BUILD   = cargo build --release --locked $(addprefix --package ,$(PROGRAMS))
 # Where cargo builds, which its configuration may change. It is asked at the first use.
 TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps --offline | \
             sed 's/.*"target_directory":"\([^"]*\)".*/\1/'))$(TARGET)
@@ -307,7 +308,7 @@ schemas:
 	cargo run --quiet --locked --package task-spec --example write_schemas schemas
 
 install:
-	for stage in $(STAGES); do cargo install --locked --profile dist --path $$stage --root $(PREFIX) || exit; done
+	for program in $(PROGRAMS); do cargo install --locked --profile dist --path $$program --root $(PREFIX) || exit; done
 	cargo run --quiet --locked --profile dist --package manual -- $(PREFIX)/share
 
 clean:

@@ -3,6 +3,7 @@
 use std::io::{self, BufReader};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -60,10 +61,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// The ledger with this address file. Calls of different runs are served in turn; those with the same `provider`
-    /// share a rate limit.
-    pub fn new(file: &Path, run: String, provider: String) -> Self {
-        Self { file: file.to_owned(), run, provider, unreported: Mutex::default() }
+    /// The ledger with this address file. `run` says what this process works on, for people; calls of different
+    /// processes are served in turn. Those with the same `provider` share a rate limit.
+    pub fn new(file: &Path, run: &str, provider: &str) -> Self {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        Self {
+            file: file.to_owned(),
+            run: format!("{run} (process {} on {host})", process::id()),
+            provider: provider.to_owned(),
+            unreported: Mutex::default(),
+        }
     }
 
     /// Waits until it is the turn of a call that costs at most `worst` US dollars, or until `has_ended` says that the
@@ -73,7 +80,10 @@ impl Ledger {
         loop {
             match self.try_ticket(worst, &has_ended) {
                 Ok(ticket) => return ticket,
-                Err(error) if start.elapsed() > PATIENCE => return Err(self.unreachable(&error)),
+                // Without the file there was no ledger yet.
+                Err(error) if start.elapsed() > PATIENCE || !self.file.exists() => {
+                    return Err(self.unreachable(&error));
+                }
                 // It may have started again, at another address.
                 Err(_) => thread::sleep(PAUSE),
             }
@@ -85,7 +95,7 @@ impl Ledger {
 
     /// What the ledger says of all runs.
     pub(crate) fn status(file: &Path) -> Result<Status, LedgerError> {
-        let ledger = Self::new(file, String::new(), String::new());
+        let ledger = Self::new(file, "", "");
         match ledger.request(Request::Status) {
             Ok(Response::Status(status)) => Ok(status),
             Ok(other) => Err(ledger.unreachable(&unexpected(&other))),
@@ -115,7 +125,7 @@ impl Ledger {
         stream.get_ref().set_read_timeout(Some(CONNECT))?;
         match receive(&mut stream)?.ok_or(io::ErrorKind::UnexpectedEof)? {
             Response::Granted { ticket } => {
-                Ok(Ok(Ticket { ledger: self, stream, number: ticket, worst, is_settled: false }))
+                Ok(Ok(Ticket { ledger: self, stream, number: ticket, is_settled: false }))
             }
             Response::Refused(refused) => {
                 Ok(Err(LedgerError::Budget { max: refused.max, spent: refused.spent, next: refused.next }))
@@ -164,16 +174,10 @@ pub struct Ticket<'a> {
     ledger: &'a Ledger,
     stream: BufReader<TcpStream>,
     number: u64,
-    worst: f64,
     is_settled: bool,
 }
 
 impl Ticket<'_> {
-    /// The most that the call may cost, in US dollars.
-    pub fn worst(&self) -> f64 {
-        self.worst
-    }
-
     /// Reports the outcome of the call. If the ledger does not answer, it is reported before the next call.
     pub fn settle(mut self, outcome: Outcome) {
         self.report(outcome);

@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use common::exit::ExitStatus;
@@ -38,7 +38,8 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
 }
 
 fn serve(dir: &Path, listen: SocketAddr, limits: Limits, verbosity: Verbosity) -> Result<ExitStatus> {
-    let ui = Ui::new(PROGRAM, verbosity);
+    // It shows no progress.
+    let ui = Ui::new(PROGRAM, verbosity, Duration::MAX);
     let interrupt = Interrupt::on_signals()?;
     fs::create_dir_all(dir)?;
     let _lock = RunDir::open(dir)?.lock("ledger")?;

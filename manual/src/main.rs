@@ -1,5 +1,5 @@
-//! Generates the shell completions and the man pages of all stages, in the folders below `share/` that shells and
-//! `man` search. A program of its own, so that the stages do not contain the generators.
+//! Generates the shell completions and the man pages of all programs, in the folders below `share/` that shells and
+//! `man` search. A program of its own, so that they do not contain the generators.
 
 use std::path::{Path, PathBuf};
 
@@ -17,14 +17,14 @@ const COMPLETIONS: [(Shell, &str, &str, &str); 3] = [
 
 fn main() -> Result<()> {
     let share = PathBuf::from(std::env::args_os().nth(1).context("usage: manual PREFIX/share")?);
-    for stage in stages() {
-        write_completions(&stage, &share)?;
-        write_page(stage, &share)?;
+    for program in programs() {
+        write_completions(&program, &share)?;
+        write_page(program, &share)?;
     }
     Ok(())
 }
 
-fn stages() -> [Command; 8] {
+fn programs() -> [Command; 9] {
     [
         stage_propose::command(),
         stage_amplify::command(),
@@ -34,23 +34,24 @@ fn stages() -> [Command; 8] {
         stage_verify_task::command(),
         stage_report::command(),
         stage_export::command(),
+        ledger::command(),
     ]
 }
 
-fn write_completions(stage: &Command, share: &Path) -> Result<()> {
-    let name = stage.get_name();
+fn write_completions(program: &Command, share: &Path) -> Result<()> {
+    let name = program.get_name();
     for (shell, folder, before, after) in COMPLETIONS {
         let mut text = Vec::new();
-        generate(shell, &mut stage.clone(), name, &mut text);
+        generate(shell, &mut program.clone(), name, &mut text);
         write(&share.join(folder), &format!("{before}{name}{after}"), &text)?;
     }
     Ok(())
 }
 
-fn write_page(stage: Command, share: &Path) -> Result<()> {
-    let name = format!("{}.1", stage.get_name());
+fn write_page(program: Command, share: &Path) -> Result<()> {
+    let name = format!("{}.1", program.get_name());
     let mut page = Vec::new();
-    clap_mangen::Man::new(stage).render(&mut page)?;
+    clap_mangen::Man::new(program).render(&mut page)?;
     write(&share.join("man/man1"), &name, &page)
 }
 

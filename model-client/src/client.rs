@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::interrupt::{Interrupt, Urgency};
-use common::record::Usage;
 
 use crate::activity::{Activity, Board, Note, Retry};
 use crate::answer::ModelAnswer;
@@ -16,6 +15,7 @@ use crate::limiter::{Limiter, Permit, Totals};
 use crate::model::{CallError, Fault, Model, Reply};
 use crate::request::Request;
 use crate::settings::CallSettings;
+use crate::turns::{Turn, Turns, tells_overload};
 
 /// The longest wait between two attempts, where the server names none.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
@@ -28,6 +28,7 @@ pub struct Client {
     journal: Journal,
     settings: CallSettings,
     limiter: Arc<Limiter>,
+    turns: Turns,
     board: Board,
     on_retry: Box<dyn Fn(&Retry<'_>) + Send + Sync>,
 }
@@ -69,7 +70,9 @@ impl Client {
                 }
             }
         });
-        Self { model, journal, settings, limiter, board: Board::default(), on_retry: Box::new(|_| {}) }
+        let turns = Turns::new(&settings, model.name());
+        let board = Board::default();
+        Self { model, journal, settings, limiter, turns, board, on_retry: Box::new(|_| {}) }
     }
 
     /// The same client. It calls `report` whenever it will make another attempt.
@@ -110,9 +113,7 @@ impl Client {
             sample: request.sample,
         };
         room.fill(&answer).map_err(|error| self.cannot_journal(&error))?;
-        // Servers that report no usage charge all the same.
-        let is_known = answer.usage != Usage::default();
-        let cost = facts.price.as_ref().filter(|_| is_known).map(|price| price.cost(&answer.usage));
+        let cost = facts.cost(&answer.usage);
         if facts.price.is_none() {
             self.limiter.count(|totals| totals.unpriced += 1);
         }
@@ -129,7 +130,10 @@ impl Client {
         let mut attempts = Attempts { since: Instant::now(), all: 0, broken: 0 };
         let note = self.board.note(&request.label);
         loop {
-            let error = match self.call(request, permit, &note) {
+            let turn = self.wait_for_turn(permit, &mut attempts)?;
+            let result = self.call(request, permit, &note);
+            turn.end(&result, permit.worst(), self.model.facts());
+            let error = match result {
                 Ok(reply) => {
                     self.limiter.count(|totals| (totals.reached, totals.failures) = (true, 0));
                     return Ok(reply);
@@ -156,6 +160,15 @@ impl Client {
         })
     }
 
+    /// Waits until it is this call's turn among those of all runs.
+    fn wait_for_turn(&self, permit: &Permit<'_>, attempts: &mut Attempts) -> Result<Turn<'_>, AskError> {
+        let start = Instant::now();
+        let turn = self.turns.wait(permit.worst(), || self.limiter.ended().is_some());
+        // Other runs are no reason to lose patience with the provider.
+        attempts.since += start.elapsed();
+        turn.map_err(|error| self.limiter.end(error))
+    }
+
     /// Records what a failed attempt means for this call and the others.
     fn record_failure(&self, error: &CallError, permit: &mut Permit<'_>, attempts: &mut Attempts) {
         let overloaded = error.fault == Fault::Overload;
@@ -164,7 +177,7 @@ impl Client {
         if error.charged {
             permit.lost();
         }
-        if overloaded || error.fault == Fault::Slow {
+        if !self.turns.are_shared() && tells_overload(error.fault) {
             permit.narrow();
         }
         self.limiter.count(|totals| totals.reached |= error.fault != Fault::Unreachable);

@@ -47,6 +47,16 @@ pub enum Limit {
         /// The worst-case cost of the next call.
         next: f64,
     },
+    /// The next call might cost more than is left of the budget of all runs.
+    #[error("stopped at ${spent:.2} of the ${max:.2} of all runs: the next call may cost ${next:.2}")]
+    Budget {
+        /// The budget, in US dollars.
+        max: f64,
+        /// What was spent, or may have been, by all runs.
+        spent: f64,
+        /// The worst-case cost of the next call.
+        next: f64,
+    },
     /// The deadline has passed.
     #[error("stopped at the deadline")]
     Deadline,
@@ -80,6 +90,7 @@ impl AskError {
         match self {
             Self::Stopped { hint, .. } | Self::GaveUp { hint, .. } => hint.as_deref(),
             Self::Limit(Limit::Cost { .. }) => Some("raise --max-cost to continue"),
+            Self::Limit(Limit::Budget { .. }) => Some("raise --max-cost of fleet-ledger to continue"),
             Self::Limit(_) | Self::Interrupted => None,
         }
     }

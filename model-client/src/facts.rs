@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use common::record::Usage;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -56,6 +57,12 @@ pub struct Retirement {
 }
 
 impl ModelFacts {
+    /// What an answer with this usage cost, in US dollars; `None` where the price or the usage is unknown. Servers that
+    /// report no usage charge all the same.
+    pub(crate) fn cost(&self, usage: &Usage) -> Option<f64> {
+        self.price.as_ref().filter(|_| *usage != Usage::default()).map(|price| price.cost(usage))
+    }
+
     /// The maximum number of tokens of the answer to a request that asks for at most `requested`.
     pub(crate) fn output_limit(&self, requested: Option<u64>) -> Option<u64> {
         match (requested, self.max_output_tokens) {

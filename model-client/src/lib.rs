@@ -17,7 +17,7 @@
 //! What differs by model is data, in a [`ModelTable`].
 //!
 //! Modules depend on those above them in this list, never the other way round: request, answer, settings,
-//! pricing, facts, estimate, model, error, activity, journal, limiter, client; providers use request, facts, model,
+//! pricing, facts, estimate, model, error, activity, journal, limiter, turns, client; providers use request, facts, model,
 //! settings and journal.
 
 mod activity;
@@ -33,6 +33,7 @@ mod pricing;
 mod providers;
 mod request;
 mod settings;
+mod turns;
 
 pub use activity::{Activity, Retry};
 pub use answer::ModelAnswer;
@@ -46,4 +47,4 @@ pub use model::{CallError, Fault, Model, Reply};
 pub use pricing::Price;
 pub use providers::{ModelError, ModelTable, TableError, facts, from_name};
 pub use request::{Prefix, Request};
-pub use settings::{CallSettings, Timeouts};
+pub use settings::{CallSettings, LedgerSettings, Timeouts};

@@ -242,7 +242,7 @@ impl Limiter {
 
     /// Why the run has ended, if it has.
     pub(crate) fn ended(&self) -> Option<AskError> {
-        self.state().end.clone()
+        self.check(&mut self.state()).err()
     }
 
     pub(crate) fn totals(&self) -> Totals {
@@ -296,6 +296,11 @@ impl Limiter {
 }
 
 impl Permit<'_> {
+    /// The worst-case cost of the call, in US dollars.
+    pub(crate) fn worst(&self) -> f64 {
+        self.worst
+    }
+
     /// The answer starts to arrive: the provider's cache now holds the prefix.
     pub(crate) fn started(&mut self) {
         if let Some(prefix) = self.fills.take() {

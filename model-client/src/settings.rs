@@ -1,5 +1,6 @@
 //! What can be set about calls.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Limits of the calls of a run.
@@ -24,6 +25,17 @@ pub struct CallSettings {
     pub timeouts: Timeouts,
     /// The run stops after this many failed calls in a row.
     pub max_failures: u32,
+    /// The ledger that limits the calls of all runs, if there is one.
+    pub ledger: Option<LedgerSettings>,
+}
+
+/// A ledger, and what it is told of the run.
+#[derive(Clone, Debug)]
+pub struct LedgerSettings {
+    /// Its address file.
+    pub file: PathBuf,
+    /// What the run works on, for people.
+    pub run: String,
 }
 
 impl Default for CallSettings {
@@ -38,6 +50,7 @@ impl Default for CallSettings {
             backoff: Duration::from_secs(1),
             timeouts: Timeouts::default(),
             max_failures: 10,
+            ledger: None,
         }
     }
 }

@@ -11,7 +11,7 @@ use common::help;
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use fs_err as fs;
-use model_client::{CallSettings, Timeouts};
+use model_client::{CallSettings, LedgerSettings, Timeouts};
 use serde::Deserialize;
 
 use crate::difficulty::{self, Horizon};
@@ -82,6 +82,10 @@ pub struct Args {
     /// Stop starting calls after SECONDS
     #[arg(help_heading = help::LIMITS, long, value_name = "SECONDS")]
     deadline_sec: Option<u64>,
+
+    /// Share the rate limit and the budget of the fleet-ledger with this address file
+    #[arg(help_heading = help::LIMITS, long, value_name = "FILE", env = "PROPOSE_AMPLIFY_LEDGER", hide_env = true)]
+    ledger: Option<PathBuf>,
 
     /// Retry a call that sends nothing for SECONDS [default: 600; 1200 or 1800 for a high effort]
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS")]
@@ -187,6 +191,7 @@ const EXAMPLES: &str =
 const VARIABLES: &str = "  GEMINI_API_KEY, ANTHROPIC_API_KEY, OPENAI_API_KEY     the key of the provider
   GEMINI_BASE_URL, ANTHROPIC_BASE_URL, OPENAI_BASE_URL  another server with the same interface
   HTTPS_PROXY, ALL_PROXY, NO_PROXY                      proxies
+  PROPOSE_AMPLIFY_LEDGER                                the default of --ledger
   SSL_CERT_FILE                                         the certificates to trust";
 
 /// The number of tasks, unless it is given.
@@ -209,7 +214,6 @@ impl Args {
         self.check_numbers()?;
         let passes = passes(&self.passes, self.no_fixtures)?;
         let difficulties = difficulties(&self.difficulty)?;
-        let calls = self.calls();
         let mut workspace = self.stage.workspace()?;
         let environment = workspace.environment(&self.env_dir)?;
         workspace.admit(&environment);
@@ -217,6 +221,7 @@ impl Args {
         let run_dir = RunDir::open(&run_dir)?;
         run_dir.ensure_for(&environment.name)?;
         let before: Before = serde_json::from_value(run_dir.asked("amplify")).unwrap_or_default();
+        let calls = self.calls(&environment.name);
         let software = self.software.or(before.software);
         Ok(Settings {
             software: software.context("--software is required in a run directory without an earlier run")?,
@@ -265,7 +270,8 @@ impl Args {
         Ok(())
     }
 
-    fn calls(&self) -> CallSettings {
+    fn calls(&self, env: &str) -> CallSettings {
+        let ledger = self.ledger.clone().filter(|file| !file.as_os_str().is_empty());
         CallSettings {
             workers: self.num_workers,
             max_cost: self.max_cost,
@@ -276,6 +282,7 @@ impl Args {
                 total: self.call_timeout_sec.map(Duration::from_secs),
                 ..Timeouts::default()
             },
+            ledger: ledger.map(|file| LedgerSettings { file, run: env.to_owned() }),
             ..CallSettings::default()
         }
     }

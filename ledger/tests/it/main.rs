@@ -1,5 +1,7 @@
 //! The ledger as runs see it: through its program and its client.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -38,7 +40,7 @@ impl Drop for Serving {
 }
 
 fn client(dir: &Path, run: &str) -> Ledger {
-    Ledger::new(&dir.join("ledger.json"), run.to_owned(), "provider".to_owned())
+    Ledger::new(&dir.join("ledger.json"), run, "provider")
 }
 
 fn answered(cost: f64) -> Outcome {

@@ -6,11 +6,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate, and the crates of this workspace that it may depend on. Any may use testkit in its tests.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("common", &[]),
     ("task-spec", &["common"]),
     ("answer", &["common", "task-spec"]),
-    ("model-client", &["common"]),
+    ("ledger", &["common"]),
+    ("model-client", &["common", "ledger"]),
     ("sandbox", &["common", "task-spec"]),
     ("stage-propose", &["common", "task-spec"]),
     ("stage-amplify", &["common", "task-spec", "answer", "model-client"]),
@@ -23,6 +24,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     (
         "manual",
         &[
+            "ledger",
             "stage-amplify",
             "stage-export",
             "stage-extract",

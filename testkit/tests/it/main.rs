@@ -9,4 +9,5 @@ mod layers;
 mod make;
 mod piped;
 mod refused;
+mod shared;
 mod world;

@@ -1,0 +1,79 @@
+//! Runs that share the rate limit and the budget of a ledger.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use testkit::{Ran, Server};
+
+use crate::world::{World, author_server, program};
+
+/// A ledger that serves until this is dropped.
+struct Ledger(Child);
+
+impl Ledger {
+    fn start(dir: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(program("fleet-ledger"));
+        let mut child = command.arg("serve").arg(dir).args(arguments).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+        assert!(line.contains("listening at"), "{line}");
+        Self(child)
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+/// Runs stage-amplify in all of these worlds at once.
+fn amplify(worlds: &[World], server: &Server, ledger: &Path) -> Vec<Ran> {
+    let start = |world: &World| {
+        let mut command = world.stage("stage-amplify", server);
+        command.args(["--env-seeds", "--ledger"]).arg(ledger);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let children: Vec<_> = worlds.iter().map(start).collect();
+    children.into_iter().map(|child| Ran::from(child.wait_with_output().unwrap())).collect()
+}
+
+#[test]
+fn runs_share_a_rate_limit_and_a_budget() {
+    let worlds = [World::new(), World::new(), World::new()];
+    let server = author_server();
+    let dir = worlds[0].path("fleet");
+    let file = dir.join("ledger.json");
+
+    let ledger = Ledger::start(&dir, &["--max-cost", "0.001"]);
+    for ran in amplify(&worlds, &server, &file) {
+        assert_eq!(ran.status, Some(3), "{}", ran.stderr);
+        assert!(ran.stderr.contains("stopped at $0.00 of the $0.00 of all runs"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("raise --max-cost of fleet-ledger"), "{}", ran.stderr);
+    }
+    assert!(server.log().is_empty());
+    drop(ledger);
+
+    let _ledger = Ledger::start(&dir, &["--max-cost", "100", "--in-flight", "2"]);
+    for ran in amplify(&worlds, &server, &file) {
+        assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    }
+    assert!(server.most_at_once() <= 2, "{}", server.most_at_once());
+    let settled = worlds[0].read(dir.join("ledger.jsonl")).matches("{\"settled\":").count();
+    assert_eq!(settled, server.log().len());
+    let status = Command::new(program("fleet-ledger")).args(["status", "--json"]).arg(&dir).output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert!(status["spent"].as_f64() > Some(0.0) && status["reserved"] == 0.0, "{status}");
+}
+
+#[test]
+fn a_run_whose_ledger_does_not_answer_says_how_to_start_it() {
+    let worlds = [World::new()];
+    let server = author_server();
+    let ran = amplify(&worlds, &server, &worlds[0].path("missing/ledger.json")).remove(0);
+    assert_eq!(ran.status, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("fleet-ledger serve DIR"), "{}", ran.stderr);
+    assert!(server.log().is_empty());
+}
