@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use common::environment::Workspace;
 use common::jsonl::{Line, ReadError, Reader};
-use common::read::read_regular;
-use common::record::{Kind, Record};
+use common::read::{read_beneath, read_regular};
+use common::record::{Files, Kind, Record};
 use fs_err as fs;
 use serde_json::Value;
 
@@ -39,6 +39,12 @@ const KINDS: [Kind; 11] = [
 
 /// The largest `run.json` that is read, in bytes.
 const MAX_RUN_JSON: usize = 1 << 20;
+
+/// The largest repaired task that is read, in bytes.
+const MAX_REPAIR: usize = 4 << 20;
+
+/// The most repairs of a task that are read.
+const MAX_REPAIRS: usize = 20;
 
 /// The most problems of one file that are named.
 const MAX_PROBLEMS: usize = 20;
@@ -75,6 +81,19 @@ pub(crate) fn read(path: &Path, workspace: &Workspace) -> Result<Run> {
         run.add_records(&name, BufReader::new(file));
     }
     Ok(run)
+}
+
+/// What each repair made of a task of a run directory, the first repair first.
+pub(crate) fn repairs(run_dir: &Path, task: &str) -> Vec<Files> {
+    let dir = Path::new("repairs").join(task);
+    let read = |number| {
+        let line = read_beneath(run_dir, &dir.join(format!("{number}.jsonl")), MAX_REPAIR).ok()?;
+        match Record::parse(Kind::Files, str::from_utf8(&line).ok()?).ok()? {
+            Record::Files(files) => Some(files),
+            _ => None,
+        }
+    };
+    (1..=MAX_REPAIRS).map_while(read).collect()
 }
 
 fn open(path: &Path) -> io::Result<fs::File> {

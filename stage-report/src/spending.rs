@@ -89,7 +89,7 @@ impl Spending {
     /// Reads a journal. Adds to `problems` what of it is not an answer.
     pub(crate) fn of_journal(mut lines: impl BufRead, problems: &mut Vec<String>) -> Self {
         let mut spending = Self::default();
-        let mut prices = Prices::default();
+        let mut prices = Prices { table: ModelTable::built_in().ok(), by_model: BTreeMap::new() };
         let mut labels = BTreeSet::new();
         for number in 1_u64.. {
             let mut line = Vec::new();
@@ -135,18 +135,18 @@ impl Spending {
 }
 
 /// The prices of the models that were met so far.
-#[derive(Default)]
 struct Prices {
+    /// `None` if the built-in table cannot be read.
+    table: Option<ModelTable>,
     by_model: BTreeMap<String, Option<model_client::Price>>,
 }
 
 impl Prices {
     /// The price of a call in US dollars, if the table of models has one.
     fn cost(&mut self, call: &Call) -> Option<f64> {
-        let price = self.by_model.entry(call.model.clone()).or_insert_with(|| {
-            let table = ModelTable::built_in().ok()?;
-            facts(&call.model, &table).ok()?.price
-        });
+        let Self { table, by_model } = self;
+        let price_in = |table: &ModelTable| facts(&call.model, table).ok()?.price;
+        let price = by_model.entry(call.model.clone()).or_insert_with(|| table.as_ref().and_then(price_in));
         price.as_ref().map(|price| price.cost(&call.usage))
     }
 }

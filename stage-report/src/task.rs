@@ -3,18 +3,15 @@
 use std::path::Path;
 
 use common::environment::Workspace;
-use common::read::read_beneath;
 use common::record::{
     Failure, Issue, Mutation, Outcome, Plan, ProbeState, Problem, Severity, TaskStatus, Trial,
 };
 use serde::Serialize;
 use serde_json::Value;
+use task_spec::spec;
 
 use crate::gather::TaskRecords;
 use crate::spending::Spent;
-
-/// The largest spec that is read, in bytes.
-const MAX_SPEC: usize = 1 << 20;
 
 /// How far a task got, and what is known of it. A step that no record tells of is `None`.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -112,8 +109,8 @@ impl Task {
             return;
         }
         let Ok(folder) = workspace.resolve(&self.dir) else { return };
-        let Ok(text) = read_beneath(&folder, Path::new("task.json"), MAX_SPEC) else { return };
-        let Ok(spec) = serde_json::from_slice::<Value>(&text) else { return };
+        let Ok(spec) = spec::read_task(&folder, Path::new("")) else { return };
+        let spec = spec.to_json();
         self.description = text_of(&spec["description"]);
         self.difficulty = text_of(&spec["difficulty"]);
         self.occupation = text_of(&spec["metadata"]["occupation"]);

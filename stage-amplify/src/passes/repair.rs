@@ -35,6 +35,7 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
     let prefix = session.prefixes.prefix("repair", 1, prefix)?;
     pipeline::write_tasks(session, writer, tasks, |task| {
         let repaired = task.repair(session.asker, &prefix)?;
+        rounds.keep(task, &repaired)?;
         report(&repaired, session.ui);
         Ok(vec![Record::Files(repaired)])
     })

@@ -1,7 +1,7 @@
 //! The passes on existing tasks: fixtures and repair.
 
 use serde_json::{Value, json};
-use testkit::{Play, Reply, Server};
+use testkit::{Play, Reply, Server, names_in};
 
 use crate::world::{Call, Ran, World, call, description, good, good_server, kinds_and_tasks, task};
 
@@ -143,8 +143,10 @@ fn repairs_of_a_task_are_counted() {
     };
     assert_eq!(repair("bad").status, Some(0));
     // The same repair again, as after an interruption, is not another one.
-    assert_eq!(repair("bad").status, Some(0));
-    assert_eq!(server.log().len(), 1);
+    let again = repair("bad");
+    assert_eq!((again.status, server.log().len()), (Some(0), 1));
+    assert_eq!(names_in(&world.run_dir().join("repairs").join(task(1))), ["1.jsonl"]);
+    assert_eq!(world.result(&format!("repairs/{}/1.jsonl", task(1))), again.stdout);
     let spent = repair("still bad");
     assert_eq!(spent.status, Some(1), "{spent:?}");
     assert!(spent.stdout.contains("repair_rounds_spent"), "{}", spent.stdout);

@@ -1,4 +1,4 @@
-//! What was changed in a task since the model's first answer: by a repair, or by hand.
+//! What was changed in a task since the model's first answer: by each repair, and by hand.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,38 @@ use similar::{ChangeTag, TextDiff};
 /// Longer files are not compared, in bytes.
 const MAX_COMPARED: usize = 100_000;
 
+/// What was changed at one time.
+#[derive(Debug, Serialize)]
+pub(super) struct Step {
+    /// What changed it, for people.
+    title: String,
+    /// Why, in the words of the repair.
+    reasons: Vec<String>,
+    files: Vec<Change>,
+}
+
+/// A version of a task.
+pub(super) struct Version<'a> {
+    pub(super) title: String,
+    pub(super) reasons: Vec<String>,
+    /// Contents by name.
+    pub(super) files: &'a BTreeMap<String, String>,
+}
+
+/// What each of these versions changed in the one before it. Versions without a change are left out.
+pub(super) fn steps(versions: &[Version<'_>]) -> Vec<Step> {
+    let step = |pair: &[Version<'_>]| {
+        let [before, after] = pair else { return None };
+        let files = between(before.files, after.files);
+        let (title, reasons) = (after.title.clone(), after.reasons.clone());
+        (!files.is_empty()).then_some(Step { title, reasons, files })
+    };
+    versions.windows(2).filter_map(step).collect()
+}
+
 /// A file that was changed.
 #[derive(Debug, Serialize)]
-pub(super) struct Change {
+struct Change {
     name: String,
     lines: Vec<Line>,
 }
@@ -24,7 +53,7 @@ struct Line {
 }
 
 /// The changed files. `before` and `after` are contents by name.
-pub(super) fn between(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
+fn between(before: &BTreeMap<String, String>, after: &BTreeMap<String, String>) -> Vec<Change> {
     let mut changes = Vec::new();
     for (name, new) in after {
         let Some(old) = before.get(name) else { continue };

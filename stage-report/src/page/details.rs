@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use common::environment::Workspace;
+use common::record::Files;
 use minijinja::value::Serde;
 use minijinja::{Environment, Value, context};
 use serde::Serialize;
 
-use super::changes::{self, Change};
+use super::changes::{self, Step, Version};
 use super::folder::{Checklist, FileView, Folder, Shot, shots};
 use super::markdown;
 use super::rows::ladder;
 use crate::report::Report;
-use crate::source::Run;
+use crate::source::{self, Run};
 use crate::task::Task;
 
 /// The largest page, in bytes: a browser opens it at once. Files are left out where it is reached.
@@ -35,7 +36,7 @@ struct Shown {
     checklist: Option<Checklist>,
     files: Vec<FileView>,
     others: Vec<(String, String)>,
-    changes: Vec<Change>,
+    changes: Vec<Step>,
     shots: Vec<Shot>,
     /// Why files are missing.
     note: Option<&'static str>,
@@ -89,19 +90,34 @@ impl Details<'_> {
             }
             _ => (Folder::default(), Some("There is no task folder.")),
         };
-        let trials = run.and_then(|run| run.dir.as_ref()).map(|dir| dir.join("trials").join(&task.name));
         let is_name = common::environment::is_folder_name(&task.name);
+        let run_dir = run.and_then(|run| run.dir.as_deref()).filter(|_| is_name);
+        let repairs = run_dir.map_or_else(Vec::new, |dir| source::repairs(dir, &task.name));
         Shown {
             readme: folder.texts.get("README.md").map(|readme| markdown::to_html(readme)),
             checklist: Checklist::of(&folder.texts),
             files: folder.views(&task.findings),
-            changes: changes::between(
-                answered.map_or(&BTreeMap::new(), |answer| &answer.files),
-                &folder.texts,
-            ),
-            shots: trials.filter(|_| is_name).map_or_else(Vec::new, |trials| shots(&trials, budget / 2)),
+            changes: changes(answered, &repairs, &folder.texts),
+            shots: run_dir
+                .map_or_else(Vec::new, |dir| shots(&dir.join("trials").join(&task.name), budget / 2)),
             others: folder.others,
             note,
         }
     }
+}
+
+fn version(title: String, answer: &Files) -> Version<'_> {
+    let reasons = answer.problems.iter().map(|problem| problem.message.clone()).collect();
+    Version { title, reasons, files: &answer.files }
+}
+
+/// What each repair changed, and what was changed after the last one.
+fn changes(answered: Option<&Files>, repairs: &[Files], folder: &BTreeMap<String, String>) -> Vec<Step> {
+    let mut versions: Vec<Version<'_>> = Vec::new();
+    versions.extend(answered.map(|answer| version("answer".to_owned(), answer)));
+    let numbered = repairs.iter().enumerate();
+    versions.extend(numbered.map(|(i, repaired)| version(format!("Repair {}", i + 1), repaired)));
+    let since = if repairs.is_empty() { "Since the model's answer" } else { "Since the last repair" };
+    versions.push(Version { title: since.to_owned(), reasons: Vec::new(), files: folder });
+    changes::steps(&versions)
 }

@@ -65,6 +65,50 @@ fn a_change_since_the_answer_is_shown() {
         "files": {"verifier.py": "def verify():\n    return 1\n"}});
     world.manifest("files", &[files]);
     let page = page(&world, &[]);
-    assert!(page.contains("Changed since the model"), "{page}");
+    assert!(page.contains("<h4>Since the model&#x27;s answer</h4>"), "{page}");
     assert!(page.contains("<span class=\"del\">    return 1\n"));
+}
+
+#[test]
+fn what_each_repair_changed_is_shown() {
+    let world = World::with_run();
+    let files = |number: usize, why: &str| {
+        let problems = json!([{"code": "changed_by_repair", "message": why}]);
+        json!({"record": "files", "env": ENV, "task": "good", "index": 1, "problems": problems,
+            "files": {"verifier.py": format!("def verify():\n    return {number}\n")}})
+    };
+    world.manifest("files", &[files(1, "")]);
+    world.manifest("repairs/good/1", &[files(2, "verifier.py (it returned 1)")]);
+    world.manifest("repairs/good/2", &[files(3, "verifier.py (it returned 2)")]);
+    let page = page(&world, &[]);
+    let places: Vec<usize> = [
+        "<h4>Repair 1</h4>",
+        "it returned 1",
+        "<span class=\"del\">    return 1\n",
+        "<span class=\"add\">    return 2\n",
+        "<h4>Repair 2</h4>",
+        "it returned 2",
+        "<span class=\"add\">    return 3\n",
+        "<h4>Since the last repair</h4>",
+    ]
+    .map(|part| page.find(part).unwrap_or_else(|| panic!("{part} is not in {page}")))
+    .into();
+    assert!(places.is_sorted(), "{places:?}");
+}
+
+#[test]
+fn a_task_in_yaml_is_read_as_one_in_json() {
+    let world = World::with_run();
+    let folder = world.task_dir("good");
+    fs_err::remove_file(folder.join("task.json")).unwrap();
+    let spec = "id: good@1\ndescription: Post the invoice of the school.\ndifficulty: very_hard\ninit: {max_steps: 77}\n";
+    world.write_task_file("good", "task.yaml", spec);
+    let figures = world.figures();
+    let task = figures["tasks"].as_array().unwrap().iter().find(|task| task["task"] == "good").unwrap();
+    assert_eq!(
+        (&task["max_steps"], &task["difficulty"]),
+        (&json!(77), &json!("hard")),
+        "the plan has the last word"
+    );
+    assert!(page(&world, &[]).contains("<bdi>task.yaml</bdi>"));
 }
