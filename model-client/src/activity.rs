@@ -14,6 +14,8 @@ pub struct Activity {
     pub in_flight: usize,
     /// The call in flight of which nothing came for the longest time: its label, and that time.
     pub silent: Option<(String, Duration)>,
+    /// Calls that wait for their turn among those of other runs.
+    pub queued: usize,
     /// Calls that failed and wait for their next attempt.
     pub retrying: usize,
     /// The time until the first of these attempts.
@@ -65,6 +67,8 @@ struct Notes {
 
 #[derive(Debug)]
 enum Doing {
+    /// It waits for its turn among the calls of other runs.
+    Queued,
     /// It was sent; something last came at this time.
     InFlight { label: String, heard: Instant },
     /// It waits for its next attempt.
@@ -91,6 +95,7 @@ impl Board {
         let mut last_failure = 0;
         for doing in notes.calls.values() {
             match doing {
+                Doing::Queued => activity.queued += 1,
                 Doing::InFlight { label, heard } => {
                     activity.in_flight += 1;
                     let silence = now.saturating_duration_since(*heard);
@@ -126,6 +131,11 @@ impl Notes {
 }
 
 impl Note<'_> {
+    /// The call waits for its turn among those of other runs.
+    pub(crate) fn queued(&self) {
+        self.board.notes().calls.insert(self.number, Doing::Queued);
+    }
+
     /// The call is sent, for the first time or again.
     pub(crate) fn sent(&self) {
         let doing = Doing::InFlight { label: self.label.to_owned(), heard: Instant::now() };
@@ -169,9 +179,10 @@ mod tests {
     fn the_activity_is_what_the_calls_do_now() {
         let board = Board::default();
         assert_eq!(board.activity(), Activity::default());
-        let notes = ["a", "b", "c"].map(|label| board.note(label));
+        let notes = ["a", "b", "c", "d"].map(|label| board.note(label));
         notes.iter().for_each(Note::sent);
-        let [first, second, third] = notes;
+        let [first, second, third, fourth] = notes;
+        fourth.queued();
         second.heard();
         let overload = CallError::new(Fault::Overload, "rate_limited", "slow down");
         third.retries(Duration::from_mins(1), &overload);
@@ -179,6 +190,7 @@ mod tests {
 
         let activity = board.activity();
         assert_eq!((activity.in_flight, activity.retrying, activity.throttled), (1, 2, 1));
+        assert_eq!(activity.queued, 1);
         assert_eq!(activity.silent.as_ref().map(|(label, _)| label.as_str()), Some("b"));
         assert_eq!(activity.last_error.as_deref(), Some("cut off"));
         assert!(activity.next_attempt.is_some_and(|wait| wait <= Duration::from_mins(1)));

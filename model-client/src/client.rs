@@ -130,7 +130,7 @@ impl Client {
         let mut attempts = Attempts { since: Instant::now(), all: 0, broken: 0 };
         let note = self.board.note(&request.label);
         loop {
-            let turn = self.wait_for_turn(permit, &mut attempts)?;
+            let turn = self.wait_for_turn(permit, &mut attempts, &note)?;
             let result = self.call(request, permit, &note);
             turn.end(&result, permit.worst(), self.model.facts());
             let error = match result {
@@ -161,7 +161,13 @@ impl Client {
     }
 
     /// Waits until it is this call's turn among those of all runs.
-    fn wait_for_turn(&self, permit: &Permit<'_>, attempts: &mut Attempts) -> Result<Turn<'_>, AskError> {
+    fn wait_for_turn(
+        &self,
+        permit: &Permit<'_>,
+        attempts: &mut Attempts,
+        note: &Note<'_>,
+    ) -> Result<Turn<'_>, AskError> {
+        note.queued();
         let start = Instant::now();
         let turn = self.turns.wait(permit.worst(), || self.limiter.ended().is_some());
         // Other runs are no reason to lose patience with the provider.

@@ -82,6 +82,7 @@ impl View<'_> {
             Some(self.passes()),
             failed,
             Some(Part::new(1, format!("{} in flight", activity.in_flight))),
+            self.queued(),
             self.retrying(),
             Some(Part::new(9, tokens(&totals.usage))),
             Some(Part::new(1, totals.cost())),
@@ -112,6 +113,13 @@ impl View<'_> {
     fn each_pass(&self, of: &str) -> String {
         let shown = |&pass: &&'static str| format!("{} {}{of}", heading(pass), self.step(pass));
         self.passes.iter().map(shown).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The calls that wait for those of other runs.
+    fn queued(&self) -> Option<Part> {
+        let queued = self.activity.queued;
+        let part = Part::new(6, format!("{queued} waiting for other runs")).or(3, format!("{queued} queued"));
+        (queued > 0).then_some(part)
     }
 
     /// The calls that wait for their next attempt, until when, and why.
@@ -157,7 +165,9 @@ impl View<'_> {
 
     /// What the run waits for.
     fn reason(&self) -> Option<String> {
-        let Activity { in_flight, retrying, silent, next_attempt, last_error, .. } = &self.activity;
+        let Activity { in_flight, queued, retrying, silent, next_attempt, last_error, .. } = &self.activity;
+        let turns = (*queued > 0)
+            .then(|| format!("the ledger holds back {} for other runs", count(*queued as u64, "call")));
         let waiting = silent.as_ref().map(|(label, silence)| {
             let calls = count(*in_flight as u64, "call");
             format!("{calls} in flight, nothing from {label} for {}", duration(*silence))
@@ -166,7 +176,7 @@ impl View<'_> {
             let wait = rounded_up(next_attempt.unwrap_or_default());
             format!("{} will be sent again, the first in {wait}: {error}", count(*retrying as u64, "call"))
         });
-        let reasons: Vec<String> = [failed, waiting].into_iter().flatten().collect();
+        let reasons: Vec<String> = [failed, waiting, turns].into_iter().flatten().collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }
