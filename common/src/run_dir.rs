@@ -5,7 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
@@ -14,6 +15,8 @@ use crate::publish::{PublishError, write_json};
 
 /// The field of `run.json` with the name of the environment that the run directory belongs to.
 const ENVIRONMENT: &str = "environment";
+/// The field of `run.json` with what the run cost so far.
+const COST: &str = "cost";
 
 /// Why a run directory cannot be used.
 #[derive(Debug, Error)]
@@ -68,6 +71,17 @@ impl RunDirError {
 }
 
 pub use crate::lock::Lock;
+
+/// What a run directory cost so far, over all commands that worked in it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Cost {
+    /// What the answers in the journal cost, in US dollars, as far as that is known.
+    pub dollars: f64,
+    /// The most that calls without an answer may have cost on top of that, in US dollars. Calls of a killed process are
+    /// not in it.
+    pub lost_at_most: f64,
+}
 
 /// A run directory that exists.
 #[derive(Clone, Debug)]
@@ -132,6 +146,20 @@ impl RunDir {
         self.update(env, |noted| {
             noted.insert(stage.to_owned(), entry);
         })
+    }
+
+    /// Records in `run.json` what the run of `env` cost so far.
+    pub fn note_cost(&self, env: &str, cost: &Cost) -> Result<(), RunDirError> {
+        let cost = json!(cost);
+        self.update(env, |noted| {
+            noted.insert(COST.to_owned(), cost);
+        })
+    }
+
+    /// What the run cost so far, as [`note_cost`](Self::note_cost) recorded it last.
+    pub fn cost(&self) -> Cost {
+        let cost = self.noted().get_mut(COST).map(Value::take).unwrap_or_default();
+        serde_json::from_value(cost).unwrap_or_default()
     }
 
     /// Changes `run.json`. Stages of one pipe start at the same time: they take turns. On a file system without

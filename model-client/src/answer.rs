@@ -12,6 +12,9 @@ pub struct ModelAnswer {
     /// is not part of it. Answers written by hand, for a replay, may omit it.
     #[serde(default)]
     pub request: String,
+    /// The SHA-256 of what was asked, whichever model was: see [`Request::question`](crate::Request::question).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub question: String,
     /// The model that answered, by the provider's name for it.
     #[serde(default)]
     pub model: String,
@@ -26,6 +29,9 @@ pub struct ModelAnswer {
     /// How long the call took, in seconds.
     #[serde(default)]
     pub seconds: f64,
+    /// What it cost when it was bought, in US dollars. Absent where that is unknown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<f64>,
     /// The sample number of the request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sample: u32,

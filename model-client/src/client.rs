@@ -9,7 +9,10 @@ use common::interrupt::{Interrupt, Urgency};
 
 use crate::activity::{Activity, Board, Note, Retry};
 use crate::answer::ModelAnswer;
+use crate::budget::Budget;
 use crate::error::{AskError, Limit};
+use crate::facts::is_same_model;
+use crate::history::Paid;
 use crate::journal::Journal;
 use crate::limiter::{Limiter, Permit, Totals};
 use crate::model::{CallError, Fault, Model, Reply};
@@ -60,7 +63,7 @@ impl Client {
         settings: CallSettings,
         interrupt: &Interrupt,
     ) -> Self {
-        let limiter = Arc::new(Limiter::new(&settings));
+        let limiter = Arc::new(Limiter::new(&settings, budget(&*model, &journal, &settings)));
         interrupt.listen({
             let (limiter, model) = (Arc::clone(&limiter), Arc::clone(&model));
             move |urgency| {
@@ -86,34 +89,36 @@ impl Client {
         Watch { limiter: Arc::clone(&self.limiter), board: self.board.clone() }
     }
 
-    /// The answer to a request: from the journal if it is there, else from the model. Waits for a permit,
-    /// retries where that helps, and returns when the answer is in the journal and on disk.
+    /// The answer to a request: from the journal if it is there, whichever model gave it, else from the model. Waits
+    /// for a permit, retries where that helps, and returns when the answer is in the journal and on disk.
     ///
     /// The first call with a prefix goes alone until its answer starts to arrive; the others wait for the
     /// provider's cache that it fills.
     pub fn ask(&self, request: &Request) -> Result<ModelAnswer, AskError> {
-        let fingerprint = self.model.fingerprint(request);
-        if let Some(answer) = self.journal.get(&fingerprint).map_err(|error| self.cannot_journal(&error))? {
-            self.limiter.count(|totals| totals.journalled += 1);
+        let (fingerprint, question) = (self.model.fingerprint(request), request.question());
+        let journalled = self.journalled(&fingerprint, &question);
+        if let Some(answer) = journalled.map_err(|error| self.cannot_journal(&error))? {
             return Ok(answer);
         }
         let facts = self.model.facts();
         let cached = Some(&request.prefix).filter(|prefix| facts.is_cached(prefix));
-        let mut permit = self.limiter.acquire(facts.worst_cost(request).unwrap_or(0.0), cached)?;
+        let mut permit = self.limiter.acquire(facts.quote(request), cached)?;
         let room = self.journal.reserve(facts.answer_bytes(request)).map_err(|error| self.no_room(&error))?;
         let reply = self.call_until_answered(request, &mut permit)?;
+        let cost = facts.cost(&reply.usage);
         let answer = ModelAnswer {
             label: request.label.clone(),
             request: fingerprint,
+            question,
             model: reply.model,
             text: reply.text,
             stop: reply.stop,
             usage: reply.usage,
             seconds: reply.seconds,
+            cost,
             sample: request.sample,
         };
         room.fill(&answer).map_err(|error| self.cannot_journal(&error))?;
-        let cost = facts.cost(&answer.usage);
         if facts.price.is_none() {
             self.limiter.count(|totals| totals.unpriced += 1);
         }
@@ -121,9 +126,37 @@ impl Client {
         Ok(answer)
     }
 
+    /// Whether the journal has any answer.
+    pub fn has_answers(&self) -> bool {
+        !self.journal.is_empty()
+    }
+
     /// The counts and the cost of the run so far.
     pub fn totals(&self) -> Totals {
         self.limiter.totals()
+    }
+
+    /// Whether the journal has an answer to this request, so that it will not be sent.
+    pub fn has_answer(&self, request: &Request) -> bool {
+        let is_there = |answer: io::Result<Option<_>>| matches!(answer, Ok(Some(_)));
+        is_there(self.journal.get(&self.model.fingerprint(request)))
+            || (!self.settings.fresh && is_there(self.journal.answer_to(&request.question())))
+    }
+
+    /// The answer in the journal, if there is one.
+    fn journalled(&self, fingerprint: &str, question: &str) -> io::Result<Option<ModelAnswer>> {
+        let mut answer = self.journal.get(fingerprint)?;
+        let is_of_another = answer.is_none();
+        if is_of_another && !self.settings.fresh {
+            answer = self.journal.answer_to(question)?;
+        }
+        if answer.is_some() {
+            self.limiter.count(|totals| {
+                totals.journalled += 1;
+                totals.of_another_model += u64::from(is_of_another);
+            });
+        }
+        Ok(answer)
     }
 
     fn call_until_answered(&self, request: &Request, permit: &mut Permit<'_>) -> Result<Reply, AskError> {
@@ -195,7 +228,7 @@ impl Client {
         let wait = requested.max(self.backoff(attempts.all));
         let retry = match error.fault {
             Fault::Permanent => return Err(self.stop(error)),
-            Fault::Rejected if !self.has_answers() => return Err(self.stop(error)),
+            Fault::Rejected if !self.was_answered() => return Err(self.stop(error)),
             Fault::NonRetryable | Fault::Rejected => false,
             Fault::Overload if requested > self.settings.patience => return Err(self.stop(error)),
             Fault::Overload => attempts.since.elapsed() + wait < self.settings.patience,
@@ -207,8 +240,8 @@ impl Client {
         if retry { Ok(wait) } else { Err(self.give_up(error, attempts.all)) }
     }
 
-    /// Whether any request of the run has an answer.
-    fn has_answers(&self) -> bool {
+    /// Whether any request of the run was answered.
+    fn was_answered(&self) -> bool {
         let totals = self.limiter.totals();
         totals.answers + totals.journalled > 0
     }
@@ -249,6 +282,19 @@ impl Client {
         let message = format!("cannot keep an answer in the journal: {error}");
         self.limiter.end(AskError::Stopped { message, hint: None })
     }
+}
+
+/// The budget of a run, with what the answers in the journal cost and how long they are. The price of an answer that
+/// was journalled without one is that of today.
+fn budget(model: &dyn Model, journal: &Journal, settings: &CallSettings) -> Budget {
+    let history = journal.history();
+    let is_same = |name: &str| is_same_model(model.name(), name);
+    let cost =
+        |paid: &Paid| paid.cost.or_else(|| model.facts().cost(&paid.usage).filter(|_| is_same(&paid.model)));
+    let spent: f64 = history.answers().iter().filter_map(cost).sum();
+    let mut budget = Budget::new(settings.max_cost, spent + settings.lost_before);
+    budget.learn(history, is_same);
+    budget
 }
 
 /// The attempts at a call so far.

@@ -7,6 +7,8 @@ use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::budget::Quote;
+use crate::history::pass;
 use crate::pricing::{Price, per_million};
 use crate::request::Request;
 
@@ -57,12 +59,6 @@ pub struct Retirement {
 }
 
 impl ModelFacts {
-    /// What an answer with this usage cost, in US dollars; `None` where the price or the usage is unknown. Servers that
-    /// report no usage charge all the same.
-    pub(crate) fn cost(&self, usage: &Usage) -> Option<f64> {
-        self.price.as_ref().filter(|_| *usage != Usage::default()).map(|price| price.cost(usage))
-    }
-
     /// The maximum number of tokens of the answer to a request that asks for at most `requested`.
     pub(crate) fn output_limit(&self, requested: Option<u64>) -> Option<u64> {
         match (requested, self.max_output_tokens) {
@@ -71,14 +67,25 @@ impl ModelFacts {
         }
     }
 
-    /// The worst-case cost of a call, in US dollars: nothing read from the cache, everything written to it,
-    /// the longest possible answer. `None` where the price is unknown.
-    pub(crate) fn worst_cost(&self, request: &Request) -> Option<f64> {
-        let price = self.price.as_ref()?;
+    /// What a call costs at most: nothing is read from the cache, and everything written to it. Nothing where the
+    /// price is unknown.
+    pub(crate) fn quote(&self, request: &Request) -> Quote {
         let bytes = request.prefix.len() + request.suffix.len();
         let input = (bytes as u64).div_ceil(MIN_BYTES_PER_TOKEN);
-        let output = self.output_limit(request.max_output_tokens).unwrap_or(UNKNOWN_OUTPUT_LIMIT);
-        Some(per_million(input) * price.highest_input(input) + per_million(output) * price.output(input))
+        let price = self.price.as_ref();
+        Quote {
+            pass: pass(&request.label).to_owned(),
+            input: price.map_or(0.0, |price| per_million(input) * price.highest_input(input)),
+            output: price.map_or(0.0, |price| per_million(1) * price.output(input)),
+            longest: self.output_limit(request.max_output_tokens).unwrap_or(UNKNOWN_OUTPUT_LIMIT),
+        }
+    }
+
+    /// The cost of an answer, in US dollars; `None` where it is unknown. Servers that report no usage charge all the
+    /// same.
+    pub(crate) fn cost(&self, usage: &Usage) -> Option<f64> {
+        let price = self.price.as_ref()?;
+        (*usage != Usage::default() || price.is_free()).then(|| price.cost(usage))
     }
 
     /// The length of the longest likely answer to a request, as a line of the journal, in bytes.
@@ -129,9 +136,29 @@ impl ModelFacts {
     }
 }
 
+/// Whether `name` is the model that is listed as `listed`, or a version of it with a date appended:
+/// `-20251101`, `-2025-11-13`.
+pub(crate) fn is_same_model(listed: &str, name: &str) -> bool {
+    let Some(rest) = name.strip_prefix(listed) else { return false };
+    let Some(date) = rest.strip_prefix('-') else { return rest.is_empty() };
+    let digits = date.bytes().filter(u8::is_ascii_digit).count();
+    digits == 8 && date.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_date_does_not_change_the_model() {
+        let check = |listed, name, expect| assert_eq!(is_same_model(listed, name), expect, "{listed} {name}");
+        check("gpt-5", "gpt-5", true);
+        check("gpt-5", "gpt-5-2025-08-07", true);
+        check("claude-opus-4-5", "claude-opus-4-5-20251101", true);
+        check("claude-opus-4", "claude-opus-4-5-20251101", false);
+        check("gpt-5", "gpt-5-mini", false);
+        check("gpt-5", "gpt-5.1", false);
+    }
 
     #[test]
     fn the_worst_case_writes_all_and_answers_at_length() {
@@ -149,9 +176,11 @@ mod tests {
             max_output_tokens: None,
             sample: 0,
         };
-        let worst = facts.worst_cost(&request).unwrap();
-        assert!((worst - (600.0 * 2.5 + 1000.0 * 10.0) / 1e6).abs() < 1e-9, "{worst}");
-        assert_eq!(ModelFacts::default().worst_cost(&request), None);
+        let quote = facts.quote(&request);
+        assert!((quote.input - 600.0 * 2.5 / 1e6).abs() < 1e-9, "{quote:?}");
+        assert!((quote.output - 10.0 / 1e6).abs() < 1e-12, "{quote:?}");
+        assert_eq!((quote.pass.as_str(), quote.longest), ("plan", 1000));
+        assert!(ModelFacts::default().quote(&request).input.abs() < 1e-9);
     }
 
     #[test]

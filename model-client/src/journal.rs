@@ -2,7 +2,7 @@
 //!
 //! An answer is appended as one line and synced before anything is done with it, so what was paid for
 //! survives a crash and a `kill -9`. A request that is found here is never sent again. Texts stay on disk; memory
-//! holds only the position of each answer.
+//! holds only the position of each answer, and what the answers of earlier runs took.
 //!
 //! A disk may become full while an answer is on its way. So room for it is [reserved](Journal::reserve) on the disk
 //! before the call: blocks behind the end of the file, which the file system gives to nothing else.
@@ -20,6 +20,7 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::answer::ModelAnswer;
+use crate::history::{History, Paid};
 
 /// An open journal. Any number of threads may use it, but one process at a time, which the lock of the run
 /// directory ensures.
@@ -31,12 +32,15 @@ pub struct Journal {
     /// threads that wait for it.
     synced: Mutex<u64>,
     damage: Vec<Damage>,
+    history: History,
 }
 
 #[derive(Default)]
 struct State {
     /// The position of the answer to each request.
     index: HashMap<String, LineRange>,
+    /// The position of the last answer to each question.
+    questions: HashMap<String, LineRange>,
     /// The end of the last whole line.
     end: u64,
     /// The sum of all reservations, in bytes.
@@ -86,9 +90,12 @@ pub enum Damage {
 /// The fields that an answer is found by; the text is not kept.
 #[derive(Deserialize)]
 pub(crate) struct Head {
-    pub(crate) label: String,
+    #[serde(flatten)]
+    pub(crate) paid: Paid,
     #[serde(default)]
     pub(crate) request: String,
+    #[serde(default)]
+    question: String,
     #[serde(default)]
     pub(crate) sample: u32,
     #[serde(rename = "text")]
@@ -101,10 +108,10 @@ impl Journal {
     pub fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let mut state = State::default();
+        let mut history = History::default();
         let scan = scan(path, &mut BufReader::new(&file), |head, range| {
-            if !head.request.is_empty() {
-                state.index.insert(head.request, range);
-            }
+            state.insert(head.request, head.question, range);
+            history.add(head.paid);
         })?;
         state.end = scan.end;
         let journal = Self {
@@ -113,9 +120,29 @@ impl Journal {
             synced: Mutex::new(state.end),
             state: Mutex::new(state),
             damage: scan.damage,
+            history,
         };
         journal.repair(&scan.tail)?;
         Ok(journal)
+    }
+
+    /// What the answers took that are in the journal at `path`, which is only read: a process may be writing to it.
+    /// Nothing if it does not exist.
+    pub fn history_at(path: &Path) -> io::Result<History> {
+        let mut history = History::default();
+        match File::open(path) {
+            Ok(file) => {
+                scan(path, &mut BufReader::new(&file), |head, _| history.add(head.paid))?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        Ok(history)
+    }
+
+    /// What the answers took that were there when the journal was opened.
+    pub fn history(&self) -> &History {
+        &self.history
     }
 
     /// The damage found when the journal was opened.
@@ -136,6 +163,12 @@ impl Journal {
     /// The answer to this request, if there is one.
     pub fn get(&self, request: &str) -> io::Result<Option<ModelAnswer>> {
         let range = self.state().index.get(request).copied();
+        range.map(|range| read_at(&self.path, &self.file, range)).transpose()
+    }
+
+    /// The last answer to this [question](crate::Request::question), whichever model gave it.
+    pub fn answer_to(&self, question: &str) -> io::Result<Option<ModelAnswer>> {
+        let range = self.state().questions.get(question).copied();
         range.map(|range| read_at(&self.path, &self.file, range)).transpose()
     }
 
@@ -173,7 +206,7 @@ impl Journal {
     }
 
     /// Writes a whole line, or nothing, and returns the new end of the file.
-    fn write(&self, request: &str, line: &[u8]) -> io::Result<u64> {
+    fn write(&self, answer: &ModelAnswer, line: &[u8]) -> io::Result<u64> {
         let mut state = self.state();
         let offset = state.end;
         if let Err(error) = (&self.file).write_all(line) {
@@ -185,7 +218,8 @@ impl Journal {
             return Err(error);
         }
         state.end = offset + line.len() as u64;
-        state.index.insert(request.to_owned(), LineRange { offset, length: line.len() });
+        let range = LineRange { offset, length: line.len() };
+        state.insert(answer.request.clone(), answer.question.clone(), range);
         Ok(state.end)
     }
 
@@ -219,6 +253,18 @@ impl Journal {
     }
 }
 
+impl State {
+    /// Adds an answer. Those written by hand name no request, and old ones no question.
+    fn insert(&mut self, request: String, question: String, range: LineRange) {
+        if !request.is_empty() {
+            self.index.insert(request, range);
+        }
+        if !question.is_empty() {
+            self.questions.insert(question, range);
+        }
+    }
+}
+
 impl Room<'_> {
     /// Appends an answer and waits until it is on disk. After an error, the file contains nothing of it that
     /// could be taken for an answer.
@@ -227,7 +273,7 @@ impl Room<'_> {
         line.push(b'\n');
         // A longer answer must not take the room of others.
         self.widen(line.len() as u64)?;
-        let end = self.journal.write(&answer.request, &line)?;
+        let end = self.journal.write(answer, &line)?;
         self.journal.sync(end)
     }
 
@@ -328,7 +374,7 @@ impl ByLabel {
         let file = File::open(path)?;
         let mut ranges = HashMap::new();
         scan(path, &mut BufReader::new(&file), |head, range| {
-            ranges.insert((head.label, head.sample), range);
+            ranges.insert((head.paid.label, head.sample), range);
         })?;
         Ok(Self { path: path.to_owned(), file, ranges })
     }

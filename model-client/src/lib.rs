@@ -17,15 +17,17 @@
 //! What differs by model is data, in a [`ModelTable`].
 //!
 //! Modules depend on those above them in this list, never the other way round: request, answer, settings,
-//! pricing, facts, estimate, model, error, activity, journal, limiter, turns, client; providers use request, facts, model,
-//! settings and journal.
+//! pricing, history, error, budget, facts, estimate, model, activity, journal, limiter, turns, client; providers use
+//! request, facts, model, settings and journal.
 
 mod activity;
 mod answer;
+mod budget;
 mod client;
 mod error;
 mod estimate;
 mod facts;
+mod history;
 mod journal;
 mod limiter;
 mod model;
@@ -41,6 +43,7 @@ pub use client::{Client, Watch};
 pub use error::{AskError, Limit};
 pub use estimate::{Estimate, PassSize};
 pub use facts::{ModelFacts, Retirement};
+pub use history::{History, Paid};
 pub use journal::{Damage, Journal, Room};
 pub use limiter::Totals;
 pub use model::{CallError, Fault, Model, Reply};

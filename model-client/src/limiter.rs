@@ -1,5 +1,5 @@
-//! Limits what all calls of a run do together: how many are in flight, what they may cost, and when the run
-//! ends.
+//! Limits what all calls of a run do together: how many are in flight, what they may cost (by a [`Budget`]), and when
+//! the run ends.
 //!
 //! All calls of a run share one [`Limiter`]. A call waits for a [`Permit`], and reports its result to it.
 
@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::record::Usage;
 
+use crate::budget::{Budget, Quote, Reservation, Short};
 use crate::error::{AskError, Limit};
 use crate::request::Prefix;
 use crate::settings::CallSettings;
@@ -28,6 +29,8 @@ pub struct Totals {
     pub answers: u64,
     /// Answers that were in the journal.
     pub journalled: u64,
+    /// Those of them that another model gave, or this one with other options.
+    pub of_another_model: u64,
     /// Calls in flight.
     pub in_flight: u32,
     /// Calls that broke off after the provider may have started to charge for them.
@@ -38,6 +41,8 @@ pub struct Totals {
     pub usage: Usage,
     /// What they cost, in US dollars, as far as prices are known.
     pub spent: f64,
+    /// What earlier runs have spent, or may have spent, in US dollars.
+    pub before: f64,
     /// Answers of the model that are not in `spent`, as its price is unknown.
     pub unpriced: u64,
     /// The most that calls of unknown usage may have cost on top of that, in US dollars.
@@ -56,9 +61,14 @@ impl Totals {
         }
     }
 
-    /// The most that may have been spent, in US dollars.
+    /// What the answers cost, those of earlier runs included, for people.
+    pub fn cost_so_far(&self) -> String {
+        Self { spent: self.before + self.spent, ..*self }.cost()
+    }
+
+    /// The most that may have been spent, in US dollars, earlier runs included.
     pub fn committed(&self) -> f64 {
-        self.spent + self.lost_at_most
+        self.before + self.spent + self.lost_at_most
     }
 }
 
@@ -66,8 +76,6 @@ impl Totals {
 pub(crate) struct Limiter {
     /// The maximum number of calls in flight, whatever the server accepts.
     workers: f64,
-    /// The maximum that may be spent, in US dollars.
-    max_cost: Option<f64>,
     deadline: Option<Instant>,
     /// The longest wait for the first call to warm the cache.
     warm_up: Duration,
@@ -84,10 +92,8 @@ struct State {
     /// The current limit of calls in flight. Changes by fractions.
     window: f64,
     in_flight: u32,
-    /// The worst-case cost of the calls in flight that hold a reservation.
-    reserved: f64,
-    /// The number of reservations.
-    reservations: u32,
+    /// The money; it is not in `totals`.
+    budget: Budget,
     totals: Totals,
     /// The state of the provider's cache for each prefix, by its id.
     caches: HashMap<u64, Cache>,
@@ -114,43 +120,27 @@ impl Cache {
     }
 }
 
-impl State {
-    fn reserve(&mut self, worst: f64) {
-        self.reservations += 1;
-        self.reserved += worst;
-    }
-
-    fn release(&mut self, worst: f64) {
-        self.reservations -= 1;
-        // Rounding errors would leave a rest.
-        self.reserved = if self.reservations == 0 { 0.0 } else { self.reserved - worst };
-    }
-}
-
 /// The right to have one call in flight. Returned when dropped.
 pub(crate) struct Permit<'a> {
     limiter: &'a Limiter,
-    /// The worst-case cost of the call, in US dollars.
-    worst: f64,
-    /// Whether that much is reserved.
-    reserved: bool,
+    quote: Quote,
+    /// What is reserved for the call; none after an attempt that may have cost it.
+    reservation: Option<Reservation>,
     /// The prefix whose cache this call fills.
     fills: Option<u64>,
 }
 
 impl Limiter {
-    pub(crate) fn new(settings: &CallSettings) -> Self {
+    pub(crate) fn new(settings: &CallSettings, budget: Budget) -> Self {
         let workers = f64::from(u32::try_from(settings.workers.max(1)).unwrap_or(u32::MAX));
         Self {
             workers,
-            max_cost: settings.max_cost,
             deadline: settings.deadline.and_then(|limit| Instant::now().checked_add(limit)),
             warm_up: settings.warm_up,
             state: Mutex::new(State {
                 window: workers,
                 in_flight: 0,
-                reserved: 0.0,
-                reservations: 0,
+                budget,
                 totals: Totals::default(),
                 caches: HashMap::new(),
                 end: None,
@@ -161,9 +151,8 @@ impl Limiter {
         }
     }
 
-    /// Waits for a permit for a call with this worst-case cost, and with this prefix if the provider caches
-    /// it.
-    pub(crate) fn acquire(&self, worst: f64, cached: Option<&Prefix>) -> Result<Permit<'_>, AskError> {
+    /// Waits for a permit for a call that costs this, and has this prefix if the provider caches it.
+    pub(crate) fn acquire(&self, quote: Quote, cached: Option<&Prefix>) -> Result<Permit<'_>, AskError> {
         let mut state = self.state();
         loop {
             self.check(&mut state)?;
@@ -174,39 +163,25 @@ impl Limiter {
                 state = self.wait(&self.warmed, state, self.warm_up);
                 continue;
             }
-            if self.has_room(&mut state, worst)? {
+            if f64::from(state.in_flight) < state.window.floor()
+                && let Some(reservation) = self.reserve(&mut state, &quote)?
+            {
                 let fills = cached.filter(|_| cache.is_none_or(Cache::is_cold)).map(Prefix::id);
-                return Ok(self.admit(&mut state, worst, fills));
+                state.in_flight += 1;
+                state.caches.extend(fills.map(|prefix| (prefix, Cache::Filling(Instant::now()))));
+                return Ok(Permit { limiter: self, quote, reservation: Some(reservation), fills });
             }
             state = self.wait(&self.room, state, Duration::MAX);
         }
     }
 
-    fn has_room(&self, state: &mut State, worst: f64) -> Result<bool, AskError> {
-        Ok(f64::from(state.in_flight) < state.window.floor() && self.can_afford(state, worst)?)
-    }
-
-    /// Whether another call with this worst-case cost fits under the cost limit.
-    fn can_afford(&self, state: &mut State, worst: f64) -> Result<bool, AskError> {
-        let Some(max) = self.max_cost else { return Ok(true) };
-        let spent = state.totals.committed();
-        if spent + state.reserved + worst <= max {
-            return Ok(true);
+    /// Reserves what a call may cost, if that fits now. The run ends if it never will.
+    fn reserve(&self, state: &mut State, quote: &Quote) -> Result<Option<Reservation>, AskError> {
+        match state.budget.reserve(quote) {
+            Ok(reservation) => Ok(Some(reservation)),
+            Err(Short::Now) => Ok(None),
+            Err(Short::ForGood(limit)) => Err(self.end_with(state, AskError::Limit(limit))),
         }
-        if state.reservations > 0 {
-            // The calls in flight may turn out cheaper than their worst case.
-            return Ok(false);
-        }
-        Err(self.end_with(state, AskError::Limit(Limit::Cost { max, spent, next: worst })))
-    }
-
-    fn admit(&self, state: &mut State, worst: f64, fills: Option<u64>) -> Permit<'_> {
-        state.in_flight += 1;
-        state.reserve(worst);
-        if let Some(prefix) = fills {
-            state.caches.insert(prefix, Cache::Filling(Instant::now()));
-        }
-        Permit { limiter: self, worst, reserved: true, fills }
     }
 
     /// Sleeps for this long, unless the run ends.
@@ -247,7 +222,13 @@ impl Limiter {
 
     pub(crate) fn totals(&self) -> Totals {
         let state = self.state();
-        Totals { in_flight: state.in_flight, ..state.totals }
+        Totals {
+            in_flight: state.in_flight,
+            before: state.budget.before(),
+            spent: state.budget.spent(),
+            lost_at_most: state.budget.lost(),
+            ..state.totals
+        }
     }
 
     pub(crate) fn count(&self, change: impl FnOnce(&mut Totals)) {
@@ -286,8 +267,8 @@ impl Limiter {
 
     /// Wakes calls that wait for one of this many free permits. With a cost limit, waiting calls differ in
     /// what they need, so all of them have to check.
-    fn wake(&self, permits: usize) {
-        if self.max_cost.is_some() {
+    fn wake(&self, is_limited: bool, permits: usize) {
+        if is_limited {
             self.room.notify_all();
         } else {
             (0..permits).for_each(|_| self.room.notify_one());
@@ -298,7 +279,7 @@ impl Limiter {
 impl Permit<'_> {
     /// The worst-case cost of the call, in US dollars.
     pub(crate) fn worst(&self) -> f64 {
-        self.worst
+        self.quote.worst()
     }
 
     /// The answer starts to arrive: the provider's cache now holds the prefix.
@@ -321,33 +302,26 @@ impl Permit<'_> {
     pub(crate) fn lost(&mut self) {
         let mut state = self.limiter.state();
         state.totals.lost += 1;
-        state.totals.lost_at_most += self.worst;
-        self.release(&mut state);
+        if let Some(reservation) = self.reservation.take() {
+            state.budget.lose(reservation);
+        }
+        self.limiter.wake(state.budget.is_limited(), 0);
     }
 
     /// Waits until another attempt can be afforded.
     pub(crate) fn reserve_again(&mut self) -> Result<(), AskError> {
         let mut state = self.limiter.state();
-        while !self.reserved {
+        while self.reservation.is_none() {
             self.limiter.check(&mut state)?;
-            if self.limiter.can_afford(&mut state, self.worst)? {
-                state.reserve(self.worst);
-                self.reserved = true;
-            } else {
+            self.reservation = self.limiter.reserve(&mut state, &self.quote)?;
+            if self.reservation.is_none() {
                 state = self.limiter.wait(&self.limiter.room, state, Duration::MAX);
             }
         }
         Ok(())
     }
 
-    fn release(&mut self, state: &mut State) {
-        if std::mem::take(&mut self.reserved) {
-            state.release(self.worst);
-            self.limiter.wake(0);
-        }
-    }
-
-    /// The answer arrived. `cost` is in US dollars; where it is unknown, the worst case counts.
+    /// The answer arrived. `cost` is in US dollars; where it is unknown, what was reserved counts.
     pub(crate) fn answered(mut self, usage: Usage, cost: Option<f64>, cached: Option<&Prefix>) {
         self.started();
         let mut state = self.limiter.state();
@@ -356,14 +330,13 @@ impl Permit<'_> {
         }
         state.totals.answers += 1;
         state.totals.usage += usage;
-        match cost {
-            Some(cost) => state.totals.spent += cost,
-            None => state.totals.lost_at_most += self.worst,
+        if let Some(reservation) = self.reservation.take() {
+            state.budget.settle(reservation, &self.quote, &usage, cost);
         }
         let before = state.window.floor();
         state.window = (state.window + WIDENING).min(self.limiter.workers);
         if state.window.floor() > before {
-            self.limiter.wake(1);
+            self.limiter.wake(state.budget.is_limited(), 1);
         }
     }
 }
@@ -373,13 +346,16 @@ impl Drop for Permit<'_> {
         let limiter = self.limiter;
         let mut state = limiter.state();
         state.in_flight -= 1;
-        self.release(&mut state);
+        if let Some(reservation) = self.reservation.take() {
+            state.budget.release(reservation);
+        }
         if let Some(prefix) = self.fills.take() {
             state.caches.remove(&prefix);
             self.limiter.warmed.notify_all();
         }
+        let is_limited = state.budget.is_limited();
         drop(state);
-        limiter.wake(1);
+        limiter.wake(is_limited, 1);
     }
 }
 
@@ -389,17 +365,22 @@ mod tests {
 
     const WARM_UP: Duration = Duration::from_secs(30);
 
+    fn limited_to(max_cost: Option<f64>) -> Limiter {
+        Limiter::new(&CallSettings::default(), Budget::new(max_cost, 0.0))
+    }
+
     /// Whether a call gets a permit at once, and if so, whether it fills the cache that has this state.
     fn fills_cache(known: Option<Cache>) -> Option<bool> {
         // The deadline ends a call that would wait.
-        let limiter = Limiter::new(&CallSettings {
+        let settings = CallSettings {
             deadline: Some(Duration::from_millis(500)),
             warm_up: WARM_UP,
             ..CallSettings::default()
-        });
+        };
+        let limiter = Limiter::new(&settings, Budget::default());
         let prefix = Prefix::from("prefix");
         limiter.state().caches.extend(known.map(|cache| (prefix.id(), cache)));
-        limiter.acquire(0.0, Some(&prefix)).ok().map(|permit| permit.fills.is_some())
+        limiter.acquire(Quote::default(), Some(&prefix)).ok().map(|permit| permit.fills.is_some())
     }
 
     #[test]
@@ -414,15 +395,15 @@ mod tests {
 
     #[test]
     fn overload_narrows_the_window_and_answers_widen_it() {
-        let limiter = Limiter::new(&CallSettings::default());
-        let mut permit = limiter.acquire(0.0, None).unwrap();
+        let limiter = limited_to(None);
+        let mut permit = limiter.acquire(Quote::default(), None).unwrap();
         (0..8).for_each(|_| permit.narrow());
         assert!((limiter.state().window - 4.0).abs() < 1e-9);
         (0..100).for_each(|_| permit.narrow());
         assert!((limiter.state().window - 1.0).abs() < 1e-9, "one call is always allowed");
         drop(permit);
         for _ in 0..100 {
-            limiter.acquire(0.0, None).unwrap().answered(Usage::default(), None, None);
+            limiter.acquire(Quote::default(), None).unwrap().answered(Usage::default(), None, None);
         }
         assert!((limiter.state().window - 8.0).abs() < 1e-9);
         assert_eq!(limiter.totals().in_flight, 0);
@@ -430,18 +411,18 @@ mod tests {
 
     #[test]
     fn a_reservation_is_released_or_spent() {
-        let limiter = Limiter::new(&CallSettings { max_cost: Some(10.0), ..CallSettings::default() });
-        let mut first = limiter.acquire(6.0, None).unwrap();
+        let limiter = limited_to(Some(10.0));
+        let mut first = limiter.acquire(Quote::fixed(6.0), None).unwrap();
         first.lost();
         assert!((limiter.totals().committed() - 6.0).abs() < 1e-9);
         assert!(matches!(first.reserve_again(), Err(AskError::Limit(Limit::Cost { .. }))));
         drop(first);
-        assert!(limiter.state().reserved.abs() < 1e-9);
+        assert!(!format!("{:?}", limiter.state().budget).contains("reservations: 1"));
 
-        let limiter = Limiter::new(&CallSettings { max_cost: Some(10.0), ..CallSettings::default() });
-        limiter.acquire(6.0, None).unwrap().answered(Usage::default(), Some(1.0), None);
-        limiter.acquire(6.0, None).unwrap().answered(Usage::default(), None, None);
+        let limiter = limited_to(Some(10.0));
+        limiter.acquire(Quote::fixed(6.0), None).unwrap().answered(Usage::default(), Some(1.0), None);
+        limiter.acquire(Quote::fixed(6.0), None).unwrap().answered(Usage::default(), None, None);
         assert!((limiter.totals().committed() - 7.0).abs() < 1e-9);
-        assert!(limiter.acquire(6.0, None).is_err());
+        assert!(limiter.acquire(Quote::fixed(6.0), None).is_err());
     }
 }

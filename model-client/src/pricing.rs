@@ -39,6 +39,11 @@ impl Price {
         Self { base, long: None }
     }
 
+    /// Whether nothing costs anything.
+    pub(crate) fn is_free(&self) -> bool {
+        *self == Self::free()
+    }
+
     /// The cost of a call with this usage, in US dollars.
     pub fn cost(&self, usage: &Usage) -> f64 {
         let rates = self.rates(usage.input());

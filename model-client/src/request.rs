@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 
+use common::fingerprint;
 use serde_json::Value;
 
 /// One question to a model.
@@ -25,6 +26,15 @@ pub struct Request {
     pub max_output_tokens: Option<u64>,
     /// Distinguishes calls that are otherwise the same.
     pub sample: u32,
+}
+
+impl Request {
+    /// The SHA-256 of what is asked: label, sample number and prompt, as 64 hexadecimal digits. It is the same for
+    /// every model and for all request options.
+    pub fn question(&self) -> String {
+        let Self { label, prefix, suffix, sample, max_output_tokens: _ } = self;
+        fingerprint::sha256_hex(format!("{label}\n{sample}\n{}{suffix}", &**prefix).as_bytes())
+    }
 }
 
 /// A text that many requests begin with. Cloning it is cheap.

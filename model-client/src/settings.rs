@@ -8,8 +8,12 @@ use std::time::Duration;
 pub struct CallSettings {
     /// The maximum number of calls in flight.
     pub workers: usize,
-    /// The maximum that this run may spend, in US dollars.
+    /// The maximum that may be spent, in US dollars, together with what the answers in the journal cost.
     pub max_cost: Option<f64>,
+    /// The most that calls of earlier runs may have cost without an answer, in US dollars.
+    pub lost_before: f64,
+    /// Whether only answers to the very same request count, and not those of another model.
+    pub fresh: bool,
     /// Stop starting calls after this long, counted from the start of the run.
     pub deadline: Option<Duration>,
     /// How long calls with the same prefix wait for the first of them to start its answer, which warms the
@@ -43,6 +47,8 @@ impl Default for CallSettings {
         Self {
             workers: 8,
             max_cost: None,
+            lost_before: 0.0,
+            fresh: false,
             deadline: None,
             warm_up: Duration::from_secs(30),
             attempts: 6,

@@ -71,11 +71,11 @@ pub struct Args {
     #[arg(help_heading = help::LIMITS, long, value_name = "N", default_value_t = 3)]
     rounds: usize,
 
-    /// Stop before more than USD US dollars are spent
+    /// Stop before more than USD US dollars are spent on this run directory, earlier commands included
     #[arg(help_heading = help::LIMITS, long, value_name = "USD")]
     max_cost: Option<f64>,
 
-    /// Report the number of calls and tokens and their cost, without any call
+    /// Report the calls and tokens that are still needed and their cost, without any call
     #[arg(help_heading = help::LIMITS, long)]
     estimate: bool,
 
@@ -139,7 +139,7 @@ pub struct Args {
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SHARE", default_value_t = 0.9)]
     duplicate_threshold: f64,
 
-    /// Plan again and render prompts again, instead of using those of the run directory
+    /// Plan again and render prompts again, and do not use what another model has answered
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long)]
     fresh: bool,
 
@@ -221,19 +221,18 @@ impl Args {
         let run_dir = RunDir::open(&run_dir)?;
         run_dir.ensure_for(&environment.name)?;
         let before: Before = serde_json::from_value(run_dir.asked("amplify")).unwrap_or_default();
-        let calls = self.calls(&environment.name);
+        let calls = self.calls(&environment.name, &run_dir);
         let software = self.software.or(before.software);
         Ok(Settings {
             software: software.context("--software is required in a run directory without an earlier run")?,
-            run_dir,
             workspace,
             count: self.count.or(before.count).unwrap_or(DEFAULT_COUNT),
             model: self.model.or(before.model).unwrap_or_else(|| DEFAULT_MODEL.to_owned()),
             passes,
             max_candidates: self.max_candidates,
             rounds: self.rounds,
-            prices: self.prices,
             calls,
+            prices: self.prices,
             action: match (self.dry_run, self.estimate) {
                 (true, _) => Action::DryRun,
                 (false, true) => Action::Estimate,
@@ -254,6 +253,7 @@ impl Args {
             duplicate_threshold: self.duplicate_threshold,
             fresh: self.fresh,
             env_seeds: self.env_seeds,
+            run_dir,
             stage: self.stage.into(),
         })
     }
@@ -270,11 +270,13 @@ impl Args {
         Ok(())
     }
 
-    fn calls(&self, env: &str) -> CallSettings {
+    fn calls(&self, env: &str, run_dir: &RunDir) -> CallSettings {
         let ledger = self.ledger.clone().filter(|file| !file.as_os_str().is_empty());
         CallSettings {
             workers: self.num_workers,
             max_cost: self.max_cost,
+            lost_before: run_dir.cost().lost_at_most,
+            fresh: self.fresh,
             deadline: self.deadline_sec.map(Duration::from_secs),
             warm_up: Duration::from_secs(self.warm_up_sec),
             timeouts: Timeouts {

@@ -1,8 +1,14 @@
-//! `--estimate`: the calls, tokens and costs of a run, without any call.
+//! `--estimate`: the calls that a run still needs, their tokens and their cost, without any call.
 
-use anyhow::{Result, ensure};
+use std::collections::HashSet;
+
+use anyhow::{Context as _, Result, ensure};
+use common::record::Plan;
+use common::text::count;
 use common::ui::Ui;
-use model_client::{Estimate, ModelTable};
+use model_client::{Estimate, History, Journal, ModelFacts, ModelTable, PassSize};
+
+use crate::incoming;
 
 use crate::passes::plan::ROWS_PER_CALL;
 use crate::preview::{self, Preview};
@@ -12,7 +18,7 @@ use crate::settings::{Pass, Settings};
 // Visible output is measured, at 4.28 bytes per token (see `model_client::pricing`): rows in the answers of
 // examples/demo; READMEs and files in the published corpus, with 1,398 READMEs and 11,982 sets of files. The
 // means of the demo are within 10 % of the corpus. Reasoning is an assumption, on the
-// high side: it was not measured.
+// high side: it was not measured. Once the journal has answers to calls of a kind, their mean length is taken instead.
 
 /// Output tokens of one row of the plan: 120 visible (504 bytes on average), the rest reasoning.
 const ROW_TOKENS: u64 = 250;
@@ -40,42 +46,109 @@ const ROW_BYTES: u64 = 500;
 /// Bytes that a README adds to the suffix of the files pass: the average in the corpus.
 const README_BYTES: u64 = 3_900;
 
-/// Reports what the selected passes cost, as if no call had been made yet.
+/// Reports what the selected passes still cost: without the calls whose answers are in the journal.
 pub(crate) fn run(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<()> {
-    let table = settings.prices.as_deref().map_or_else(ModelTable::built_in, ModelTable::with)?;
-    let facts = model_client::facts(&settings.model, &table)?;
+    let facts = facts(settings)?;
     ensure!(
         facts.price.is_some(),
         "the price of {} is unknown: give one with --prices, or omit --estimate",
         settings.model
     );
-    let mut total = Estimate { cost: Some(0.0), cost_uncached: Some(0.0), ..Estimate::default() };
-    for preview in preview::prompts(settings, templates, ui)?.iter().filter(|one| settings.does(one.pass)) {
-        let estimate = calls(preview, settings.count as u64).estimate(&facts);
-        report(ui, preview.name, &estimate);
+    let history = Journal::history_at(&settings.run_dir.journal()).context("cannot read the journal")?;
+    // With --fresh, it is not known here which answers count.
+    let answered = if settings.fresh { HashSet::new() } else { history.labels() };
+    let mut total = none();
+    for (name, estimate) in passes(settings, templates, &facts, &history, &answered, ui)? {
+        report(ui, name, &estimate);
         total += estimate;
     }
     report(ui, "together", &total);
+    if !history.answers().is_empty() {
+        ui.info(format_args!("so far: {} answers, ${:.2}", history.answers().len(), history.dollars()));
+    }
     Ok(())
 }
 
-/// The calls of a pass for `count` tasks.
-fn calls(preview: &Preview, count: u64) -> model_client::PassSize {
+/// Says what `--fresh` is about to buy, and about how much that costs at most.
+pub(crate) fn announce_fresh(settings: &Settings, templates: &Templates, ui: &Ui) -> Result<()> {
+    let facts = facts(settings)?;
+    let history = Journal::history_at(&settings.run_dir.journal()).context("cannot read the journal")?;
+    let mut total = none();
+    for (_, estimate) in passes(settings, templates, &facts, &history, &HashSet::new(), ui)? {
+        total += estimate;
+    }
+    let cost =
+        total.cost.map_or_else(|| "at an unknown price".to_owned(), |cost| format!("about ${cost:.2}"));
+    ui.info(format_args!(
+        "--fresh: of {}, what {} has not answered is requested again: up to {} calls, {cost}",
+        count(settings.count as u64, "task"),
+        settings.model,
+        total.calls
+    ));
+    Ok(())
+}
+
+fn facts(settings: &Settings) -> Result<ModelFacts> {
+    let table = settings.prices.as_deref().map_or_else(ModelTable::built_in, ModelTable::with)?;
+    Ok(model_client::facts(&settings.model, &table)?)
+}
+
+fn none() -> Estimate {
+    Estimate { cost: Some(0.0), cost_uncached: Some(0.0), ..Estimate::default() }
+}
+
+/// What each of the selected passes takes, by its name. Calls with an answer of this label are left out.
+fn passes(
+    settings: &Settings,
+    templates: &Templates,
+    facts: &ModelFacts,
+    history: &History,
+    answered: &HashSet<&str>,
+    ui: &Ui,
+) -> Result<Vec<(&'static str, Estimate)>> {
+    let mut rows = incoming::plan_rows(settings, ui)?;
+    rows.truncate(settings.count);
+    if settings.fresh {
+        rows.clear();
+    }
+    let previews = preview::prompts(settings, templates, ui)?;
+    let selected = previews.iter().filter(|preview| settings.does(preview.pass));
+    Ok(selected
+        .map(|preview| {
+            let missing = missing(preview, settings.count, &rows, answered);
+            (preview.name, size(preview, missing as u64, history).estimate(facts))
+        })
+        .collect())
+}
+
+/// The number of tasks, or rows of the plan, that a pass still has to write.
+fn missing(preview: &Preview, count: usize, rows: &[Plan], answered: &HashSet<&str>) -> usize {
+    if preview.pass == Pass::Plan {
+        return count - rows.len();
+    }
+    let is_answered = |row: &&Plan| answered.contains(format!("{}/{}", preview.name, row.task).as_str());
+    count - rows.iter().filter(is_answered).count()
+}
+
+/// The calls of a pass for this many tasks.
+fn size(preview: &Preview, tasks: u64, history: &History) -> PassSize {
     let rows_per_call = ROWS_PER_CALL as u64;
-    let (calls, output_tokens, missing_bytes) = match preview.pass {
-        Pass::Plan => (count.div_ceil(rows_per_call), ROW_TOKENS * count.min(rows_per_call), 0),
-        Pass::Readme => (count, README_TOKENS, ROW_BYTES),
-        Pass::Checklist => (count, CHECKLIST_TOKENS, SHOWN_BYTES),
-        Pass::Fixtures => (count, FIXTURES_TOKENS, SHOWN_BYTES),
-        _ => (count, FILES_TOKENS, README_BYTES),
+    let (calls, assumed, missing_bytes) = match preview.pass {
+        Pass::Plan => (tasks.div_ceil(rows_per_call), ROW_TOKENS * tasks.min(rows_per_call), 0),
+        Pass::Readme => (tasks, README_TOKENS, ROW_BYTES),
+        Pass::Checklist => (tasks, CHECKLIST_TOKENS, SHOWN_BYTES),
+        Pass::Fixtures => (tasks, FIXTURES_TOKENS, SHOWN_BYTES),
+        _ => (tasks, FILES_TOKENS, README_BYTES),
     };
+    // The length of a plan depends on the number of its rows.
+    let measured = history.mean_output_tokens(preview.name).filter(|_| preview.pass != Pass::Plan);
     let missing_bytes = if preview.is_complete { 0 } else { missing_bytes };
-    model_client::PassSize {
+    PassSize {
         name: preview.name.to_owned(),
         calls,
         prefix_bytes: preview.prefix.len() as u64,
         suffix_bytes: preview.suffix.len() as u64 + missing_bytes,
-        output_tokens,
+        output_tokens: measured.unwrap_or(assumed),
     }
 }
 

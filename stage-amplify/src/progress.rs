@@ -85,7 +85,7 @@ impl View<'_> {
             self.queued(),
             self.retrying(),
             Some(Part::new(9, tokens(&totals.usage))),
-            Some(Part::new(1, totals.cost())),
+            Some(Part::new(1, totals.cost_so_far())),
             Some(Part::new(8, format!("{} so far", duration(self.elapsed)))),
             Some(self.left()),
         ];

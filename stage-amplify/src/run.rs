@@ -4,9 +4,10 @@ use anyhow::{Context as _, Result, anyhow};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::record::Record;
+use common::run_dir::Cost;
 use common::text::with_hint;
 use common::ui::Ui;
-use model_client::{Client, Journal, ModelTable};
+use model_client::{Client, Journal, ModelTable, Totals};
 
 use crate::ask::{Asker, Halt};
 use crate::passes::{agreement, checklist, expand, fixtures, plan, repair, snapshot, solution};
@@ -20,18 +21,22 @@ use crate::{dry_run, estimate, incoming};
 /// Runs the stage.
 pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let templates = Templates::load(settings.prompts.as_deref())?;
+    if settings.action == Action::Estimate {
+        // Nothing is written: no other process is in the way.
+        estimate::run(settings, &templates, ui)?;
+        return Ok(ExitStatus::Done);
+    }
     let _lock = settings.run_dir.lock("amplify")?;
     if settings.action == Action::DryRun {
         dry_run::run(settings, &templates, ui)?;
         return Ok(ExitStatus::Done);
     }
-    if settings.action == Action::Estimate {
-        estimate::run(settings, &templates, ui)?;
-        return Ok(ExitStatus::Done);
-    }
     let interrupt = interrupt(ui)?;
     let client = client(settings, &interrupt, ui)?;
     let steps = Steps::default();
+    if settings.fresh && client.has_answers() {
+        estimate::announce_fresh(settings, &templates, ui)?;
+    }
     let session = Session {
         settings,
         ui,
@@ -47,7 +52,7 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let mut writer = Writer::new(settings.stage.waiting_output(settings.last_manifest().is_some())?, ui);
     let result = run_passes(&session, &mut writer);
     let is_error = matches!(result, Err(Halt::Other(_)));
-    report_totals(&client, writer.usable(), is_error, ui);
+    report_totals(settings, &client, writer.usable(), is_error, ui)?;
     let status = match result {
         Ok(()) => ExitStatus::failed_if(ui.errors() > 0),
         Err(halt) => status_of(halt, ui)?,
@@ -139,22 +144,30 @@ fn status_of(halt: Halt, ui: &Ui) -> Result<ExitStatus> {
     Ok(status)
 }
 
-/// Reports what the run consumed, in all and per usable task. Nothing is reported if an error came before all calls.
-fn report_totals(client: &Client, usable: u64, is_error: bool, ui: &Ui) {
+/// Reports what the run consumed, in all and per usable task, and records in `run.json` what the run directory cost.
+/// Nothing is reported if an error came before all calls.
+fn report_totals(settings: &Settings, client: &Client, usable: u64, is_error: bool, ui: &Ui) -> Result<()> {
     let totals = client.totals();
     if is_error && totals.answers + totals.journalled + totals.lost == 0 {
-        return;
+        return Ok(());
     }
     let usage = totals.usage;
+    if totals.of_another_model > 0 {
+        ui.info(format_args!(
+            "{} answers of another model are kept; --fresh requests them of {}",
+            totals.of_another_model, settings.model
+        ));
+    }
     ui.info(format_args!(
         "{} answers from the model, {} from the journal; {} input tokens ({} % from a cache), {} output tokens; \
-         {}{}",
+         {}{}{}",
         totals.answers,
         totals.journalled,
         usage.input(),
         (usage.cache_read * 100).checked_div(usage.input()).unwrap_or(0),
         usage.output(),
         totals.cost(),
+        with_earlier(&totals),
         per_task(totals.spent, usable),
     ));
     if totals.lost > 0 {
@@ -162,6 +175,29 @@ fn report_totals(client: &Client, usable: u64, is_error: bool, ui: &Ui) {
             "{} calls were cut off; they may cost up to ${:.2} more",
             totals.lost, totals.lost_at_most
         ));
+    }
+    let lost_before = settings.calls.lost_before;
+    let cost = Cost {
+        dollars: micro(totals.before - lost_before + totals.spent),
+        lost_at_most: micro(lost_before + totals.lost_at_most),
+    };
+    if cost != settings.run_dir.cost() {
+        settings.run_dir.note_cost(&settings.environment.name, &cost)?;
+    }
+    Ok(())
+}
+
+/// An amount in US dollars without the digits that are rounding errors.
+fn micro(dollars: f64) -> f64 {
+    (dollars * 1e6).round() / 1e6
+}
+
+/// What the run directory cost, if that is more than this run.
+fn with_earlier(totals: &Totals) -> String {
+    if totals.before > 0.0 {
+        format!(" (${:.2} with earlier runs)", totals.committed())
+    } else {
+        String::new()
     }
 }
 

@@ -111,7 +111,7 @@ pub(crate) struct Settings {
     pub(crate) prompts: Option<PathBuf>,
     /// The share of common wording from which on a task counts as a copy, from 0 to 1.
     pub(crate) duplicate_threshold: f64,
-    /// Whether to plan again and render prefixes again.
+    /// Whether to plan again and render prefixes again, and to ask again what another model has answered.
     pub(crate) fresh: bool,
     /// Whether the environment's own seeds serve although the input has no seed record.
     pub(crate) env_seeds: bool,

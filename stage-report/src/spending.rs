@@ -19,7 +19,8 @@ pub(crate) struct Spent {
     pub(crate) usage: Usage,
     /// How long the calls took, in seconds, one after the other.
     pub(crate) seconds: f64,
-    /// The price in US dollars, by the table of models of today. Without the answers of unknown models.
+    /// What they cost in US dollars, as the journal says, or by the table of models of today. Without the answers of
+    /// unknown models.
     pub(crate) dollars: f64,
     /// The number of answers whose price is unknown.
     pub(crate) unpriced: u64,
@@ -83,6 +84,8 @@ struct Call {
     usage: Usage,
     #[serde(default)]
     seconds: f64,
+    /// In US dollars, as it was bought.
+    cost: Option<f64>,
 }
 
 impl Spending {
@@ -142,8 +145,11 @@ struct Prices {
 }
 
 impl Prices {
-    /// The price of a call in US dollars, if the table of models has one.
+    /// The cost of a call in US dollars: what the journal says, else the price in the table of models.
     fn cost(&mut self, call: &Call) -> Option<f64> {
+        if call.cost.is_some() {
+            return call.cost;
+        }
         let Self { table, by_model } = self;
         let price_in = |table: &ModelTable| facts(&call.model, table).ok()?.price;
         let price = by_model.entry(call.model.clone()).or_insert_with(|| table.as_ref().and_then(price_in));

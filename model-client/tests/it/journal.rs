@@ -15,6 +15,8 @@ fn answer(request: &str, text: &str) -> ModelAnswer {
         text: text.to_owned(),
         stop: StopReason::End,
         usage: common::record::Usage::default(),
+        question: String::new(),
+        cost: None,
         seconds: 1.5,
         sample: 0,
     }

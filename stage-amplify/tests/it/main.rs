@@ -10,6 +10,7 @@ mod ending;
 mod full_disk;
 mod hostile;
 mod input;
+mod money;
 mod progress;
 mod prompts;
 mod replay;

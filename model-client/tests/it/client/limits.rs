@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use common::interrupt::Interrupt;
 use model_client::{AskError, CallSettings, Limit, Prefix, Request};
 use testkit::{Play, Reply as Said, Server};
 
-use super::{Fixture, request, settings};
+use super::{Fixture, client, request, settings};
 
 /// A prefix that every provider caches.
 fn long_prefix() -> Prefix {
@@ -118,13 +119,40 @@ fn the_cost_limit_holds_with_many_calls_in_flight() {
     let answered = answers.iter().filter(|answer| answer.is_ok()).count();
     let totals = fixture.client.totals();
     assert!(totals.spent <= max_cost, "{totals:?}");
-    // 0.2 dollars buy 16 answers at 1 007 tokens; the last one is not started, as it might cost double.
-    assert_eq!(answered, 15, "{totals:?}");
+    // 0.2 dollars buy 16 answers at 1 007 tokens. Half as much again is reserved for each, once their length is known.
+    assert_eq!(answered, 16, "{totals:?}");
     assert_eq!(server.log().len(), answered, "nothing was asked that could not be paid");
     let errors: Vec<_> = answers.into_iter().filter_map(Result::err).collect();
     assert!(errors.iter().all(|error| matches!(error, AskError::Limit(Limit::Cost { .. }))), "{errors:?}");
     let message = errors[0].to_string();
-    assert!(message.starts_with("stopped at $0.18 of $0.20: the next call may cost $0.02"), "{message}");
+    assert!(message.starts_with("stopped at $0.19 of $0.20: the next call may cost $0.02"), "{message}");
+}
+
+#[test]
+fn the_cost_limit_counts_what_earlier_clients_spent_and_knows_the_length_of_answers() {
+    let server = Server::start(|_| Play::Answer(Said::new("x".repeat(4000))));
+    let (dir, interrupt) = (tempfile::tempdir().unwrap(), Interrupt::new());
+    let mut answered = 0;
+    // A call costs $0.79 at most, and $0.012 in fact.
+    for _ in 0..4 {
+        let settings = CallSettings { max_cost: Some(0.9), lost_before: 0.02, ..settings() };
+        let client = client(
+            &server.url(),
+            "gemini-3-pro-preview",
+            &dir.path().join("answers.jsonl"),
+            settings,
+            &interrupt,
+        );
+        let limit = (0..100).find_map(|task| client.ask(&request(&task.to_string())).err()).unwrap();
+        assert!(
+            matches!(limit, AskError::Limit(Limit::Cost { max, spent, next })
+            if max <= 0.9 && spent > 0.85 && next < 0.02),
+            "{limit:?}"
+        );
+        assert!(client.totals().committed() <= 0.9, "{:?}", client.totals());
+        answered += client.totals().answers;
+    }
+    assert_eq!(answered, 72, "88 cents buy 72 answers at 1 007 tokens");
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use common::record::StopReason;
 use common::record::Usage;
-use model_client::{ModelAnswer, ModelTable};
+use model_client::{CallSettings, ModelAnswer, ModelTable};
 use serde_json::Value;
 use testkit::{End, Play, Reply as Said, Server};
 
-use super::{Fixture, request};
+use super::{Fixture, request, settings};
 
 const MODELS: [&str; 3] = ["claude-sonnet-4-6", "gemini-3-pro-preview", "openai:gpt-5.1"];
 
@@ -136,7 +136,8 @@ fn fingerprints_do_not_change() {
 #[test]
 fn calls_that_differ_have_different_fingerprints() {
     let server = Server::start(|_| Play::Answer(Said::new("ok")));
-    let fixture = Fixture::new(&server, "gemini-3-pro-preview");
+    let fresh = CallSettings { fresh: true, ..settings() };
+    let fixture = Fixture::with(&server, "gemini-3-pro-preview", fresh);
     let mut asked = vec![request("a"), request("b")];
     asked.push(model_client::Request { sample: 1, ..request("a") });
     asked.push(model_client::Request { max_output_tokens: Some(100), ..request("a") });

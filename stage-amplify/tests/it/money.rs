@@ -1,0 +1,78 @@
+//! What is paid for, and what is not paid for again.
+
+use crate::world::{World, good_server};
+
+/// Another model than the default one.
+const OTHER: &str = "gemini-3-pro-preview";
+
+#[test]
+fn what_one_model_has_answered_is_not_bought_of_another() {
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "2"]).status, Some(0));
+    assert_eq!(server.log().len(), 9);
+    let before = world.manifest("files.jsonl");
+
+    let other = world.run_at(&server, &["--count", "3", "--model", OTHER]);
+    assert_eq!(other.status, Some(0), "{other:?}");
+    assert_eq!(server.log().len(), 9 + 5, "one task more: {other:?}");
+    assert!(other.stderr.contains("8 answers of another model are kept"), "{other:?}");
+    assert_eq!(world.manifest("files.jsonl")[..2], before[..]);
+}
+
+#[test]
+fn fresh_buys_again_after_it_has_said_so_and_only_once() {
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "2"]).status, Some(0));
+    let fresh = ["--count", "2", "--model", OTHER, "--fresh"];
+    let again = world.run_at(&server, &fresh);
+    assert_eq!(again.status, Some(0), "{again:?}");
+    assert_eq!(server.log().len(), 9 + 9);
+    let warning = "--fresh: of 2 tasks, what gemini-3-pro-preview has not answered is requested again: up to 9 calls, \
+                   about $";
+    assert!(again.stderr.contains(warning), "{again:?}");
+
+    let twice = world.run_at(&server, &fresh);
+    assert_eq!((twice.status, server.log().len()), (Some(0), 18), "{twice:?}");
+}
+
+#[test]
+fn an_estimate_is_of_what_is_missing_and_needs_no_lock() {
+    let (world, server) = (World::new(), good_server());
+    let nothing = world.run_at(&server, &["--count", "3", "--estimate"]);
+    assert!(nothing.stderr.contains("together: 13 calls"), "{nothing:?}");
+    assert_eq!(world.run_at(&server, &["--count", "3"]).status, Some(0));
+    let lock = common::run_dir::RunDir::open(&world.run_dir()).unwrap().lock("amplify").unwrap();
+    let rest = world.run_at(&server, &["--count", "5", "--estimate"]);
+    assert_eq!(rest.status, Some(0), "{rest:?}");
+    assert!(rest.stderr.contains("readme: 2 calls") && rest.stderr.contains("together: 9 calls"), "{rest:?}");
+    assert!(rest.stderr.contains("so far: 13 answers, $0.0"), "{rest:?}");
+    let finished = world.run_at(&server, &["--count", "3", "--estimate"]);
+    assert!(finished.stderr.contains("together: 0 calls"), "{finished:?}");
+    assert!(finished.stderr.contains("about $0.00"), "{finished:?}");
+    assert_eq!(server.log().len(), 13);
+    drop(lock);
+}
+
+/// A longest answer costs $0.79 with this model, and those of this server cost a cent.
+#[test]
+fn a_cost_limit_is_one_of_the_run_directory_and_is_used_up() {
+    let (world, server) = (World::new(), good_server());
+    let mut limited = ["--num-workers", "1", "--max-cost", "0.9", "--count", "80"];
+    let first = world.run_at(&server, &limited);
+    assert_eq!(first.status, Some(3), "{first:?}");
+    let spent = |world: &World| {
+        let run: serde_json::Value = serde_json::from_str(&world.result("run.json")).unwrap();
+        run["cost"]["dollars"].as_f64().unwrap()
+    };
+    assert!(spent(&world) > 0.8 && spent(&world) <= 0.9, "{first:?}");
+    let calls = server.log().len();
+
+    let again = world.run_at(&server, &limited);
+    assert_eq!((again.status, server.log().len()), (Some(3), calls), "{again:?}");
+    assert!(again.stderr.contains("with earlier runs)"), "{again:?}");
+    limited[3] = "9";
+    let rest = world.run_at(&server, &limited);
+    assert_eq!((rest.status, server.log().len()), (Some(0), 321), "{rest:?}");
+    let total = format!("(${:.2} with earlier runs)", spent(&world));
+    assert!(rest.stderr.contains(&total), "{total} {rest:?}");
+}
