@@ -42,6 +42,10 @@ pub(crate) struct Args {
     #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR")]
     pub(crate) export_dir: Option<PathBuf>,
 
+    /// The folder of the solutions, a folder per task [default: solutions in the run directory]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR")]
+    pub(crate) solutions: Option<PathBuf>,
+
     /// The licence that the card of a dataset names, as Hugging Face abbreviates it, such as mit
     #[arg(help_heading = help::MAKE, long, value_name = "ID", default_value = "unknown", value_parser = license)]
     pub(crate) license: String,
@@ -55,6 +59,8 @@ pub(crate) enum To {
     /// A dataset that Hugging Face's `datasets` loads: Parquet files and a card
     #[value(name = "huggingface")]
     HuggingFace,
+    /// Task folders and images that Harbor runs: set-up, agent, verifier, solution
+    Harbor,
 }
 
 /// How far up the ladder of evidence a task must be.
@@ -71,7 +77,8 @@ pub(crate) enum Evidence {
 /// The examples in `--help`.
 const EXAMPLES: &str = "  stage-probe < verdicts.jsonl | stage-export --to splits
   stage-export --to splits --env-dir moodle_env --require live
-  stage-export --to huggingface --env-dir moodle_env --license mit";
+  stage-export --to huggingface --env-dir moodle_env --license mit
+  stage-export --to harbor --env-dir moodle_env --require live";
 
 impl Args {
     /// Resolves the arguments.
@@ -82,6 +89,7 @@ impl Args {
         let format = match self.to {
             To::Splits => None,
             To::HuggingFace => Some(Format::HuggingFace { license: self.license }),
+            To::Harbor => Some(Format::Harbor),
         };
         let target = format.map_or(Target::Splits, |format| {
             let default = || workspace.root().join("exports").join(format.name());
@@ -92,7 +100,8 @@ impl Args {
             Evidence::Probe => Require::Probe,
             Evidence::Live => Require::Live,
         };
-        Ok(Settings { workspace, environment, target, splits, require, stage: self.stage.into() })
+        let solutions = self.solutions;
+        Ok(Settings { workspace, environment, target, splits, solutions, require, stage: self.stage.into() })
     }
 }
 

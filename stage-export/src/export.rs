@@ -1,5 +1,6 @@
 //! An export that is a folder: its tasks are collected, environment by environment, and then published together.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Result, ensure};
@@ -8,7 +9,8 @@ use common::text::count;
 use common::ui::Ui;
 
 use crate::exported::Exported;
-use crate::folder::{Folder, Marker};
+use crate::folder::Marker;
+use crate::harbor::{self, Machine};
 use crate::huggingface;
 use crate::selection::{Chosen, LeftOut};
 use crate::settings::{Format, Settings, Target};
@@ -21,6 +23,8 @@ pub(crate) struct Export<'a> {
     /// The export that is there.
     earlier: Marker,
     tasks: Vec<Exported>,
+    /// What Harbor needs of the environments, by name.
+    machines: BTreeMap<String, Machine>,
     left_out: usize,
 }
 
@@ -29,10 +33,10 @@ impl<'a> Export<'a> {
     pub(crate) fn open(settings: &'a Settings) -> Result<Option<Self>> {
         let Target::Folder { path, format } = &settings.target else { return Ok(None) };
         let earlier = Marker::read(path)?;
-        Ok(Some(Self { path, format, earlier, tasks: Vec::new(), left_out: 0 }))
+        Ok(Some(Self { path, format, earlier, tasks: Vec::new(), machines: BTreeMap::new(), left_out: 0 }))
     }
 
-    /// Adds the tasks of an environment. Those that cannot be read are returned.
+    /// Adds the tasks of an environment. Those that cannot be exported are returned.
     pub(crate) fn add(
         &mut self,
         settings: &Settings,
@@ -41,14 +45,26 @@ impl<'a> Export<'a> {
     ) -> Result<Vec<LeftOut>> {
         let earlier = self.earlier.sides(&environment.name);
         let sides = splits::sides(&settings.splits, environment, &chosen, &earlier)?;
+        if self.format.runs_in_containers() {
+            match Machine::read(environment, &settings.workspace) {
+                Ok(machine) => drop(self.machines.insert(environment.name.clone(), machine)),
+                Err(error) => {
+                    return Ok(all_left_out(chosen, "environment_not_exportable", &format!("{error:#}")));
+                }
+            }
+        }
+        let solutions = settings.solutions(&environment.name);
         let mut left_out = Vec::new();
         for chosen in chosen {
             let task = chosen.task.clone();
             let Some(side) = sides.get(&task) else { continue };
-            match Exported::read(environment, chosen, *side) {
+            let read = Exported::read(environment, chosen, *side, &solutions);
+            let needs_program = self.format.runs_in_containers();
+            match read.and_then(|task| if needs_program { task.with_program(environment) } else { Ok(task) })
+            {
                 Ok(exported) => self.tasks.push(exported),
                 Err(error) => {
-                    left_out.push(LeftOut { task, code: "unreadable", message: format!("{error:#}") });
+                    left_out.push(LeftOut { task, code: "not_exportable", message: format!("{error:#}") });
                 }
             }
         }
@@ -62,17 +78,26 @@ impl<'a> Export<'a> {
 
     /// Writes the folder.
     pub(crate) fn publish(self, ui: &Ui) -> Result<()> {
-        let Self { path, format, tasks, left_out, .. } = self;
+        let Self { path, format, tasks, machines, left_out, .. } = self;
         ensure!(
             !tasks.is_empty(),
             "no task has the evidence that --require asks for; {} is as it was",
             path.display()
         );
-        let folder: Folder = match format {
+        let folder = match format {
             Format::HuggingFace { license } => huggingface::folder(&tasks, license, left_out)?,
+            Format::Harbor => harbor::folder(&tasks, &machines)?,
         };
         folder.publish(path, format.name(), &tasks)?;
         ui.info(format_args!("{} exported to {}", count(tasks.len() as u64, "task"), path.display()));
         Ok(())
     }
+}
+
+/// Leaves out all tasks of an environment, for one reason.
+fn all_left_out(chosen: Vec<Chosen>, code: &'static str, message: &str) -> Vec<LeftOut> {
+    chosen
+        .into_iter()
+        .map(|Chosen { task, .. }| LeftOut { task, code, message: message.to_owned() })
+        .collect()
 }

@@ -9,6 +9,7 @@ use common::environment::Environment;
 use common::read::read_beneath;
 use common::record::Usage;
 use fs_err as fs;
+use sandbox::{Program, TaskFolder};
 use serde_json::Value;
 use task_spec::files::{Entry, walk};
 use task_spec::spec;
@@ -22,6 +23,9 @@ const MAX_FILE: usize = 64 << 20;
 
 /// The most files of a task that are exported.
 const MAX_FILES: usize = 1000;
+
+/// The largest script of a solution, in bytes.
+const MAX_SOLUTION: usize = 1 << 20;
 
 /// A task that is exported.
 #[derive(Debug)]
@@ -38,6 +42,10 @@ pub(crate) struct Exported {
     pub(crate) files: BTreeMap<String, TaskFile>,
     /// What is known of it.
     pub(crate) known: Known,
+    /// Its verifier, where the export needs it.
+    pub(crate) program: Option<Program>,
+    /// The script that solves it, if there is one.
+    pub(crate) solution: Option<Vec<u8>>,
 }
 
 /// A file of a task.
@@ -50,13 +58,38 @@ pub(crate) struct TaskFile {
 }
 
 impl Exported {
-    /// Reads a task.
-    pub(crate) fn read(environment: &Environment, chosen: Chosen, side: Side) -> Result<Self> {
+    /// Reads a task. Its solution is `TASK/solve.sh` in the folder `solutions`.
+    pub(crate) fn read(
+        environment: &Environment,
+        chosen: Chosen,
+        side: Side,
+        solutions: &Path,
+    ) -> Result<Self> {
         let Chosen { task, known } = chosen;
         let folder = Path::new("tasks").join(&task);
         let spec = spec::read_task(&environment.root, &folder)?.to_json();
         let files = read_files(&environment.root, &folder)?;
-        Ok(Self { env: environment.name.clone(), task, side, spec, files, known })
+        let solution = read_solution(solutions, &task)?;
+        Ok(Self { env: environment.name.clone(), task, side, spec, files, known, program: None, solution })
+    }
+
+    /// The task with its verifier. It is an error if that is not a program.
+    pub(crate) fn with_program(self, environment: &Environment) -> Result<Self> {
+        let Self { env, task, .. } = &self;
+        let folder = TaskFolder { dir: environment.task_dir(task), env: env.clone(), task: task.clone() };
+        let verified = sandbox::load(&folder)?.context("no program verifies it")?;
+        Ok(Self { program: Some(verified.program), ..self })
+    }
+
+    /// How far up the ladder of evidence it got, in a word.
+    pub(crate) fn evidence(&self) -> &'static str {
+        let Known { probe, trial, is_solved, .. } = &self.known;
+        match (*is_solved, trial, probe) {
+            (true, ..) => "solved",
+            (_, Some(Finding::Good), _) => "live",
+            (.., Some(Finding::Good)) => "probe",
+            _ => "spec",
+        }
     }
 
     /// The text at these keys of the spec, empty without one.
@@ -119,6 +152,17 @@ pub(crate) fn finding_name(finding: Option<&Finding>) -> &'static str {
         Some(Finding::Bad(_)) => "bad",
         Some(Finding::NotRun(_)) => "not_run",
         None => "none",
+    }
+}
+
+/// The solution of a task, if it has one.
+fn read_solution(solutions: &Path, task: &str) -> Result<Option<Vec<u8>>> {
+    match read_beneath(solutions, &Path::new(task).join("solve.sh"), MAX_SOLUTION) {
+        Ok(script) => Ok(Some(script)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => {
+            Err(error).with_context(|| format!("cannot read its solution in {}", solutions.display()))
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use common::read::read_regular;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
-use crate::exported::Exported;
+use crate::exported::{Exported, TaskFile};
 use crate::splits::Side;
 
 /// The file that says what an export is.
@@ -42,6 +42,16 @@ impl Folder {
     /// Adds a file. Its name has `/` between its parts.
     pub(crate) fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.files.insert(name.into(), (bytes.into(), false));
+    }
+
+    /// Adds a file with the executable bit.
+    pub(crate) fn add_executable(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.files.insert(name.into(), (bytes.into(), true));
+    }
+
+    /// Adds a copy of a file.
+    pub(crate) fn add_file(&mut self, name: impl Into<String>, file: &TaskFile) {
+        self.files.insert(name.into(), (file.bytes.clone(), file.executable));
     }
 
     /// Publishes the folder at `target` for these tasks, in place of the export that may be there.

@@ -84,8 +84,7 @@ fn environments(settings: &Settings, evidence: &Evidence) -> Result<Vec<Environm
 /// The evidence in the manifests of the run directory.
 fn stored_evidence(settings: &Settings, environment: &Environment, ui: &Ui) -> Result<Evidence> {
     let mut evidence = Evidence::default();
-    let root = settings.stage.run_dir.clone();
-    let root = root.unwrap_or_else(|| settings.workspace.run_dir(&environment.name));
+    let root = settings.run_dir(&environment.name);
     if !root.is_dir() {
         return Ok(evidence);
     }

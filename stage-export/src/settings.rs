@@ -16,10 +16,24 @@ pub(crate) struct Settings {
     pub(crate) target: Target,
     /// The folder with gym-anything's split files.
     pub(crate) splits: PathBuf,
+    /// The folder of the solutions; `None` for that in the run directory.
+    pub(crate) solutions: Option<PathBuf>,
     /// The evidence that a task needs.
     pub(crate) require: Require,
     /// Input, output and messages.
     pub(crate) stage: StageSettings,
+}
+
+impl Settings {
+    /// The run directory of an environment.
+    pub(crate) fn run_dir(&self, env: &str) -> PathBuf {
+        self.stage.run_dir.clone().unwrap_or_else(|| self.workspace.run_dir(env))
+    }
+
+    /// The folder of the solutions of an environment's tasks.
+    pub(crate) fn solutions(&self, env: &str) -> PathBuf {
+        self.solutions.clone().unwrap_or_else(|| self.run_dir(env).join("solutions"))
+    }
 }
 
 /// A format, and where it goes.
@@ -44,6 +58,8 @@ pub(crate) enum Format {
         /// The identifier of the licence.
         license: String,
     },
+    /// Tasks that Harbor runs in containers.
+    Harbor,
 }
 
 impl Format {
@@ -51,7 +67,13 @@ impl Format {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::HuggingFace { .. } => "huggingface",
+            Self::Harbor => "harbor",
         }
+    }
+
+    /// Whether it holds the images of environments.
+    pub(crate) fn runs_in_containers(&self) -> bool {
+        matches!(self, Self::Harbor)
     }
 }
 

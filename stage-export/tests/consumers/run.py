@@ -4,7 +4,8 @@
 
 TARGET_DIR holds debug/stage-export; virtual environments go to TARGET_DIR/exports. DEMO is the workspace of `make demo`.
 GYM_ANYTHING is a checkout of gym-anything, or empty, which leaves out the parts that need it. Needs PyPI, and a Python
-3.12 or later in PATH (or named by PYTHON) for harbor and verifiers. Exits with 1 if a part fails, 2 if it cannot start;
+3.12 or later in PATH (or named by PYTHON). Where docker and its compose plugin are, BASE_IMAGE names the image of a Linux
+desktop, and Harbor runs the tasks; SOLUTIONS names a folder of solutions, if the demo has none. Exits with 1 if a part fails, 2 if it cannot start;
 parts that cannot run are named.
 """
 
@@ -17,12 +18,13 @@ import tempfile
 import time
 import traceback
 
+import harbor_tasks
 import huggingface
 import splits
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENV = "gnucash_env"
-PARTS = {"splits": splits.run, "huggingface": huggingface.run}
+PARTS = {"splits": splits.run, "huggingface": huggingface.run, "harbor": harbor_tasks.run}
 
 
 class Skipped(Exception):
@@ -58,6 +60,11 @@ class Test:
             contents.append([(path.relative_to(folder), path.stat().st_mode, path.read_bytes()) for path in files])
         assert contents[0] == contents[1], "the second export differs"
         return folder
+
+    def solutions(self):
+        """The option that names recorded solutions, where SOLUTIONS does."""
+        folder = os.environ.get("SOLUTIONS")
+        return ["--solutions", pathlib.Path(folder).resolve()] if folder else []
 
     def python(self, name, *packages):
         """The Python of a virtual environment that has these packages."""

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use crate::world::{World, probe, probed, trial, verdict};
 
 /// The formats.
-const FORMATS: [&str; 1] = ["huggingface"];
+const FORMATS: [&str; 2] = ["huggingface", "harbor"];
 
 /// Content and mode of every file below a folder.
 fn snapshot(folder: &Path) -> BTreeMap<String, (Vec<u8>, u32)> {
@@ -161,6 +161,10 @@ fn a_task_with_a_link_is_left_out() {
         assert_done(&ran);
         assert_eq!(names(&tasks(&world, format)), ["good"]);
         let record = &ran.records()[0];
-        assert_eq!((&record["task"], &record["code"]), (&json!("linked"), &json!("unreadable")), "{format}");
+        assert_eq!(
+            (&record["task"], &record["code"]),
+            (&json!("linked"), &json!("not_exportable")),
+            "{format}"
+        );
     }
 }

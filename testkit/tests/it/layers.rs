@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("stage-probe", &["common", "task-spec", "sandbox"]),
     ("stage-verify-task", &["common", "task-spec", "sandbox"]),
     ("stage-report", &["common", "task-spec", "model-client"]),
-    ("stage-export", &["common", "task-spec"]),
+    ("stage-export", &["common", "task-spec", "sandbox"]),
     (
         "manual",
         &[

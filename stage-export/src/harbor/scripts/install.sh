@@ -1,0 +1,7 @@
+# Builds the environment, while its image is built: accounts, desktop, application. A failed hook ends the build.
+set -e
+. /opt/task-environment/lib.sh
+sh $here/accounts.sh
+start_desktop
+hook "$pre_start"
+hook "$post_start"

@@ -1,0 +1,59 @@
+"""Task folders, loaded and validated by Harbor; run in containers where there are an engine and a base image."""
+
+import json
+import os
+import shutil
+import subprocess
+
+PACKAGES = ["harbor==0.25.0"]
+
+
+def run(test):
+    python = test.python("harbor", *PACKAGES)
+    folder = test.export("--to", "harbor", *test.solutions())
+    loaded = test.check(python, "load_harbor.py", folder)
+    return f"{loaded}; {live(test, python, folder)}"
+
+
+def live(test, python, folder):
+    """The rewards of Harbor's agents `nop` and `oracle`."""
+    base = os.environ.get("BASE_IMAGE")
+    if not base:
+        return "not run: set BASE_IMAGE to the image of a Linux desktop"
+    if subprocess.run([docker(), "compose", "version"], capture_output=True).returncode:
+        return "not run: docker compose is not there"
+    build = os.environ.get("BUILD_OPTIONS", "--network host").split()
+    subprocess.run([folder / "build_images.sh", base, *build], check=True)
+    solved = sorted(path.parent.parent.name for path in folder.glob("tasks/*/solution/solve.sh"))
+    # Where the engine has no bridge, containers of the tasks get no network.
+    if os.environ.get("NETWORK") == "none":
+        for path in folder.glob("tasks/*/task.toml"):
+            path.write_text(path.read_text().replace('network_mode = "public"', 'network_mode = "no-network"'))
+    every = sorted(path.name for path in folder.glob("tasks/*"))
+    counts = []
+    for agent, tasks, expected in [("nop", every, 0), ("oracle", solved, 1)]:
+        rewards = trials(test, python, folder, agent, tasks)
+        wrong = {name: reward for name, reward in rewards.items() if reward != expected}
+        assert not wrong and set(rewards) == set(tasks), (agent, wrong, set(tasks) - set(rewards))
+        counts.append(f"{agent} {expected} on {len(rewards)} tasks")
+    return ", ".join(counts)
+
+
+def docker():
+    return shutil.which(os.environ.get("DOCKER", "docker")) or "docker"
+
+
+def trials(test, python, folder, agent, tasks):
+    """Runs an agent on tasks. Returns the rewards by task."""
+    jobs = test.scratch / f"jobs-{agent}"
+    command = [python.parent / "harbor", "run", "-p", folder / "tasks", "-a", agent, "-o", jobs, "-n", "2", "-y", "-q"]
+    for task in tasks:
+        command += ["-i", task]
+    subprocess.run(command, check=True, cwd=test.scratch, stdin=subprocess.DEVNULL)
+    rewards = {}
+    for path in jobs.glob("*/*/result.json"):
+        result = json.loads(path.read_text())
+        found = result.get("verifier_result") or {}
+        name = result["task_name"].replace("/", "__")
+        rewards[name] = (found.get("rewards") or {}).get("reward", str(result.get("exception_info"))[-800:])
+    return rewards
