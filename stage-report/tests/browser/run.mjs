@@ -75,6 +75,10 @@ function makeRun() {
   write(join(run, "trials.jsonl"), lines(trials));
   write(join(run, "answers.jsonl"), lines(answers));
   write(join(run, "run.json"), JSON.stringify({ amplify: { asked: { software: HOSTILE.slice(0, 60), count: TASKS, model: "m" } } }));
+  for (const number of [1, 2]) {
+    write(join(run, `repairs/task_070/${number}.jsonl`), lines([{ record: "files", env: ENV, task: "task_070", index: 70,
+      files: { "verifier.py": `# ${number}\n${HOSTILE}\n` }, problems: [{ code: "changed_by_repair", message: HOSTILE }] }]));
+  }
   const dot = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
   mkdirSync(join(run, "trials/task_010"), { recursive: true });
   writeFileSync(join(run, "trials/task_010/after.png"), Buffer.from(dot, "base64"));
@@ -210,6 +214,22 @@ async function main(browser) {
     assert.ok(!existsSync(join(root, "benchmarks/cua_world/environments", ENV, "tasks/task_003")));
     assert.ok(existsSync(join(run, "quarantine/task_003/verifier.py")));
     assert.ok(existsSync(join(root, "benchmarks/cua_world/environments", ENV, "tasks/task_002")));
+    await nothingRan(page);
+  });
+
+  await test("what each repair changed is shown, and an open task is printed alone, in light colours", async () => {
+    const page = await open(browser, file, { colorScheme: "dark" });
+    await page.fill("#search", "task_070");
+    await page.click("#rows button.name");
+    const titles = await page.$$eval("#body h3 ~ h4", (all) => all.map((each) => each.textContent));
+    assert.deepEqual(titles.filter((title) => /repair/i.test(title)), ["Repair 2", "Since the last repair"]);
+    await page.emulateMedia({ media: "print" });
+    assert.equal(await page.isVisible("main"), false);
+    assert.equal(await page.isVisible("#task-title"), true);
+    assert.equal(await page.isVisible("#accept"), false);
+    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+    const [shown, needed] = await page.$eval("#task", (dialog) => [dialog.clientHeight, dialog.scrollHeight]);
+    assert.ok(shown >= needed, "the task is cut");
     await nothingRan(page);
   });
 
