@@ -1,11 +1,10 @@
-//! What the answers in the journal of a run cost. The journal is only read: [`model_client::Journal`] would repair it.
+//! What the answers in the journal of a run cost. The journal is only read, and never repaired.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, Read};
 
 use common::jsonl::MAX_LINE;
 use common::record::Usage;
-use model_client::{ModelTable, facts};
 use serde::{Deserialize, Serialize};
 
 /// What calls took.
@@ -19,21 +18,20 @@ pub(crate) struct Spent {
     pub(crate) usage: Usage,
     /// How long the calls took, in seconds, one after the other.
     pub(crate) seconds: f64,
-    /// What they cost in US dollars, as the journal says, or by the table of models of today. Without the answers of
-    /// unknown models.
+    /// What they cost in US dollars, as they were bought. Without the answers whose price was not known.
     pub(crate) dollars: f64,
-    /// The number of answers whose price is unknown.
+    /// The number of answers whose price was not known.
     pub(crate) unpriced: u64,
 }
 
 impl Spent {
-    fn add(&mut self, call: &Call, is_again: bool, price: Option<f64>) {
+    fn add(&mut self, call: &Call, is_again: bool) {
         self.answers += 1;
         self.again += u64::from(is_again);
         self.usage += call.usage;
         self.seconds += call.seconds;
-        self.dollars += price.unwrap_or_default();
-        self.unpriced += u64::from(price.is_none());
+        self.dollars += call.cost.unwrap_or_default();
+        self.unpriced += u64::from(call.cost.is_none());
     }
 
     /// Adds what other calls took.
@@ -92,7 +90,6 @@ impl Spending {
     /// Reads a journal. Adds to `problems` what of it is not an answer.
     pub(crate) fn of_journal(mut lines: impl BufRead, problems: &mut Vec<String>) -> Self {
         let mut spending = Self::default();
-        let mut prices = Prices { table: ModelTable::built_in().ok(), by_model: BTreeMap::new() };
         let mut labels = BTreeSet::new();
         for number in 1_u64.. {
             let mut line = Vec::new();
@@ -108,20 +105,20 @@ impl Spending {
                 continue;
             }
             match serde_json::from_slice::<Call>(&line) {
-                Ok(call) => spending.add(&call, !labels.insert(call.label.clone()), prices.cost(&call)),
+                Ok(call) => spending.add(&call, !labels.insert(call.label.clone())),
                 Err(_) => problems.push(format!("answers.jsonl:{number}: not an answer")),
             }
         }
         spending
     }
 
-    fn add(&mut self, call: &Call, is_again: bool, price: Option<f64>) {
+    fn add(&mut self, call: &Call, is_again: bool) {
         let (pass, task) = call.label.split_once('/').unwrap_or((&call.label, ""));
-        self.total.add(call, is_again, price);
-        self.passes.entry(pass.to_owned()).or_default().add(call, is_again, price);
-        self.models.entry(call.model.clone()).or_default().add(call, is_again, price);
+        self.total.add(call, is_again);
+        self.passes.entry(pass.to_owned()).or_default().add(call, is_again);
+        self.models.entry(call.model.clone()).or_default().add(call, is_again);
         if pass != "plan" {
-            self.tasks.entry(task.to_owned()).or_default().add(call, is_again, price);
+            self.tasks.entry(task.to_owned()).or_default().add(call, is_again);
         }
     }
 
@@ -134,26 +131,6 @@ impl Spending {
         for (name, spent) in &other.models {
             self.models.entry(name.clone()).or_default().merge(spent);
         }
-    }
-}
-
-/// The prices of the models that were met so far.
-struct Prices {
-    /// `None` if the built-in table cannot be read.
-    table: Option<ModelTable>,
-    by_model: BTreeMap<String, Option<model_client::Price>>,
-}
-
-impl Prices {
-    /// The cost of a call in US dollars: what the journal says, else the price in the table of models.
-    fn cost(&mut self, call: &Call) -> Option<f64> {
-        if call.cost.is_some() {
-            return call.cost;
-        }
-        let Self { table, by_model } = self;
-        let price_in = |table: &ModelTable| facts(&call.model, table).ok()?.price;
-        let price = by_model.entry(call.model.clone()).or_insert_with(|| table.as_ref().and_then(price_in));
-        price.as_ref().map(|price| price.cost(&call.usage))
     }
 }
 

@@ -64,7 +64,7 @@ function makeRun() {
       states: [{ state: "golden", expected: "pass", outcome: "pass", score: 100, detail: text }] });
     trials.push({ record: "trial", env: ENV, task, dir, ok: index % 9 !== 0, issues: [], episodes: [
       { name: "solution", verdict: { outcome: "pass", score: 100, detail: text }, seconds: 5, differences: [text] }] });
-    answers.push({ label: `files/${task}`, model: "claude-opus-4-5", text: "", seconds: 9,
+    answers.push({ label: `files/${task}`, model: "claude-opus-4-5", text: "", seconds: 9, cost: 0.022,
       usage: { uncached_input: 1000, cache_read: 9000, output_visible: 500 } });
   }
   write(join(run, "plan.jsonl"), lines(plan));

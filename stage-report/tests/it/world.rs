@@ -35,9 +35,9 @@ impl World {
         world.write(world.run_dir().join("run.json"), &asked.to_string());
         let answers = [
             json!({"label": "plan/1", "model": "claude-opus-4-5", "text": "",
-                "usage": {"uncached_input": 1_000_000}, "seconds": 3}),
+                "usage": {"uncached_input": 1_000_000}, "seconds": 3, "cost": 5.0}),
             json!({"label": "files/good", "model": "claude-opus-4-5", "text": "",
-                "usage": {"cache_read": 1_000_000}}),
+                "usage": {"cache_read": 1_000_000}, "cost": 0.5}),
         ];
         world.manifest("answers", &answers);
         world
