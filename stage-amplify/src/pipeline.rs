@@ -54,7 +54,13 @@ pub(crate) fn write_tasks<T: Send + 'static>(
         session,
         writer,
         tasks.into_iter(),
-        |task| work(&task),
+        |task| {
+            let records = work(&task);
+            if records.is_ok() {
+                session.asker.steps.finished();
+            }
+            records
+        },
         |writer, records| Ok(records?.iter().try_for_each(|record| writer.record(record))?),
     )
 }

@@ -17,6 +17,8 @@ pub(crate) struct Steps(Arc<Mutex<Done>>);
 struct Done {
     /// The number of usable answers by pass; of rows in the plan pass.
     steps: BTreeMap<&'static str, u64>,
+    /// The number of tasks that need no further step.
+    finished: u64,
     failed: u64,
 }
 
@@ -24,6 +26,11 @@ impl Steps {
     /// This many more steps of a pass are done.
     pub(crate) fn add(&self, pass: &'static str, steps: u64) {
         *self.done().steps.entry(pass).or_default() += steps;
+    }
+
+    /// One more task is finished, though a step of it may have failed.
+    pub(crate) fn finished(&self) {
+        self.done().finished += 1;
     }
 
     /// One more task failed.
@@ -101,8 +108,8 @@ impl View<'_> {
         let of = |sign: &str| self.total.map(|total| format!("{sign}{total}")).unwrap_or_default();
         let all = self.each_pass(&of("/"));
         match self.passes {
-            [_, .., last] => {
-                let tasks = format!("{}{}", self.step(last), of("/"));
+            [_, _, ..] => {
+                let tasks = format!("{}{}", self.done.finished, of("/"));
                 let each = self.each_pass("") + &of(" of ");
                 Part::new(5, all).or(5, each).or(4, format!("{tasks} tasks")).or(0, tasks)
             }
@@ -150,9 +157,9 @@ impl View<'_> {
         Some(self.elapsed.checked_mul(missing)? / halves)
     }
 
-    /// The steps that are done, or are not needed as their task failed.
+    /// The steps that are done, or are not needed as their task is finished or failed.
     fn steps(&self) -> u64 {
-        let settled = |pass| self.step(pass) + self.done.failed;
+        let settled = |pass| self.step(pass).max(self.done.finished) + self.done.failed;
         let settled = self.passes.iter().map(|pass| settled(pass).min(self.total.unwrap_or(u64::MAX)));
         settled.sum()
     }

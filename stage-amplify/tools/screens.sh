@@ -3,7 +3,7 @@
 # 429, at 60, 80 and 200 columns, at five moments. Needs tmux.
 #
 #   cargo build -p testkit -p stage-amplify -p stage-extract --bins
-#   stage-amplify/tools/screens.sh target/debug        a call takes 4 s; SECONDS_A_CALL=20 takes eight minutes
+#   stage-amplify/tools/screens.sh target/debug        a call takes 4 s; SECONDS_A_CALL=20 takes 14 minutes
 #
 # With PIPE='| stage-extract …' the run is the beginning of a pipe.
 set -euo pipefail
@@ -30,8 +30,8 @@ for width in 60 80 200; do
 --model claude-sonnet-5 --count 75 ${PIPE:-} >/dev/null" Enter
 done
 
-# The whole run takes about thirty times as long as a call.
-for moment in 1 6 14 22 32; do
+# The whole run takes about forty times as long as a call.
+for moment in 1 8 18 30 41; do
   sleep "$(python3 -c "print(max(0.0, $moment * $call - ${elapsed:=0}))")"
   elapsed=$(python3 -c "print($moment * $call)")
   for width in 60 80 200; do

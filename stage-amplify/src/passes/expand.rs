@@ -41,6 +41,9 @@ pub(crate) fn rows(
         jobs.into_iter(),
         |job| {
             let draft = job.draft(asker, root, Attempts::default());
+            if draft.as_ref().is_ok_and(Draft::is_complete) {
+                asker.steps.finished();
+            }
             (job, draft)
         },
         |writer, (job, draft)| results.write(writer, &job, draft?),
@@ -63,7 +66,11 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
             SpecItem::Raw(line) => SpecResult::Raw(line),
             SpecItem::Halt(halt) => SpecResult::Files(Box::new(Err(Unanswered::Halt(halt)))),
             SpecItem::Spec { spec, prefixes } => {
-                SpecResult::Files(Box::new(prefixes.write(asker, root, &spec)))
+                let files = prefixes.write(asker, root, &spec);
+                if files.is_ok() {
+                    asker.steps.finished();
+                }
+                SpecResult::Files(Box::new(files))
             }
         },
         |writer, result| match result {
@@ -80,7 +87,12 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
 
 /// The passes over each task, in their order.
 fn passes(session: &Session<'_>) -> Vec<&'static str> {
-    let all = [(Pass::Readme, "readme"), (Pass::Files, "files"), (Pass::Checklist, "checklist")];
+    let all = [
+        (Pass::Readme, "readme"),
+        (Pass::Files, "files"),
+        (Pass::Checklist, "checklist"),
+        (Pass::Fixtures, "fixtures"),
+    ];
     all.into_iter().filter(|(pass, _)| session.settings.does(*pass)).map(|(_, name)| name).collect()
 }
 
@@ -150,6 +162,13 @@ struct Draft {
     /// The calls for the README.
     attempts: Attempts,
     files: Option<Result<Written, Box<Failure>>>,
+}
+
+impl Draft {
+    /// Whether all of it was written that was to be written.
+    fn is_complete(&self) -> bool {
+        self.files.as_ref().is_none_or(Result::is_ok)
+    }
 }
 
 impl RowJob {

@@ -58,7 +58,7 @@ fn the_progress_line_says_what_is_done_what_is_going_on_and_what_it_cost() {
         Play::Answer(good(asked))
     });
     let mut run = Running::start(&mut world.command_at(&server, &["--count", "3"]));
-    let line = run.says(&["README 3/3, files 2/3, checklist 2/3, 1 in flight"]);
+    let line = run.says(&["README 3/3, files 2/3, checklist 2/3, fixtures 2/3, 1 in flight"]);
     for part in ["k tokens in, ", " out, $0.", "s so far, ", " left"] {
         assert!(line.contains(part), "{line}");
     }
@@ -100,7 +100,11 @@ fn a_pause_because_of_broken_connections_is_explained() {
     });
     let mut run = Running::start(&mut world.command_at(&server, &["--count", "3"]));
     run.says(&["no progress for ", " will be sent again, the first in ", "cannot ask Gemini at 127.0.0.1"]);
-    run.says(&["README 0/3, files 0/3, checklist 0/3, ", " retrying in ", "cannot ask Gemini at 127.0.0.1"]);
+    run.says(&[
+        "README 0/3, files 0/3, checklist 0/3, fixtures 0/3, ",
+        " retrying in ",
+        "cannot ask Gemini at 127.0.0.1",
+    ]);
 }
 
 #[test]
