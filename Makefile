@@ -267,7 +267,9 @@ test-exports: demo
 
 # Needs a checkout of gym-anything, whose scorer is imported, and PyPI for the openai package.
 test-checklists: demo
-	python3 task-spec/tests/checklists/run.py $(TARGET)/checklists "$(and $(GYM_ANYTHING),$(abspath $(GYM_ANYTHING)))" \
+	cargo build --locked --package task-spec --example score_checklist
+	python3 task-spec/tests/checklists/run.py $(TARGET)/checklists $(TARGET)/debug/examples/score_checklist \
+	  "$(and $(GYM_ANYTHING),$(abspath $(GYM_ANYTHING)))" \
 	  $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)
 
 # Needs a container engine, or docker.io and root; a network to install GnuCash; and mmdebstrap where no registry is in

@@ -4,7 +4,7 @@
 //! `integrity`. In the published benchmark the points add up to 100 in 12,462 of 12,463 checklists.
 
 use common::text::escape;
-use task_spec::checklist::{CHECKLIST, Fault, Rule, checklist_faults};
+use task_spec::checklist::{CHECKLIST, Fault, Rule, Thresholds, checklist_faults, rehearse};
 use task_spec::pyjson::JsonError;
 use task_spec::value::Value;
 
@@ -28,6 +28,12 @@ pub(super) static POINTS: Lint = Lint {
     check: |subject| faults(subject, Rule::Points),
 };
 
+pub(super) static SCORE: Lint = Lint {
+    name: "checklist_score",
+    explanation: "vlm_checklist.json, scored as gym-anything does, fails a complete run or passes one with a fault",
+    check: surprises,
+};
+
 pub(super) static SHAPE: Lint = Lint {
     name: "checklist_shape",
     explanation: "a list, an item or a field of vlm_checklist.json is missing or has another type",
@@ -43,6 +49,18 @@ pub(super) static TASK_ID: Lint = Lint {
 fn faults(subject: &Subject<'_>, rule: Rule) -> Vec<Warning> {
     let Some(Ok(checklist @ Value::Map(_))) = subject.checklist() else { return Vec::new() };
     of_rule(CHECKLIST, checklist_faults(checklist, subject.name()), rule)
+}
+
+/// What made-up answers of a judge show. Where ids are repeated or the form is wrong, the other lints say more.
+fn surprises(subject: &Subject<'_>) -> Vec<Warning> {
+    let Some(Ok(checklist @ Value::Map(_))) = subject.checklist() else { return Vec::new() };
+    let faults = checklist_faults(checklist, subject.name());
+    if faults.iter().any(|fault| matches!(fault.rule, Rule::Ids | Rule::Shape)) {
+        return Vec::new();
+    }
+    let thresholds = subject.spec().map_or_else(Thresholds::default, Thresholds::of);
+    let surprises = rehearse(checklist, thresholds).into_iter();
+    surprises.map(|surprise| Warning::of_file(CHECKLIST, surprise)).collect()
 }
 
 /// The faults that break this rule, as warnings.
@@ -63,14 +81,14 @@ pub(super) fn not_an_object(file: &str, parsed: Option<&Result<Value, JsonError>
 
 #[cfg(test)]
 mod tests {
-    use super::{IDS, POINTS, SHAPE, SYNTAX, TASK_ID};
+    use super::{IDS, POINTS, SCORE, SHAPE, SYNTAX, TASK_ID};
     use crate::lints::testing::Task;
 
     #[test]
     fn checklists() {
         let check = |checklist: &str, expect: &[&str]| {
             let task = Task::new("t").file("vlm_checklist.json", checklist);
-            let lints = [&SYNTAX, &IDS, &POINTS, &SHAPE, &TASK_ID];
+            let lints = [&SYNTAX, &IDS, &POINTS, &SCORE, &SHAPE, &TASK_ID];
             let found: Vec<_> = lints.into_iter().flat_map(|lint| task.warnings(lint)).collect();
             assert_eq!(found, expect, "{checklist}");
         };
@@ -86,6 +104,7 @@ mod tests {
             &["the points of task_completion add up to 110; they must add up to 100"],
         );
         check(&full.replace("\"c\"", "\"a\""), &["two items have the id a; give each a unique id"]);
+        check(&full.replace("\"a\"", "\" a\""), &["if every item passes, the task is failed with 40 points"]);
         check(&full.replace("t@1", "u@1"), &["task_id is u@1, the task is t"]);
         check(&full.replace("\"p\"", "{}"), &["privileged_info_for_vlm is missing or not text"]);
         check("[]", &["it contains a list, not an object; see those of other tasks"]);

@@ -37,12 +37,13 @@ use self::lint::{Warning, compile};
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
-static LINTS: [&Lint; 31] = [
+static LINTS: [&Lint; 32] = [
     &foreign_hook::ANDROID,
     &blind_verifier::LINT,
     &chat_residue::LINT,
     &checklist::IDS,
     &checklist::POINTS,
+    &checklist::SCORE,
     &checklist::SHAPE,
     &checklist::SYNTAX,
     &checklist::TASK_ID,

@@ -72,7 +72,11 @@ fn missing_source(subject: &Subject<'_>, facts: &Facts<'_>, item: &Item<'_>) -> 
     if item.stated != Some(Status::Verified.name()) {
         return None;
     }
-    facts.missing_line(item, |name| subject.text(name))
+    let missing = facts.missing_line(item, |name| subject.text(name))?;
+    // The place may be in the folder of another task that the source names.
+    let mut words = item.source.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let is_elsewhere = words.any(|word| word.contains('_') && subject.is_other_task(word));
+    (!is_elsewhere).then_some(missing)
 }
 
 #[cfg(test)]
@@ -84,6 +88,7 @@ mod tests {
     fn evidence() {
         let check = |evidence: &str, expect: &[&str]| {
             let task = Task::new("t")
+                .beside("close_case")
                 .spec("metadata", r#"{"rows": 12}"#)
                 .verifier("def verify_t(traj, env_info, task_info):\n    BOXES = 5\n    return {}\n")
                 .file("setup_task.sh", "#!/bin/sh\nROWS=12\n")
@@ -116,6 +121,10 @@ mod tests {
             &["a\\u{1b}: setup_task.sh has 2 lines, the source names line 7"],
         );
         check(&item(r#""key": "a", "source": "setup_task.sh:7", "status": "contradicted""#), &[]);
+        check(
+            &item(r#""key": "a", "source": "close_case's setup_task.sh line 7", "status": "verified""#),
+            &[],
+        );
         check(
             &item(r#""key": "a", "source": "s""#).replace("t@1", "u@1"),
             &[

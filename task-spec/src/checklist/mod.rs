@@ -25,7 +25,10 @@
 //! ```
 
 mod facts;
+mod form;
+mod rehearsal;
 mod same;
+mod score;
 mod settle;
 mod shape;
 mod source;
@@ -35,6 +38,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::facts::{Facts, Finding, Ground, Item, environment_text};
+pub use self::form::{checklist_schema, evidence_schema};
+pub use self::rehearsal::rehearse;
+pub use self::score::{Score, Thresholds, score};
 pub use self::settle::{Settled, settle};
 pub use self::shape::{Fault, Rule, checklist_faults, evidence_faults};
 

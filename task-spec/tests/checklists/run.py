@@ -1,11 +1,13 @@
 """Scores checklists with gym-anything's own code, on the answers of a made-up judge.
 
-    python3 run.py VENV CHECKOUT ENVIRONMENT...
+    python3 run.py VENV SCORER CHECKOUT ENVIRONMENT...
 
 CHECKOUT is a copy of gym-anything's repository; without one (an empty argument), everything is skipped. Its
 `evaluate_vlm_checklist` is imported and asks a loopback server, through the openai package, which is installed from
 PyPI into VENV. Each task of an ENVIRONMENT is scored in every mode of MODES, and the result is compared with what the
-checklist means. Exits with 1 if one differs, or if a task has no checklist.
+checklist means, and with what SCORER says, the example `score_checklist` of task-spec. The same is done with damaged
+checklists and judges of other habits (DAMAGES and HABITS), of which only the two scores are compared. Exits with 1 if
+one differs, or if a task has no checklist.
 """
 
 import http.server
@@ -81,6 +83,86 @@ MODES = {
 }
 
 
+def damaged(change):
+    def damage(checklist):
+        checklist = json.loads(json.dumps(checklist))
+        change(checklist)
+        return checklist
+    return damage
+
+
+def completion(number, **fields):
+    return damaged(lambda c: c["task_completion"][number].update(fields))
+
+
+# Checklists that are not as they should be.
+DAMAGES = {
+    "as it is": damaged(lambda c: None),
+    "two items share an id": damaged(lambda c: c["task_completion"][0].update(id=c["task_completion"][1]["id"])),
+    "an id with a space": damaged(lambda c: c["integrity"][0].update(id=" " + c["integrity"][0]["id"])),
+    "an id that is null": completion(0, id=None),
+    "an id that is empty": completion(-1, id=""),
+    "an id that is a number": completion(0, id=7),
+    "no points": damaged(lambda c: [item.pop("points") for item in c["task_completion"]]),
+    "points that are text": completion(0, points=" 40 "),
+    "points that are words": completion(0, points="many"),
+    "points that are null": completion(0, points=None),
+    "points that are a list": completion(0, points=[1]),
+    "points that are true": completion(0, points=True),
+    "points of 0": completion(0, points=0),
+    "points below 0": completion(0, points=-1000),
+    "points without a number": completion(0, points=float("nan")),
+    "points without an end": completion(0, points=float("inf")),
+    "points of 33.3": completion(0, points=33.3),
+    "no completion": damaged(lambda c: c.pop("task_completion")),
+    "no integrity": damaged(lambda c: c.pop("integrity")),
+    "an empty integrity": damaged(lambda c: c.update(integrity=[])),
+    "an integrity that is an object": damaged(lambda c: c.update(integrity={})),
+    "a completion that is null": damaged(lambda c: c.update(task_completion=None)),
+    "a completion that is text": damaged(lambda c: c.update(task_completion="all")),
+    "an item that is text": damaged(lambda c: c["task_completion"].append("all")),
+}
+
+
+def habit(change):
+    def text(checklist):
+        verdicts = all_pass(checklist)
+        change(verdicts)
+        return json.dumps(verdicts)
+    return text
+
+
+def first(**fields):
+    return habit(lambda v: v["task_completion"][0].update(fields))
+
+
+# Judges that do not answer as they should.
+HABITS = {
+    "in capitals": first(verdict=" PASSED "),
+    "complete": first(verdict="complete"),
+    "incomplete": first(verdict="incomplete"),
+    "true": first(verdict=True),
+    "one": first(verdict=1),
+    "null": first(verdict=None),
+    "a list": first(verdict=["pass"]),
+    "complete integrity": habit(lambda v: v["integrity"][0].update(verdict="complete")),
+    "an id with spaces": habit(lambda v: v["task_completion"][0].update(id=f" {v['task_completion'][0]['id']} ")),
+    "twice, differently": habit(lambda v: v["task_completion"].append({**v["task_completion"][0], "verdict": "fail"})),
+    "an object for a list": habit(lambda v: v.update(integrity={"all": "pass"})),
+    "records that are text": habit(lambda v: v["task_completion"].insert(0, "pass")),
+    "an unnamed fence": lambda c: f"```\n{json.dumps(all_pass(c))}\n```",
+    "a fence that is not closed": lambda c: f"```json\n{json.dumps(all_pass(c))}",
+    "two fences": lambda c: f"```json\n{{}}\n```\n```json\n{json.dumps(all_pass(c))}\n```",
+    "a broken fence": lambda c: f"```json\n{{,}}\n``` {json.dumps(all_pass(c))}",
+    "two objects": lambda c: f"{{}} {json.dumps(all_pass(c))}",
+    "a list of verdicts": lambda c: json.dumps(all_pass(c)["task_completion"]),
+    "a number": lambda c: "100",
+    "nothing": lambda c: "{}",
+    "cut off": lambda c: json.dumps(all_pass(c))[:-20],
+    **{name: lambda c, play=play: play(c)[0] for name, play in MODES.items()},
+}
+
+
 class Judge(http.server.BaseHTTPRequestHandler):
     """Answers every chat completion with the text of the moment, and keeps the prompt."""
 
@@ -137,7 +219,38 @@ def score(module, task, url, frame):
     return differences
 
 
-def inside(checkout, environments):
+def compared(module, scorer, checklists):
+    """The differences between gym-anything's scores and those of SCORER, for damaged checklists and odd judges, and the
+    number of scores."""
+    names, lines, theirs = [], [], []
+    for task, checklist in checklists:
+        for damage, change in DAMAGES.items():
+            for habit, speak in HABITS.items():
+                # A judge answers as the whole checklist says.
+                text = speak(checklist)
+                names.append(f"{task}, {damage}, {habit}")
+                lines.append(json.dumps({"checklist": change(checklist), "answer": text}))
+                theirs.append(original(module, change(checklist), text))
+    output = subprocess.run([scorer], input="\n".join(lines) + "\n", stdout=subprocess.PIPE, text=True, check=True)
+    ours = [json.loads(line) for line in output.stdout.splitlines()]
+    assert len(ours) == len(theirs), f"{len(theirs)} answers, {len(ours)} scores"
+    pairs = [(name, str(their), str(our)) for name, their, our in zip(names, theirs, ours)]  # NaN differs from NaN
+    differences = [f"{name}: gym-anything {their}, ours {our}" for name, their, our in pairs if their != our]
+    return differences, len(ours)
+
+
+def original(module, checklist, text):
+    """gym-anything's score of an answer, by the functions that `evaluate_vlm_checklist` calls; None for an exception."""
+    try:
+        module.build_verification_prompt(checklist=checklist, task_description="", image_count=1)
+        verdicts = module._extract_verdicts({"parsed": module.parse_vlm_json(text), "response": text})
+        scores = module.compute_scores(verdicts, checklist, completion_threshold=100.0, integrity_threshold=1.0)
+    except Exception:
+        return None
+    return [scores["passed"], scores["final_score"]]
+
+
+def inside(scorer, checkout, environments):
     module = load(checkout)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Judge)
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -154,11 +267,17 @@ def inside(checkout, environments):
             for difference in differences:
                 print(f"{task.name}: {difference}")
     server.shutdown()
+    checklists = [(task.name, json.loads((task / "vlm_checklist.json").read_text("utf-8"))) for task in tasks]
+    differences, scores = compared(module, scorer, checklists)
+    for difference in differences[:20]:
+        print(difference)
+    print(f"{scores} scores of damaged checklists and odd judges compared; {len(differences)} differences")
+    bad += len(differences)
     print(f"{len(tasks)} tasks scored in {len(MODES)} modes; {bad} with differences")
     return 1 if bad or not tasks else 0
 
 
-def main(venv, checkout, *environments):
+def main(venv, scorer, checkout, *environments):
     if not pathlib.Path(checkout or "/nonexistent", "src", "gym_anything").is_dir():
         print("skipped: GYM_ANYTHING does not name a checkout of gym-anything")
         return 0
@@ -167,11 +286,11 @@ def main(venv, checkout, *environments):
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", OPENAI], check=True)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("VLM_", "GYM_"))}
-    command = [python, __file__, "--inside", checkout, *environments]
+    command = [python, __file__, "--inside", scorer, checkout, *environments]
     return subprocess.run(command, env=environment, check=False).returncode
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "--inside":
-        sys.exit(inside(sys.argv[2], sys.argv[3:]))
+        sys.exit(inside(sys.argv[2], sys.argv[3], sys.argv[4:]))
     sys.exit(main(*sys.argv[1:]))

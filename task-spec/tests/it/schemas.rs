@@ -9,7 +9,17 @@ use common::record::{
     Solution, Spec, SpecKind, Task, TaskFile, TaskStatus, Trial, Usage, Verdict, WrongSolution,
 };
 use common::schema;
+use schemars::Schema;
+use task_spec::checklist::{checklist_schema, evidence_schema};
 use task_spec::fixtures::Fixtures;
+
+fn schemas_of_files() -> [(&'static str, Schema); 3] {
+    [
+        ("fixtures", Fixtures::schema()),
+        ("vlm_checklist", checklist_schema()),
+        ("validated_pi", evidence_schema()),
+    ]
+}
 
 fn schemas_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas")
@@ -18,7 +28,7 @@ fn schemas_dir() -> PathBuf {
 #[test]
 fn schema_files_are_up_to_date() {
     let mut expected = BTreeSet::new();
-    for (kind, schema) in schema::all().into_iter().chain([("fixtures", Fixtures::schema())]) {
+    for (kind, schema) in schema::all().into_iter().chain(schemas_of_files()) {
         let name = format!("{kind}.schema.json");
         let written = fs_err::read_to_string(schemas_dir().join(&name)).unwrap_or_default();
         assert!(written == schema::render(&schema), "schemas/{name} is stale; run `make schemas`");
@@ -42,6 +52,25 @@ fn records_fit_their_schema_and_read_back_as_they_were() {
         assert_eq!(errors, Vec::<String>::new(), "{json}");
         assert_eq!(serde_json::from_value::<Record>(json).unwrap(), record);
     }
+}
+
+#[test]
+fn files_of_the_demo_fit_their_schemas() {
+    let tasks = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../examples/demo/benchmarks/cua_world/environments/gnucash_env/tasks");
+    let folders = fs_err::read_dir(tasks).unwrap().map(|entry| entry.unwrap().path());
+    let mut fitting = 0;
+    for folder in folders.filter(|path| path.is_dir()) {
+        for (name, schema) in schemas_of_files() {
+            let path = folder.join(format!("{name}.json"));
+            let file = serde_json::from_str(&fs_err::read_to_string(&path).unwrap()).unwrap();
+            let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+            let errors: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
+            assert_eq!(errors, Vec::<String>::new(), "{}", path.display());
+            fitting += 1;
+        }
+    }
+    assert_eq!(fitting, 12);
 }
 
 #[test]
