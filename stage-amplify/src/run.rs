@@ -5,7 +5,7 @@ use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::record::Record;
 use common::run_dir::Cost;
-use common::text::with_hint;
+use common::text::{count, with_hint};
 use common::ui::Ui;
 use model_client::{Client, Journal, ModelTable, Totals};
 
@@ -49,13 +49,14 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
         },
         prefixes: KeptPrefixes::new(settings.run_dir.root().join("prompts"), settings.fresh, ui),
     };
-    let mut writer = Writer::new(settings.stage.waiting_output(settings.last_manifest().is_some())?, ui);
+    let mut writer =
+        Writer::new(settings.stage.waiting_output(settings.last_manifest().is_some())?, ui, &interrupt);
     let result = run_passes(&session, &mut writer);
     let is_error = matches!(result, Err(Halt::Other(_)));
     report_totals(settings, &client, writer.usable(), is_error, ui)?;
     let status = match result {
         Ok(()) => ExitStatus::failed_if(ui.errors() > 0),
-        Err(halt) => status_of(halt, ui)?,
+        Err(halt) => status_of(halt, &missing(settings, &client, writer.usable()), ui)?,
     };
     // A stage that stopped at a limit has a result; one that was interrupted has none.
     if status != ExitStatus::Interrupted {
@@ -132,13 +133,24 @@ fn usable_tasks(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<String
     Ok(usable)
 }
 
+/// How many of the wanted tasks a run that stopped early has not finished; empty if it does not generate tasks, or has
+/// not begun.
+fn missing(settings: &Settings, client: &Client, usable: u64) -> String {
+    let (totals, wanted) = (client.totals(), settings.count as u64);
+    let generates = settings.does(Pass::Files) && settings.does(Pass::Readme);
+    if !generates || totals.answers + totals.journalled == 0 || usable >= wanted {
+        return String::new();
+    }
+    format!("; {} of {} missing", wanted - usable, count(wanted, "task"))
+}
+
 /// The exit status of a run that stopped early; an error if it cannot go on.
-fn status_of(halt: Halt, ui: &Ui) -> Result<ExitStatus> {
+fn status_of(halt: Halt, missing: &str, ui: &Ui) -> Result<ExitStatus> {
     let error = match halt {
         Halt::Client(error) => error,
         Halt::Other(error) => return Err(error),
     };
-    let message = with_hint(&error, error.hint());
+    let message = with_hint(format_args!("{error}{missing}"), error.hint());
     let Some(status) = error.exit_status() else { return Err(anyhow!(message)) };
     ui.warn(format_args!("{message}; run the same command again to resume"));
     Ok(status)

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use common::interrupt::Interrupt;
 use common::jsonl::RawLine;
 use common::record::{Agreement, Failure, Record, Severity};
 use common::stage::Output;
@@ -12,14 +13,15 @@ use common::ui::Ui;
 pub(crate) struct Writer {
     output: Output,
     ui: Ui,
+    interrupt: Interrupt,
     /// Number of records written that hold a task's files.
     usable: u64,
 }
 
 impl Writer {
     /// A writer to `output`.
-    pub(crate) fn new(output: Output, ui: &Ui) -> Self {
-        Self { output, ui: ui.clone(), usable: 0 }
+    pub(crate) fn new(output: Output, ui: &Ui, interrupt: &Interrupt) -> Self {
+        Self { output, ui: ui.clone(), interrupt: interrupt.clone(), usable: 0 }
     }
 
     /// Writes one record.
@@ -30,7 +32,8 @@ impl Writer {
             Record::Files(_) => self.usable += 1,
             _ => {}
         }
-        self.output.record(record)
+        let written = self.output.record(record);
+        self.unless_interrupted(written)
     }
 
     /// Starts the manifest at this path. Until then, nothing in the run directory is changed: the input may be
@@ -41,7 +44,8 @@ impl Writer {
 
     /// Passes a line on unchanged.
     pub(crate) fn raw(&mut self, line: &RawLine) -> io::Result<()> {
-        self.output.raw(line)
+        let written = self.output.raw(line);
+        self.unless_interrupted(written)
     }
 
     /// Number of tasks written with their files.
@@ -52,6 +56,16 @@ impl Writer {
     /// Ends the output: the manifest takes its place in the run directory.
     pub(crate) fn finish(self) -> io::Result<()> {
         self.output.finish()
+    }
+
+    /// Ctrl-C in a pipe ends the reader of the output first. What is still finished then is in the journal.
+    fn unless_interrupted(&self, written: io::Result<()>) -> io::Result<()> {
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.interrupt.urgency().is_some() => {
+                Ok(())
+            }
+            other => other,
+        }
     }
 
     fn report(&self, failure: &Failure) {

@@ -1,6 +1,7 @@
 //! The README pass and the files pass over many tasks: one of them, or both, the files of a task as soon as
 //! its README is there.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::{io, iter};
 
@@ -8,6 +9,7 @@ use anyhow::{Result, anyhow};
 use common::environment::TaskName;
 use common::jsonl::{Line, ManifestFile, RawLine};
 use common::record::{Failure, Files, Kind, Plan, Record, Spec};
+use common::text::count;
 use common::ui::Ui;
 use model_client::Prefix;
 
@@ -202,15 +204,46 @@ impl RowJob {
     }
 }
 
-/// The rows to work on. Rows that were planned together share their prefixes.
+/// The rows to work on: as many as are wanted, and those after them whose tasks an earlier run has written. A lower
+/// count does not remove tasks.
+fn wanted<'a>(session: &Session<'_>, rows: &'a [Plan]) -> Result<Vec<&'a Plan>> {
+    let settings = session.settings;
+    let (first, rest) = rows.split_at(rows.len().min(settings.count));
+    let kind = if settings.does(Pass::Files) { Kind::Files } else { Kind::Spec };
+    let path = settings.last_manifest().filter(|_| !rest.is_empty());
+    let records =
+        path.map(|path| incoming::manifest(&path, kind, session.ui)).transpose()?.unwrap_or_default();
+    let written: BTreeSet<&str> = records.iter().filter_map(task_of).collect();
+    let kept: Vec<&Plan> = rest.iter().filter(|row| written.contains(row.task.as_str())).collect();
+    if !kept.is_empty() {
+        session.ui.info(format_args!(
+            "--count {}: {} more, of earlier runs, kept; to drop one, delete its row from plan.jsonl",
+            settings.count,
+            count(kept.len() as u64, "task")
+        ));
+    }
+    Ok(first.iter().chain(kept).collect())
+}
+
+/// The task that a README or a set of files is of.
+fn task_of(record: &Record) -> Option<&str> {
+    match record {
+        Record::Files(files) => files.task.as_deref(),
+        Record::Spec(spec) => Some(&spec.task),
+        _ => None,
+    }
+}
+
+/// The rows to work on, with their prefixes. Rows that were planned together share them.
 fn jobs(session: &Session<'_>, planned: &Planned) -> Result<Vec<RowJob>> {
     let rows = &planned.rows;
-    let wanted = &rows[..rows.len().min(session.settings.count)];
+    let wanted = wanted(session, rows)?;
     let firsts = session.prefixes.batches()?;
     let ends = firsts.iter().copied().skip(1).chain(iter::once(usize::MAX));
     let mut jobs = Vec::new();
     for (&first, end) in firsts.iter().zip(ends) {
-        let batch: Vec<&Plan> = wanted.iter().filter(|row| (first..end).contains(&row.index)).collect();
+        let batch: Vec<&Plan> =
+            wanted.iter().copied().filter(|row| (first..end).contains(&row.index)).collect();
         if batch.is_empty() {
             continue;
         }

@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use common::jsonl::write_record;
 use common::publish::write_file_atomic;
 use common::record::{Failure, Plan, Record};
+use common::text::count;
 use fs_err as fs;
 
 use self::gate::Gate;
@@ -69,7 +70,10 @@ fn complete(
     let before = planned.rows.len();
     if before < wanted {
         let new = new_rows(session, planned, wanted - before)?;
-        session.ui.info(format_args!("planned {} tasks: {}", new.len(), rows::summary(&new)));
+        if !new.is_empty() {
+            let tasks = count(new.len() as u64, "task");
+            session.ui.info(format_args!("planned {tasks}: {}", rows::summary(&new)));
+        }
         planned.rows.extend(new);
     }
     store(session, &planned.rows, on_file)?;

@@ -219,6 +219,31 @@ fn f2_a_stage_whose_reader_is_gone_exits_with_141_and_can_be_resumed() {
 }
 
 #[test]
+fn after_ctrl_c_in_a_pipe_the_stage_says_what_is_missing() {
+    let world = World::new();
+    let (server, door) = server_with_door(2);
+    let mut child = world
+        .command_at(&server, &["--count", "4", "--num-workers", "1"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    server.wait_for(1 + 4 + 2);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(said.any(|line| line.contains("waiting for in-flight calls")));
+    // The next stage has ended by the same Ctrl-C.
+    drop(child.stdout.take());
+    door.open();
+    let last = said.last().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let end = "interrupted; 3 of 4 tasks missing; run the same command again to resume";
+    assert!(last.ends_with(end), "{last}");
+    assert_eq!(world.run_at(&server, &["--count", "4"]).status, Some(0));
+    assert_eq!(server.log().len(), 17);
+}
+
+#[test]
 fn a_second_process_is_refused() {
     let world = World::new();
     let (server, door) = server_with_door(1);

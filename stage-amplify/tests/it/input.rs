@@ -29,7 +29,7 @@ fn an_input_without_seeds_starts_nothing() {
 fn an_input_without_what_a_pass_needs_changes_nothing() {
     let (world, server) = (World::new(), good_server());
     assert_eq!(world.run_at(&server, &["--count", "1"]).status, Some(0));
-    for pass in ["files", "snapshot", "fixtures", "repair"] {
+    for pass in ["files", "snapshot", "repair"] {
         let before = (server.log().len(), files_without_lock(&world));
         let ran = Ran::of(&mut world.command_at(&server, &["--pass", pass]), SEED);
         assert_eq!(ran.status, Some(2), "{pass}: {ran:?}");

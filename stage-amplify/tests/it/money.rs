@@ -1,6 +1,11 @@
 //! What is paid for, and what is not paid for again.
 
-use crate::world::{World, good_server};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use testkit::{Play, Reply, Server};
+
+use crate::world::{Call, World, call, good, good_server, plan_answer, row};
 
 /// Another model than the default one.
 const OTHER: &str = "gemini-3-pro-preview";
@@ -75,4 +80,43 @@ fn a_cost_limit_is_one_of_the_run_directory_and_is_used_up() {
     assert_eq!((rest.status, server.log().len()), (Some(0), 321), "{rest:?}");
     let total = format!("(${:.2} with earlier runs)", spent(&world));
     assert!(rest.stderr.contains(&total), "{total} {rest:?}");
+}
+
+#[test]
+fn rows_that_the_plan_lacks_are_asked_for_by_every_run_until_they_are_there() {
+    let (world, rows) = (World::new(), Arc::new(AtomicUsize::new(2)));
+    let server = Server::start({
+        let rows = Arc::clone(&rows);
+        move |asked| match call(asked) {
+            Call::Plan(_) => {
+                let rows: Vec<_> = (1..=rows.load(Ordering::SeqCst)).map(row).collect();
+                Play::Answer(Reply::new(plan_answer(&rows)))
+            }
+            _ => Play::Answer(good(asked)),
+        }
+    });
+    let mut asked = 0;
+    for run in 1..=4 {
+        let short = world.run_at(&server, &["--count", "3"]);
+        assert_eq!(short.status, Some(1), "{short:?}");
+        assert!(server.log().len() > asked, "run {run} asked for no row: {short:?}");
+        asked = server.log().len();
+    }
+    rows.store(3, Ordering::SeqCst);
+    let full = world.run_at(&server, &["--count", "3"]);
+    assert_eq!((full.status, full.records().len()), (Some(0), 3), "{full:?}");
+    assert_eq!(server.log().len(), asked + 1 + 4, "{full:?}");
+}
+
+#[test]
+fn a_lower_count_removes_no_task() {
+    let (world, server) = (World::new(), good_server());
+    assert_eq!(world.run_at(&server, &["--count", "3"]).status, Some(0));
+    let before = (world.result("plan.jsonl"), world.manifest("specs.jsonl"), world.manifest("files.jsonl"));
+    let lower = world.run_at(&server, &["--count", "1"]);
+    assert_eq!((lower.status, lower.records().len()), (Some(0), 3), "{lower:?}");
+    assert!(lower.stderr.contains("--count 1: 2 tasks more, of earlier runs, kept"), "{lower:?}");
+    assert_eq!(server.log().len(), 13);
+    let after = (world.result("plan.jsonl"), world.manifest("specs.jsonl"), world.manifest("files.jsonl"));
+    assert!(before == after);
 }

@@ -21,7 +21,8 @@ pub(crate) const ROWS_PER_CALL: usize = 100;
 /// expectation: [`ROWS_PER_CALL`] rows have about 12,000 visible tokens.
 const MAX_OUTPUT_TOKENS: u64 = 48_000;
 
-/// The pass ends after this many consecutive calls without an accepted row.
+/// The pass ends after this many consecutive calls without an accepted row. Answers from the journal do not count: a
+/// command that is run again because rows are missing asks again.
 const FRUITLESS_CALLS: u32 = 3;
 
 /// The maximum number of rejected rows that the next call names.
@@ -54,9 +55,10 @@ impl Planner<'_> {
         let mut selection = Selection::default();
         // Rows of the first answer that would make the plan lopsided.
         let mut set_aside: Vec<Value> = Vec::new();
-        let mut fruitless = 0;
+        let (mut sample, mut fruitless) = (0, 0);
         while selection.rows.len() < count && fruitless < FRUITLESS_CALLS {
-            let request = self.request(count, &selection, &gate.wanted(), fruitless)?;
+            let request = self.request(count, &selection, &gate.wanted(), sample)?;
+            let is_call = !self.asker.client.has_answer(&request);
             let before = selection.rows.len();
             let mut offered = self.ask(&request)?;
             selection.rejected.clear();
@@ -70,7 +72,11 @@ impl Planner<'_> {
                 self.ui.debug(format_args!("plan: rejected row: {why}"));
             }
             selection.rejected.truncate(REASONS);
-            fruitless = if selection.rows.len() == before { fruitless + 1 } else { 0 };
+            (sample, fruitless) = if selection.rows.len() == before {
+                (sample + 1, fruitless + u32::from(is_call))
+            } else {
+                (0, 0)
+            };
         }
         // A lopsided plan is better than a short one.
         self.admit(&set_aside, count, gate, &mut selection);
