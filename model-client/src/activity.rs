@@ -26,6 +26,8 @@ pub struct Activity {
     pub last_error: Option<String>,
     /// A number that grows whenever a piece of an answer arrives.
     pub pieces: u64,
+    /// The number of requests in open batches that are done, and of all requests in them.
+    pub batches: Option<(u64, u64)>,
 }
 
 /// A failed attempt that another one follows.
@@ -63,6 +65,7 @@ struct Notes {
     /// The number of calls and of failed attempts so far.
     count: u64,
     pieces: u64,
+    batches: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]
@@ -89,9 +92,14 @@ impl Board {
         Note { board: self, number: self.notes().count(), label }
     }
 
+    /// Notes how many requests in open batches are done, and how many there are.
+    pub(crate) fn batches(&self, requests: Option<(u64, u64)>) {
+        self.notes().batches = requests;
+    }
+
     pub(crate) fn activity(&self) -> Activity {
         let (notes, now) = (self.notes(), Instant::now());
-        let mut activity = Activity { pieces: notes.pieces, ..Activity::default() };
+        let mut activity = Activity { pieces: notes.pieces, batches: notes.batches, ..Activity::default() };
         let mut last_failure = 0;
         for doing in notes.calls.values() {
             match doing {

@@ -44,6 +44,16 @@ pub(crate) struct Quote {
 }
 
 impl Quote {
+    /// A call whose amount is known, in US dollars.
+    pub(crate) fn known(pass: &str, amount: f64) -> Self {
+        Self { pass: pass.to_owned(), input: amount, ..Self::default() }
+    }
+
+    /// The same call at this share of the price.
+    pub(crate) fn times(self, share: f64) -> Self {
+        Self { input: self.input * share, output: self.output * share, ..self }
+    }
+
     /// What the call costs with the longest possible answer, in US dollars.
     pub(crate) fn worst(&self) -> f64 {
         self.with_answer_of(self.longest)
@@ -61,6 +71,13 @@ impl Quote {
 #[derive(Debug)]
 #[must_use = "the money stays reserved"]
 pub(crate) struct Reservation(f64);
+
+impl Reservation {
+    /// In US dollars.
+    pub(crate) fn amount(&self) -> f64 {
+        self.0
+    }
+}
 
 /// What a call may cost did not fit.
 #[derive(Debug)]
@@ -104,9 +121,14 @@ impl Budget {
                 return Err(Short::Now);
             }
         }
+        Ok(self.reserve_at_all_events(next))
+    }
+
+    /// Sets aside what a call costs that is made already.
+    pub(crate) fn reserve_at_all_events(&mut self, amount: f64) -> Reservation {
         self.reservations += 1;
-        self.reserved += next;
-        Ok(Reservation(next))
+        self.reserved += amount;
+        Reservation(amount)
     }
 
     /// The call was answered, at this cost. Where the cost is unknown, all that was reserved counts.

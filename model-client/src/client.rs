@@ -9,6 +9,7 @@ use common::interrupt::{Interrupt, Urgency};
 
 use crate::activity::{Activity, Board, Note, Retry};
 use crate::answer::ModelAnswer;
+use crate::batch::{BatchNews, Batches, Desk};
 use crate::budget::Budget;
 use crate::error::{AskError, Limit};
 use crate::facts::is_same_model;
@@ -34,6 +35,8 @@ pub struct Client {
     turns: Turns,
     board: Board,
     on_retry: Box<dyn Fn(&Retry<'_>) + Send + Sync>,
+    batches: Option<Batches>,
+    on_batch: Box<dyn Fn(&BatchNews) + Send + Sync>,
 }
 
 /// Shows what the calls of a [`Client`] are doing, also beside it.
@@ -75,13 +78,48 @@ impl Client {
         });
         let turns = Turns::new(&settings, model.name());
         let board = Board::default();
-        Self { model, journal, settings, limiter, turns, board, on_retry: Box::new(|_| {}) }
+        Self { model, journal, settings, limiter, turns, board, on_retry: Box::new(|_| {}), batches: None, on_batch: Box::new(|_| {}) }
     }
 
     /// The same client. It calls `report` whenever it will make another attempt.
     #[must_use]
     pub fn on_retry(self, report: impl Fn(&Retry<'_>) + Send + Sync + 'static) -> Self {
         Self { on_retry: Box::new(report), ..self }
+    }
+
+    /// The same client, with batches. It calls `report` for each that is submitted or fetched.
+    #[must_use]
+    pub fn with_batches(self, batches: Batches, report: impl Fn(&BatchNews) + Send + Sync + 'static) -> Self {
+        batches.reserve(&self.limiter);
+        Self { batches: Some(batches), on_batch: Box::new(report), ..self }
+    }
+
+    /// Answers the requests of `ask` in batches: calls it again and again, each time with the answers of the batches
+    /// before. Its calls of [`Client::ask`] end with [`AskError::Deferred`] until their answer is there. Without
+    /// batches, nothing happens.
+    ///
+    /// Where this ends early, the run has ended, and further calls say why.
+    pub fn ask_in_batches(&self, mut ask: impl FnMut()) {
+        let Some(batches) = &self.batches else { return };
+        let desk = Desk {
+            batches,
+            journal: &self.journal,
+            limiter: &self.limiter,
+            facts: self.model.facts(),
+            board: &self.board,
+            settings: &self.settings,
+            model: self.model.name(),
+            report: &*self.on_batch,
+        };
+        loop {
+            batches.collect(true);
+            ask();
+            batches.collect(false);
+            // An error has ended the run.
+            if !desk.settle().unwrap_or(false) {
+                return;
+            }
+        }
     }
 
     /// Shows what its calls are doing.
@@ -101,6 +139,9 @@ impl Client {
             return Ok(answer);
         }
         let facts = self.model.facts();
+        if let Some(batches) = &self.batches {
+            batches.put_off(request, &fingerprint, facts.batch_quote(request), &self.limiter)?;
+        }
         let cached = Some(&request.prefix).filter(|prefix| facts.is_cached(prefix));
         let mut permit = self.limiter.acquire(facts.quote(request), cached)?;
         let room = self.journal.reserve(facts.answer_bytes(request)).map_err(|error| self.no_room(&error))?;
@@ -150,7 +191,11 @@ impl Client {
         if is_of_another && !self.settings.fresh {
             answer = self.journal.answer_to(question)?;
         }
-        if answer.is_some() {
+        // What this run has fetched in a batch was counted then, and what is asked for while collecting is asked again.
+        let is_counted = |answer: &ModelAnswer| {
+            self.batches.as_ref().is_some_and(|batches| batches.is_counted(&answer.request))
+        };
+        if answer.as_ref().is_some_and(|answer| !is_counted(answer)) {
             self.limiter.count(|totals| {
                 totals.journalled += 1;
                 totals.of_another_model += u64::from(is_of_another);

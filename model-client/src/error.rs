@@ -20,6 +20,9 @@ pub enum AskError {
     /// The run was interrupted.
     #[error("interrupted")]
     Interrupted,
+    /// The request was put into a batch that is not answered yet.
+    #[error("it is in a batch that is not answered yet")]
+    Deferred,
     /// This call failed; others may succeed. Worth a `failure` record.
     #[error("{message}")]
     GaveUp {
@@ -70,7 +73,7 @@ impl AskError {
     pub fn ends_run(&self) -> bool {
         match self {
             Self::Stopped { .. } | Self::Limit(_) | Self::Interrupted => true,
-            Self::GaveUp { .. } => false,
+            Self::GaveUp { .. } | Self::Deferred => false,
         }
     }
 
@@ -81,7 +84,7 @@ impl AskError {
             Self::Stopped { .. } => None,
             Self::Limit(_) => Some(ExitStatus::Limit),
             Self::Interrupted => Some(ExitStatus::Interrupted),
-            Self::GaveUp { .. } => Some(ExitStatus::SomeFailed),
+            Self::GaveUp { .. } | Self::Deferred => Some(ExitStatus::SomeFailed),
         }
     }
 
@@ -91,7 +94,7 @@ impl AskError {
             Self::Stopped { hint, .. } | Self::GaveUp { hint, .. } => hint.as_deref(),
             Self::Limit(Limit::Cost { .. }) => Some("raise --max-cost to continue"),
             Self::Limit(Limit::Budget { .. }) => Some("raise --max-cost of fleet-ledger to continue"),
-            Self::Limit(_) | Self::Interrupted => None,
+            Self::Limit(_) | Self::Interrupted | Self::Deferred => None,
         }
     }
 }

@@ -88,6 +88,16 @@ impl ModelFacts {
         (*usage != Usage::default() || price.is_free()).then(|| price.cost(usage))
     }
 
+    /// What an answer of a batch with this usage cost, in US dollars; `None` where [`Self::cost`] is.
+    pub(crate) fn batch_cost(&self, usage: &Usage) -> Option<f64> {
+        Some(self.cost(usage)? * self.price.as_ref()?.batch_share())
+    }
+
+    /// What a request in a batch costs at most.
+    pub(crate) fn batch_quote(&self, request: &Request) -> Quote {
+        self.quote(request).times(self.price.as_ref().map_or(1.0, Price::batch_share))
+    }
+
     /// The length of the longest likely answer to a request, as a line of the journal, in bytes.
     pub(crate) fn answer_bytes(&self, request: &Request) -> u64 {
         let tokens = self.output_limit(request.max_output_tokens).unwrap_or(UNKNOWN_OUTPUT_LIMIT);

@@ -17,11 +17,12 @@
 //! What differs by model is data, in a [`ModelTable`].
 //!
 //! Modules depend on those above them in this list, never the other way round: request, answer, settings,
-//! pricing, history, error, budget, facts, estimate, model, activity, journal, limiter, turns, client; providers use
-//! request, facts, model, settings and journal.
+//! pricing, history, error, budget, facts, estimate, model, activity, journal, limiter, batch, turns, client; providers
+//! use request, facts, model, settings, journal and the interface of batch.
 
 mod activity;
 mod answer;
+mod batch;
 mod budget;
 mod client;
 mod error;
@@ -39,6 +40,9 @@ mod turns;
 
 pub use activity::{Activity, Retry};
 pub use answer::ModelAnswer;
+pub use batch::{
+    BatchLimits, BatchNews, BatchService, BatchSettings, Batches, Found, Framing, Order, Progress, Search,
+};
 pub use client::{Client, Watch};
 pub use error::{AskError, Limit};
 pub use estimate::{Estimate, PassSize};
@@ -48,6 +52,6 @@ pub use journal::{Damage, Journal, Room};
 pub use limiter::Totals;
 pub use model::{CallError, Fault, Model, Reply};
 pub use pricing::Price;
-pub use providers::{ModelError, ModelTable, TableError, facts, from_name};
+pub use providers::{ModelError, ModelTable, TableError, batches_of, facts, from_name};
 pub use request::{Prefix, Request};
 pub use settings::{CallSettings, LedgerSettings, Timeouts};

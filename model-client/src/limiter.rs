@@ -184,6 +184,29 @@ impl Limiter {
         }
     }
 
+    /// Reserves what a request in a batch may cost, if that fits now.
+    pub(crate) fn try_reserve(&self, quote: &Quote) -> Result<Reservation, Short> {
+        self.state().budget.reserve(quote)
+    }
+
+    /// Reserves what a request may cost that is in a batch already, in US dollars.
+    pub(crate) fn reserve_at_all_events(&self, amount: f64) -> Reservation {
+        self.state().budget.reserve_at_all_events(amount)
+    }
+
+    /// A request of a batch was answered. `cost` is in US dollars; where it is unknown, what was reserved counts.
+    pub(crate) fn settle(&self, reservation: Reservation, quote: &Quote, usage: Usage, cost: Option<f64>) {
+        let mut state = self.state();
+        state.totals.answers += 1;
+        state.totals.usage += usage;
+        state.budget.settle(reservation, quote, &usage, cost);
+    }
+
+    /// A request of a batch was not answered, and cost nothing.
+    pub(crate) fn release(&self, reservation: Reservation) {
+        self.state().budget.release(reservation);
+    }
+
     /// Sleeps for this long, unless the run ends.
     pub(crate) fn pause(&self, duration: Duration) -> Result<(), AskError> {
         let mut state = self.state();

@@ -10,6 +10,14 @@ pub struct Price {
     /// Where long prompts cost more.
     #[serde(default)]
     long: Option<LongPromptRates>,
+    /// The share of these prices that requests in batches cost.
+    #[serde(default = "half")]
+    batch: f64,
+}
+
+/// What all providers that have batches ask for them.
+fn half() -> f64 {
+    0.5
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -36,7 +44,7 @@ impl Price {
     pub(crate) fn free() -> Self {
         let base =
             Rates { input: 0.0, output: 0.0, cache_read: None, cache_write_5m: None, cache_write_1h: None };
-        Self { base, long: None }
+        Self { base, long: None, batch: half() }
     }
 
     /// Whether nothing costs anything.
@@ -52,6 +60,11 @@ impl Price {
             + per_million(usage.cache_write_5m) * rates.cache_write_5m.unwrap_or(rates.input)
             + per_million(usage.cache_write_1h) * rates.cache_write_1h.unwrap_or(rates.input)
             + per_million(usage.output()) * rates.output
+    }
+
+    /// The share of the price that requests in batches cost.
+    pub(crate) fn batch_share(&self) -> f64 {
+        self.batch
     }
 
     /// The highest price of an input token, per million, in a request with this many of them.

@@ -5,9 +5,17 @@ use std::net::TcpStream;
 
 /// A request as received.
 pub(crate) struct Incoming {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+}
+
+impl Incoming {
+    /// The value of a header. The name is in lower case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// Reads a request; `None` if the connection was closed instead.
@@ -16,6 +24,7 @@ pub(crate) fn read(input: &mut BufReader<TcpStream>) -> io::Result<Option<Incomi
     if input.read_line(&mut line)? == 0 {
         return Ok(None);
     }
+    let method = line.split(' ').next().unwrap_or_default().to_owned();
     let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
     let mut headers = Vec::new();
     loop {
@@ -28,7 +37,7 @@ pub(crate) fn read(input: &mut BufReader<TcpStream>) -> io::Result<Option<Incomi
     let length = length.and_then(|(_, value)| value.parse().ok()).unwrap_or(0);
     let mut body = vec![0; length];
     input.read_exact(&mut body)?;
-    Ok(Some(Incoming { path, headers, body }))
+    Ok(Some(Incoming { method, path, headers, body }))
 }
 
 /// Sends a whole response.
@@ -42,6 +51,27 @@ pub(crate) fn respond(
     let length = body.len();
     let response = format!("HTTP/1.1 {status} -\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
     output.write_all(response.as_bytes())
+}
+
+/// Starts a file of which `length` bytes follow, those from `offset` on of `total`.
+pub(crate) fn start_file(
+    output: &mut TcpStream,
+    length: usize,
+    offset: usize,
+    total: usize,
+) -> io::Result<()> {
+    let (status, range) = match offset {
+        0 => (200, String::new()),
+        _ => (206, format!("content-range: bytes {offset}-{}/{total}\r\n", total.saturating_sub(1))),
+    };
+    let kind = "content-type: application/x-jsonl";
+    let head = format!("HTTP/1.1 {status} -\r\n{kind}\r\ncontent-length: {length}\r\n{range}\r\n");
+    output.write_all(head.as_bytes())
+}
+
+/// Sends a piece of a file.
+pub(crate) fn piece(output: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+    output.write_all(bytes)
 }
 
 /// Starts a stream of events.

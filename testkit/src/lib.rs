@@ -11,6 +11,7 @@
 //! ```
 
 pub mod author;
+mod batch;
 mod exchange;
 pub mod faults;
 mod http;
@@ -19,6 +20,7 @@ mod server;
 mod wire;
 mod workspace;
 
+pub use batch::{Batch, BatchFaults, Billed, Ending};
 pub use exchange::{Asked, End, Format, Logged, Play, Reply};
 pub use ran::{Ran, spawn_silently};
 pub use server::Server;

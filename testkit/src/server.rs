@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::batch::{Batch, BatchFaults, Batches};
 use crate::exchange::{Asked, Logged, Play, Reply};
 use crate::{http, wire};
 
@@ -31,6 +32,7 @@ struct Shared {
     logged: Condvar,
     connections: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
+    batches: Option<Batches>,
 }
 
 impl Server {
@@ -44,6 +46,27 @@ impl Server {
 
     /// Starts a server at this port; 0 takes a free one.
     pub fn at(port: u16, model: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> io::Result<Self> {
+        Self::serving(port, None, model)
+    }
+
+    /// Starts a server at a free port that also takes batches. `on_event` is called with the number of each step: a
+    /// request about batches has arrived, it is carried out, half of a file is sent, it is answered.
+    pub fn with_batches(
+        faults: BatchFaults,
+        on_event: impl Fn(usize) + Send + Sync + 'static,
+        model: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+    ) -> Self {
+        match Self::serving(0, Some(Batches::new(faults, on_event)), model) {
+            Ok(server) => server,
+            Err(error) => panic!("cannot listen on the loopback interface: {error}"),
+        }
+    }
+
+    fn serving(
+        port: u16,
+        batches: Option<Batches>,
+        model: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
@@ -53,6 +76,7 @@ impl Server {
             logged: Condvar::new(),
             connections: Mutex::default(),
             stopped: AtomicBool::new(false),
+            batches,
         });
         let accepting = Arc::clone(&shared);
         let listener = thread::spawn(move || accept(&listener, &accepting));
@@ -79,6 +103,16 @@ impl Server {
         // Unlocked before the panic.
         drop(log);
         assert!(arrived >= requests, "{arrived} of {requests} requests arrived within {PATIENCE:?}");
+    }
+
+    /// The batches so far, in the order of their creation.
+    pub fn batches(&self) -> Vec<Batch> {
+        self.shared.batches.as_ref().map(Batches::batches).unwrap_or_default()
+    }
+
+    /// The number of steps of requests about batches so far.
+    pub fn batch_events(&self) -> usize {
+        self.shared.batches.as_ref().map(Batches::events).unwrap_or_default()
     }
 
     /// The number of connections so far.
@@ -137,6 +171,11 @@ fn serve(connection: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut output = connection.try_clone()?;
     let mut input = BufReader::new(connection);
     while let Some(incoming) = http::read(&mut input)? {
+        if let Some(batches) = &shared.batches
+            && batches.handle(&incoming, &mut output, &*shared.model)?
+        {
+            continue;
+        }
         let Some(asked) = wire::read(&incoming) else {
             http::respond(&mut output, 400, &[], "unknown request")?;
             continue;

@@ -17,6 +17,13 @@ pub(crate) fn read(incoming: &Incoming) -> Option<Asked> {
         let (model, _) = path.rsplit_once("/models/")?.1.split_once(':')?;
         (Format::Gemini, model.to_owned())
     };
+    let asked = asked(format, &body, &model)?;
+    Some(Asked { headers: incoming.headers.clone(), path: incoming.path.clone(), ..asked })
+}
+
+/// The request with this body.
+pub(crate) fn asked(format: Format, body: &Value, model: &str) -> Option<Asked> {
+    let model = body["model"].as_str().unwrap_or(model).to_owned();
     let mut prompt = String::new();
     let mut breakpoint = None;
     for text in [&body["systemInstruction"], &body["system"], &body["contents"], &body["messages"]] {
@@ -27,13 +34,13 @@ pub(crate) fn read(incoming: &Incoming) -> Option<Asked> {
         number: 0,
         format,
         model,
-        headers: incoming.headers.clone(),
-        path: incoming.path.clone(),
+        headers: Vec::new(),
+        path: String::new(),
         prompt,
         shared_bytes: 0,
         breakpoint,
         max_tokens: limits.iter().find_map(|limit| body.pointer(limit)?.as_u64()),
-        body,
+        body: body.clone(),
     })
 }
 

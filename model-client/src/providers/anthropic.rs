@@ -3,6 +3,7 @@
 use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
+use super::batch::{Batches, AnthropicBatches};
 use super::body::{PREFIX, SUFFIX};
 use super::format::{Draft, Format, count, error_in_stream, join, merge, text_at};
 use crate::facts::ModelFacts;
@@ -51,6 +52,10 @@ impl Format for Anthropic {
         }
         body.insert("messages".to_owned(), json!([{"role": "user", "content": content}]));
         body
+    }
+
+    fn batches(&self) -> &dyn Batches {
+        &AnthropicBatches
     }
 
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {

@@ -3,6 +3,7 @@
 use common::record::{StopReason, Usage};
 use serde_json::{Map, Value};
 
+use super::batch::Batches;
 use super::refusal::Refusal;
 use crate::facts::ModelFacts;
 use crate::model::{CallError, Reply};
@@ -26,6 +27,9 @@ pub(super) trait Format: Send + Sync {
 
     /// The body, with [`super::body::PREFIX`] and [`super::body::SUFFIX`] in place of the texts.
     fn body(&self, model: &str, request: &Request, facts: &ModelFacts) -> Map<String, Value>;
+
+    /// How it is asked in batches.
+    fn batches(&self) -> &dyn Batches;
 
     /// Adds one event of the answer, or an answer that was not streamed, to `draft`.
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError>;

@@ -3,6 +3,7 @@
 use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
+use super::batch::{Batches, GeminiBatches};
 use super::body::{PREFIX, SUFFIX};
 use super::format::{Draft, Format, count, error_in_stream, join, merge, text_at};
 use crate::facts::ModelFacts;
@@ -35,6 +36,10 @@ impl Format for Gemini {
         let parts = json!([{"text": PREFIX}, {"text": SUFFIX}]);
         body.insert("contents".to_owned(), json!([{"role": "user", "parts": parts}]));
         body
+    }
+
+    fn batches(&self) -> &dyn Batches {
+        &GeminiBatches
     }
 
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body as ResponseBody, SendBody, Timeout};
 
+use super::batch::{LazyClient, Web};
 use super::agent::{BUFFER, Limits, agent, allow_connections};
 use super::body::Body;
 use super::format::{Draft, Format};
@@ -32,16 +33,17 @@ const MAX_EMPTY_EVENTS: u32 = 8;
 
 /// A model behind HTTP.
 pub(super) struct HttpModel {
-    format: Box<dyn Format>,
-    model: String,
+    pub(super) format: Box<dyn Format>,
+    pub(super) model: String,
     url: String,
-    key: Key,
+    pub(super) key: Key,
     facts: ModelFacts,
     /// Why no call can be made, where that is known beforehand.
     blocked: Option<CallError>,
     /// `None` after an abort.
     agent: Mutex<Option<Agent>>,
     limits: Limits,
+    batches: LazyClient,
 }
 
 impl HttpModel {
@@ -70,7 +72,23 @@ impl HttpModel {
             blocked,
             agent: Mutex::new(Some(agent(settings, limits))),
             limits,
+            batches: LazyClient::default(),
         }
+    }
+
+    /// The server of the model's batches.
+    pub(super) fn web(&self) -> Result<Web<'_>, CallError> {
+        match &self.blocked {
+            Some(error) => Err(error.clone()),
+            None => Web::new(&self.batches, &*self.format, &self.key, &self.url),
+        }
+    }
+
+    /// The body of a request whose answer is not streamed.
+    pub(super) fn unstreamed_body(&self, request: &Request) -> Body {
+        let mut template = self.format.body(&self.model, request, &self.facts);
+        template.retain(|name, _| name != "stream" && name != "stream_options");
+        Body::new(template, request)
     }
 
     fn body(&self, request: &Request) -> Body {
@@ -301,7 +319,7 @@ fn bad_key() -> CallError {
 }
 
 /// The host of a URL, without credentials.
-fn host(url: &str) -> &str {
+pub(super) fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split('/').next().unwrap_or_default();
     authority.rsplit('@').next().unwrap_or_default()

@@ -8,12 +8,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use thiserror::Error;
 
+use crate::batch::BatchService;
 use crate::facts::{ModelFacts, Retirement};
 use crate::model::{CallError, Fault, Model};
 use crate::settings::CallSettings;
 
 mod agent;
 mod anthropic;
+mod batch;
 mod body;
 mod format;
 mod gemini;
@@ -51,6 +53,9 @@ pub enum ModelError {
     /// A cost limit was set, and the price is unknown.
     #[error("the price of {0} is unknown")]
     NoPrice(String),
+    /// Batches were asked for.
+    #[error("{0} has no batches")]
+    NoBatches(String),
 }
 
 impl ModelError {
@@ -61,6 +66,7 @@ impl ModelError {
                 Some("use claude-…, gemini-…, openai:NAME for any compatible server, or replay:FILE")
             }
             Self::Replay(_) => None,
+            Self::NoBatches(_) => Some("omit --batch"),
             Self::NoPrice(_) => Some("add it with --prices FILE, or omit --max-cost and --estimate"),
         }
     }
@@ -80,6 +86,28 @@ pub fn from_name(
         let replay = Replay::open(file.as_ref()).map_err(ModelError::Replay)?;
         return Ok(Arc::new(replay));
     }
+    Ok(Arc::new(http_model(name, table, settings, env)?))
+}
+
+/// The batches of the model of this name, as [`from_name`] finds it.
+pub fn batches_of(
+    name: &str,
+    table: &ModelTable,
+    settings: &CallSettings,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<Arc<dyn BatchService>, ModelError> {
+    if name.starts_with("replay:") {
+        return Err(ModelError::NoBatches(name.to_owned()));
+    }
+    Ok(Arc::new(http_model(name, table, settings, env)?))
+}
+
+fn http_model(
+    name: &str,
+    table: &ModelTable,
+    settings: &CallSettings,
+    env: &dyn Fn(&str) -> Option<String>,
+) -> Result<HttpModel, ModelError> {
     let (provider, model) = select(name).ok_or_else(|| ModelError::Unknown(name.to_owned()))?;
     let today = today();
     let facts = table.facts(provider, model, today);
@@ -103,7 +131,7 @@ pub fn from_name(
         Err(no_key(model, access.key))
     };
     let base = base.unwrap_or_else(|| access.default_base.to_owned());
-    Ok(Arc::new(HttpModel::new(provider.format(), model, base.trim(), key, facts, settings)))
+    Ok(HttpModel::new(provider.format(), model, base.trim(), key, facts, settings))
 }
 
 /// What is known of the model of this name, without a key.

@@ -4,6 +4,7 @@
 use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
+use super::batch::{Batches, OpenAiBatches};
 use super::body::{PREFIX, SUFFIX};
 use super::format::{Draft, Format, count, error_in_stream, merge, text_at};
 use crate::facts::ModelFacts;
@@ -45,6 +46,10 @@ impl Format for OpenAi {
         let message = json!({"role": "user", "content": format!("{PREFIX}{SUFFIX}")});
         body.insert("messages".to_owned(), json!([message]));
         body
+    }
+
+    fn batches(&self) -> &dyn Batches {
+        &OpenAiBatches
     }
 
     fn take_in(&self, event: &Value, draft: &mut Draft) -> Result<(), CallError> {

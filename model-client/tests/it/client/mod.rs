@@ -1,5 +1,6 @@
 //! Calls to models, as a stage makes them.
 
+mod batches;
 mod faults;
 mod keys;
 mod limits;
