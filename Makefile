@@ -26,6 +26,7 @@ SEED_COUNT    ?= 5
 MODEL         ?=
 COUNT         ?=
 NUM_WORKERS   ?=
+BATCH         ?=
 # Further arguments, one variable per stage.
 PROPOSE_ARGS  ?=
 AMPLIFY_ARGS  ?=
@@ -57,7 +58,7 @@ WHAT  = $(if $(SOFTWARE),--software "$(SOFTWARE)") --env-dir $(ENV_DIR)
 
 PROPOSE     = $(BIN)/stage-propose $(HERE) $(WHAT) --agent $(AGENT) --seed-count $(SEED_COUNT) $(PROPOSE_ARGS)
 AMPLIFY     = $(BIN)/stage-amplify $(HERE) $(WHAT) $(if $(MODEL),--model $(MODEL)) $(if $(COUNT),--count $(COUNT)) \
-              $(if $(NUM_WORKERS),--num-workers $(NUM_WORKERS)) $(AMPLIFY_ARGS)
+              $(if $(NUM_WORKERS),--num-workers $(NUM_WORKERS)) $(if $(BATCH),--batch) $(AMPLIFY_ARGS)
 SOLVE       = $(AMPLIFY) --pass solution
 EXTRACT     = $(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) $(EXTRACT_ARGS)
 VERIFY_SPEC = $(BIN)/stage-verify-spec $(HERE) --env-dir $(ENV_DIR) $(VERIFY_ARGS)
@@ -343,7 +344,7 @@ help:
 ## make install [PREFIX=~/.cargo]                   install the stages, their man pages and shell completions
 ## make clean                                       remove build output and the demo
 ##
-## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS ROUNDS SOLUTIONS; for
+## Variables of a run: SOFTWARE ENV_DIR WORKSPACE RUN_DIR AGENT SEED_COUNT MODEL COUNT NUM_WORKERS BATCH ROUNDS SOLUTIONS; for
 ## further arguments PROPOSE_ARGS AMPLIFY_ARGS EXTRACT_ARGS VERIFY_ARGS PROBE_ARGS TASK_ARGS EXPORT_ARGS REPORT_ARGS. Any stage
 ## (PROPOSE AMPLIFY EXTRACT VERIFY_SPEC PROBE SOLVE VERIFY_TASK) can be replaced by your own command that reads records on
 ## standard input and writes records on standard output, and gets filters before and after it:

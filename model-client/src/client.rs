@@ -78,7 +78,17 @@ impl Client {
         });
         let turns = Turns::new(&settings, model.name());
         let board = Board::default();
-        Self { model, journal, settings, limiter, turns, board, on_retry: Box::new(|_| {}), batches: None, on_batch: Box::new(|_| {}) }
+        Self {
+            model,
+            journal,
+            settings,
+            limiter,
+            turns,
+            board,
+            on_retry: Box::new(|_| {}),
+            batches: None,
+            on_batch: Box::new(|_| {}),
+        }
     }
 
     /// The same client. It calls `report` whenever it will make another attempt.

@@ -11,7 +11,7 @@ use common::help;
 use common::run_dir::RunDir;
 use common::stage::StageArgs;
 use fs_err as fs;
-use model_client::{CallSettings, LedgerSettings, Timeouts};
+use model_client::{BatchSettings, CallSettings, LedgerSettings, Timeouts};
 use serde::Deserialize;
 
 use crate::difficulty::{self, Horizon};
@@ -70,6 +70,18 @@ pub struct Args {
     /// The maximum number of repairs of one task, over all runs of the repair pass
     #[arg(help_heading = help::LIMITS, long, value_name = "N", default_value_t = 3)]
     rounds: usize,
+
+    /// Send the requests of all passes but the plan and repairs in batches, at half the price and within a day
+    #[arg(help_heading = help::MODEL, long, conflicts_with = "ledger")]
+    batch: bool,
+
+    /// Like --batch, but ask live for what a batch leaves unanswered, instead of in another batch
+    #[arg(help_heading = help::MODEL, long, conflicts_with = "ledger")]
+    batch_then_live: bool,
+
+    /// Look at batches in progress every SECONDS
+    #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS", default_value_t = 60)]
+    batch_poll_sec: u64,
 
     /// Stop before more than USD US dollars are spent on this run directory, earlier commands included
     #[arg(help_heading = help::LIMITS, long, value_name = "USD")]
@@ -232,6 +244,10 @@ impl Args {
             max_candidates: self.max_candidates,
             rounds: self.rounds,
             calls,
+            batch: (self.batch || self.batch_then_live).then_some(BatchSettings {
+                poll: Duration::from_secs(self.batch_poll_sec),
+                then_live: self.batch_then_live,
+            }),
             prices: self.prices,
             action: match (self.dry_run, self.estimate) {
                 (true, _) => Action::DryRun,

@@ -1,5 +1,8 @@
 //! Parallel work, with results in order.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use common::ordered::Ordered;
 use common::record::Record;
 use model_client::AskError;
@@ -13,17 +16,21 @@ use crate::writer::Writer;
 ///
 /// A task that failed becomes a `failure` record. When the client accepts no further call, results that are
 /// there are still emitted, and the first such error is returned. Any other error ends the work at once.
+///
+/// With batches, all items are read first, and `ask` is called on each until the journal has all its answers.
 pub(crate) fn run<T, R>(
     session: &Session<'_>,
     writer: &mut Writer,
     items: impl Iterator<Item = T> + Send + 'static,
+    ask: impl Fn(&T) + Sync,
     work: impl Fn(T) -> R + Sync,
     mut emit: impl FnMut(&mut Writer, R) -> Result<(), Unanswered>,
 ) -> Result<(), Halt>
 where
-    T: Send + 'static,
+    T: Send + Sync + 'static,
     R: Send,
 {
+    let items = in_batches(session, items, ask);
     let mut ended: Option<AskError> = None;
     Ordered::on_threads(session.settings.calls.workers).each(items.map(Ok), work, |result| {
         match emit(writer, result) {
@@ -42,8 +49,36 @@ where
     ended.map_or(Ok(()), |error| Err(Halt::Client(error)))
 }
 
+/// The same items, after their requests were answered in batches; at once without batches.
+fn in_batches<T: Send + Sync + 'static>(
+    session: &Session<'_>,
+    items: impl Iterator<Item = T> + Send + 'static,
+    ask: impl Fn(&T) + Sync,
+) -> Box<dyn Iterator<Item = T> + Send> {
+    if session.settings.batches().is_none() {
+        return Box::new(items);
+    }
+    let items: Vec<T> = items.collect();
+    session.asker.client.ask_in_batches(|| {
+        // Each round counts from the start what the journal has.
+        session.asker.steps.restart();
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for _ in 0..session.settings.calls.workers.min(items.len()) {
+                scope.spawn(|| {
+                    while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        ask(item);
+                    }
+                });
+            }
+        });
+    });
+    session.asker.steps.restart();
+    Box::new(items.into_iter())
+}
+
 /// Like [`run`], for tasks that become records by themselves.
-pub(crate) fn write_tasks<T: Send + 'static>(
+pub(crate) fn write_tasks<T: Send + Sync + 'static>(
     session: &Session<'_>,
     writer: &mut Writer,
     tasks: Vec<T>,
@@ -54,6 +89,7 @@ pub(crate) fn write_tasks<T: Send + 'static>(
         session,
         writer,
         tasks.into_iter(),
+        |task| drop(work(task)),
         |task| {
             let records = work(&task);
             if records.is_ok() {

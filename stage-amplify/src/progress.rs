@@ -33,6 +33,11 @@ impl Steps {
         self.done().finished += 1;
     }
 
+    /// The passes begin again, with more answers in the journal.
+    pub(crate) fn restart(&self) {
+        *self.done() = Done::default();
+    }
+
     /// One more task failed.
     pub(crate) fn failed(&self) {
         self.done().failed += 1;
@@ -90,6 +95,7 @@ impl View<'_> {
             failed,
             Some(Part::new(1, format!("{} in flight", activity.in_flight))),
             self.queued(),
+            self.batches(),
             self.retrying(),
             Some(Part::new(9, tokens(&totals.usage))),
             Some(Part::new(1, totals.cost_so_far())),
@@ -127,6 +133,13 @@ impl View<'_> {
         let queued = self.activity.queued;
         let part = Part::new(6, format!("{queued} waiting for other runs")).or(3, format!("{queued} queued"));
         (queued > 0).then_some(part)
+    }
+
+    /// How many requests in batches are done.
+    fn batches(&self) -> Option<Part> {
+        let (done, all) = self.activity.batches?;
+        let part = Part::new(10, format!("{done} of {all} requests in batches done"));
+        Some(part.or(1, format!("batches {done}/{all}")))
     }
 
     /// The calls that wait for their next attempt, until when, and why.
@@ -172,7 +185,8 @@ impl View<'_> {
 
     /// What the run waits for.
     fn reason(&self) -> Option<String> {
-        let Activity { in_flight, queued, retrying, silent, next_attempt, last_error, .. } = &self.activity;
+        let activity = &self.activity;
+        let Activity { in_flight, queued, retrying, silent, next_attempt, last_error, .. } = activity;
         let turns = (*queued > 0)
             .then(|| format!("the ledger holds back {} for other runs", count(*queued as u64, "call")));
         let waiting = silent.as_ref().map(|(label, silence)| {
@@ -183,7 +197,10 @@ impl View<'_> {
             let wait = rounded_up(next_attempt.unwrap_or_default());
             format!("{} will be sent again, the first in {wait}: {error}", count(*retrying as u64, "call"))
         });
-        let reasons: Vec<String> = [failed, waiting, turns].into_iter().flatten().collect();
+        let batches = activity
+            .batches
+            .map(|(done, all)| format!("{done} of {} in batches done", count(all, "request")));
+        let reasons: Vec<String> = [failed, waiting, turns, batches].into_iter().flatten().collect();
         (!reasons.is_empty()).then(|| reasons.join("; "))
     }
 }

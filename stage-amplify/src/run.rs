@@ -1,13 +1,13 @@
 //! Opens what the passes need, runs the selected ones, and sets the exit status.
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use common::exit::ExitStatus;
 use common::interrupt::{Interrupt, Urgency};
 use common::record::Record;
 use common::run_dir::Cost;
 use common::text::{count, with_hint};
 use common::ui::Ui;
-use model_client::{Client, Journal, ModelTable, Totals};
+use model_client::{Batches, Client, Journal, ModelTable, Totals};
 
 use crate::ask::{Asker, Halt};
 use crate::passes::{agreement, checklist, expand, fixtures, plan, repair, snapshot, solution};
@@ -54,6 +54,7 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let result = run_passes(&session, &mut writer);
     let is_error = matches!(result, Err(Halt::Other(_)));
     report_totals(settings, &client, writer.usable(), is_error, ui)?;
+    report_open_batches(settings, ui)?;
     let status = match result {
         Ok(()) => ExitStatus::failed_if(ui.errors() > 0),
         Err(halt) => status_of(halt, &missing(settings, &client, writer.usable()), ui)?,
@@ -89,9 +90,47 @@ fn client(settings: &Settings, interrupt: &Interrupt, ui: &Ui) -> Result<Client>
     let model =
         model_client::from_name(&settings.model, &table, &settings.calls, &|name| std::env::var(name).ok())
             .map_err(|error| anyhow!(with_hint(&error, error.hint())))?;
-    let client = Client::new(model, journal, settings.calls.clone(), interrupt);
+    let batches = batches(settings, model.name(), &table)?;
+    let client = Client::new(model, journal, settings.calls.clone(), interrupt).on_retry({
+        let ui = ui.clone();
+        move |retry| ui.debug(retry)
+    });
     let ui = ui.clone();
-    Ok(client.on_retry(move |retry| ui.debug(retry)))
+    Ok(match batches {
+        Some(batches) => client.with_batches(batches, move |news| ui.info(news)),
+        None => client,
+    })
+}
+
+/// The batches of the run directory, if they are wanted. Without them, what an open batch answers must not be asked
+/// for again.
+fn batches(settings: &Settings, model: &str, table: &ModelTable) -> Result<Option<Batches>> {
+    let dir = settings.run_dir.root();
+    let Some(batch) = settings.batches() else {
+        let unfetched = Batches::unfetched(dir).context("cannot read the log of batches")?;
+        let what = count(unfetched as u64, "request");
+        let is_ours = settings.batch.is_none() && unfetched > 0;
+        ensure!(!is_ours, "{what} of an earlier command wait in a batch; add --batch to fetch the answers");
+        return Ok(None);
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    let service = model_client::batches_of(&settings.model, table, &settings.calls, &env)
+        .map_err(|error| anyhow!(with_hint(&error, error.hint())))?;
+    Batches::open(dir, model, service, batch)
+        .map(Some)
+        .context("cannot open the batches of the run directory")
+}
+
+/// Tells what goes on after the end of the command.
+fn report_open_batches(settings: &Settings, ui: &Ui) -> Result<()> {
+    let unfetched = Batches::unfetched(settings.run_dir.root()).context("cannot read the log of batches")?;
+    if unfetched > 0 {
+        let what = count(unfetched as u64, "request");
+        ui.warn(format_args!(
+            "{what} in batches go on at the provider; the same command fetches the answers"
+        ));
+    }
+    Ok(())
 }
 
 fn run_passes(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt> {

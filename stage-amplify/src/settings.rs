@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use common::environment::{Environment, Workspace};
 use common::run_dir::RunDir;
 use common::stage::StageSettings;
-use model_client::CallSettings;
+use model_client::{BatchSettings, CallSettings};
 use serde::Serialize;
 
 use crate::difficulty::{self, Horizon};
@@ -91,6 +91,8 @@ pub(crate) struct Settings {
     pub(crate) prices: Option<PathBuf>,
     /// Limits of the calls to the model.
     pub(crate) calls: CallSettings,
+    /// How requests are sent in batches; `None` if they are not.
+    pub(crate) batch: Option<BatchSettings>,
     /// Whether to call the model, or only to tell what would be asked.
     pub(crate) action: Action,
     /// A folder of environments whose seeds serve as examples.
@@ -139,6 +141,12 @@ impl Settings {
         ]
         .into_iter()
         .find_map(|(pass, over)| self.does(pass).then_some(over))
+    }
+
+    /// How the requests of the selected passes are sent in batches; `None` if they are not. A repair is asked live: it
+    /// takes part in rounds of a chain of stages.
+    pub(crate) fn batches(&self) -> Option<BatchSettings> {
+        self.batch.filter(|_| self.over_tasks() != Some(OverTasks::Repair))
     }
 
     /// The manifest of the records in the output. The plan pass writes its own, as users edit it.

@@ -17,12 +17,12 @@ pub(crate) fn read(incoming: &Incoming) -> Option<Asked> {
         let (model, _) = path.rsplit_once("/models/")?.1.split_once(':')?;
         (Format::Gemini, model.to_owned())
     };
-    let asked = asked(format, &body, &model)?;
+    let asked = asked(format, &body, &model);
     Some(Asked { headers: incoming.headers.clone(), path: incoming.path.clone(), ..asked })
 }
 
 /// The request with this body.
-pub(crate) fn asked(format: Format, body: &Value, model: &str) -> Option<Asked> {
+pub(crate) fn asked(format: Format, body: &Value, model: &str) -> Asked {
     let model = body["model"].as_str().unwrap_or(model).to_owned();
     let mut prompt = String::new();
     let mut breakpoint = None;
@@ -30,7 +30,7 @@ pub(crate) fn asked(format: Format, body: &Value, model: &str) -> Option<Asked> 
         collect(text, &mut prompt, &mut breakpoint);
     }
     let limits = ["/max_tokens", "/max_completion_tokens", "/generationConfig/maxOutputTokens"];
-    Some(Asked {
+    Asked {
         number: 0,
         format,
         model,
@@ -41,7 +41,7 @@ pub(crate) fn asked(format: Format, body: &Value, model: &str) -> Option<Asked> 
         breakpoint,
         max_tokens: limits.iter().find_map(|limit| body.pointer(limit)?.as_u64()),
         body: body.clone(),
-    })
+    }
 }
 
 /// Adds the texts in `value` to `prompt`.

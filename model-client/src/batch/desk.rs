@@ -84,7 +84,9 @@ impl Desk<'_> {
                 Ok(id) => break Some(id),
                 Err(error) => error,
             };
-            if error.charged && let Some(id) = self.look_up(&open.intent, &[])? {
+            if error.charged
+                && let Some(id) = self.look_up(&open.intent, &[])?
+            {
                 break Some(id);
             }
             if is_final(&error) {
@@ -146,7 +148,8 @@ impl Desk<'_> {
                 let mut has_line = false;
                 let read = self.batches.service.read(&file, 0, &mut |line| {
                     let mark = self.batches.service.result(line).map(|(mark, _)| mark);
-                    is_ours |= mark.is_some_and(|mark| intent.requests.iter().any(|item| item.request == mark));
+                    is_ours |=
+                        mark.is_some_and(|mark| intent.requests.iter().any(|item| item.request == mark));
                     has_line = true;
                     // One line is enough.
                     Err(io::ErrorKind::Interrupted.into())
@@ -197,16 +200,14 @@ impl Desk<'_> {
         index: usize,
         claimed: &[String],
     ) -> Result<(), AskError> {
-        match self.look_up(&open[index].intent, claimed)? {
-            Some(id) => self.submitted(&mut open[index], id),
-            None => {
-                let one = open.remove(index);
-                done.remove(index);
-                self.append(&Event::NotSubmitted { batch: one.intent.batch.clone() })?;
-                self.release(&one.intent);
-                Ok(())
-            }
+        if let Some(id) = self.look_up(&open[index].intent, claimed)? {
+            return self.submitted(&mut open[index], id);
         }
+        let one = open.remove(index);
+        done.remove(index);
+        self.append(&Event::NotSubmitted { batch: one.intent.batch.clone() })?;
+        self.release(&one.intent);
+        Ok(())
     }
 
     fn fetch(&self, open: &Open, files: &[String], why: &CallError) -> Result<(), AskError> {

@@ -101,24 +101,34 @@ impl<'a> Fetch<'a> {
             cost,
             sample: item.sample,
         };
-        let kept = journal.get(&item.request).and_then(|known| match known {
-            Some(_) => Ok(()),
-            None => journal.append(&answer),
-        });
-        if let Err(error) = kept {
-            self.ended = Some(self.desk.cannot_write(&error));
-            return Err(io::ErrorKind::Interrupted.into());
-        }
-        if facts.price.is_none() {
-            limiter.count(|totals| totals.unpriced += 1);
-        }
+        let known = journal.get(&item.request).map(|known| known.is_some());
+        let kept =
+            known.and_then(|known| if known { Ok(false) } else { journal.append(&answer).map(|()| true) });
+        let is_new = match kept {
+            Ok(is_new) => is_new,
+            Err(error) => {
+                self.ended = Some(self.desk.cannot_write(&error));
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+        };
         self.answers += 1;
         self.cost += cost.unwrap_or_default();
         let mut state = batches.state();
-        if let Some(held) = state.waiting.remove(&item.request) {
+        let held = state.waiting.remove(&item.request);
+        if !is_new {
+            // It was counted when the journal was opened.
+            if let Some(held) = held {
+                limiter.release(held.reservation);
+            }
+            return Ok(());
+        }
+        if let Some(held) = held {
             limiter.settle(held.reservation, &held.quote, usage, cost);
         }
         state.fetched.insert(item.request.clone());
+        if facts.price.is_none() {
+            limiter.count(|totals| totals.unpriced += 1);
+        }
         Ok(())
     }
 

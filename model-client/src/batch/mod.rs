@@ -118,7 +118,9 @@ impl fmt::Display for BatchNews {
                 let megabytes = bytes.div_ceil(1_000_000);
                 write!(f, "submitted a batch of {requests} requests, {megabytes} MB")
             }
-            Self::Resumed { requests } => write!(f, "waiting for a batch of {requests} requests, submitted before"),
+            Self::Resumed { requests } => {
+                write!(f, "waiting for a batch of {requests} requests, submitted before")
+            }
             Self::Fetched { answers, failed, cost, why } => {
                 write!(f, "a batch has ended: {answers} answers for ${cost:.2}, at the price of batches")?;
                 match why {

@@ -1,8 +1,8 @@
 //! What a provider's batches are to the rest: a file of requests that is answered within a day, at a lower price.
 
-use std::fs::File;
 use std::io::{self, Write};
 
+use fs_err::File;
 use jiff::Timestamp;
 
 use crate::model::{CallError, Reply};

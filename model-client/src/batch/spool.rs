@@ -1,8 +1,9 @@
 //! The file of a batch that is being filled. It has no name, so it disappears with the process.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
+
+use fs_err::File;
 
 use super::log::Item;
 use super::service::{BatchLimits, BatchService, Framing};
@@ -21,7 +22,8 @@ pub(super) struct Spool {
 impl Spool {
     /// An empty file in the folder `dir`.
     pub(super) fn new(dir: &Path, framing: Framing) -> io::Result<Self> {
-        let mut file = BufWriter::new(tempfile::tempfile_in(dir)?);
+        let file = File::from_parts(tempfile::tempfile_in(dir)?, dir.join("(the file of a batch)"));
+        let mut file = BufWriter::new(file);
         file.write_all(framing.head.as_bytes())?;
         Ok(Self { file, bytes: framing.head.len() as u64, items: Vec::new(), framing, is_full: false })
     }

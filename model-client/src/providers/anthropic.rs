@@ -3,7 +3,7 @@
 use common::record::{StopReason, Usage};
 use serde_json::{Map, Value, json};
 
-use super::batch::{Batches, AnthropicBatches};
+use super::batch::{AnthropicBatches, Batches};
 use super::body::{PREFIX, SUFFIX};
 use super::format::{Draft, Format, count, error_in_stream, join, merge, text_at};
 use crate::facts::ModelFacts;

@@ -8,8 +8,8 @@ use serde_json::Value;
 use ureq::http::{HeaderValue, Response, header};
 use ureq::{Agent, Body as ResponseBody, SendBody, Timeout};
 
-use super::batch::{LazyClient, Web};
 use super::agent::{BUFFER, Limits, agent, allow_connections};
+use super::batch::{LazyClient, Web};
 use super::body::Body;
 use super::format::{Draft, Format};
 use super::key::{self, Key};

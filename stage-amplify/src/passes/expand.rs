@@ -41,6 +41,7 @@ pub(crate) fn rows(
         session,
         writer,
         jobs.into_iter(),
+        |job| drop(job.draft(asker, root, Attempts::default())),
         |job| {
             let draft = job.draft(asker, root, Attempts::default());
             if draft.as_ref().is_ok_and(Draft::is_complete) {
@@ -64,6 +65,11 @@ pub(crate) fn specs(session: &Session<'_>, writer: &mut Writer) -> Result<Vec<St
         session,
         writer,
         items,
+        |item| {
+            if let SpecItem::Spec { spec, prefixes } = item {
+                drop(prefixes.write(asker, root, spec));
+            }
+        },
         |item| match item {
             SpecItem::Raw(line) => SpecResult::Raw(line),
             SpecItem::Halt(halt) => SpecResult::Files(Box::new(Err(Unanswered::Halt(halt)))),

@@ -5,6 +5,7 @@
 
 mod agreement;
 mod asking;
+mod batches;
 mod checklists;
 mod ending;
 mod full_disk;

@@ -36,7 +36,9 @@ impl Call {
         let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
         let post = incoming.method == "POST";
         let (format, verb, id) = match parts.as_slice() {
-            ["v1", "messages", "batches"] => (Format::Anthropic, if post { Verb::Create } else { Verb::List }, ""),
+            ["v1", "messages", "batches"] => {
+                (Format::Anthropic, if post { Verb::Create } else { Verb::List }, "")
+            }
             ["v1", "messages", "batches", id] => (Format::Anthropic, Verb::Look, *id),
             ["v1", "messages", "batches", id, "cancel"] => (Format::Anthropic, Verb::Cancel, *id),
             ["v1", "messages", "batches", id, "results"] => (Format::Anthropic, Verb::Results, *id),

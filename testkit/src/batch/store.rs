@@ -183,17 +183,20 @@ impl Store {
         let limit = call.query("limit").or(call.query("pageSize")).and_then(|limit| limit.parse().ok());
         let limit: usize = limit.unwrap_or(20).min(faults.page);
         let after = call.query("after_id").or(call.query("after")).or(call.query("pageToken"));
-        let all: Vec<&Batch> = self.batches.iter().rev().filter(|batch| batch.format == call.format).collect();
+        let all: Vec<&Batch> =
+            self.batches.iter().rev().filter(|batch| batch.format == call.format).collect();
         let start = after.and_then(|after| Some(all.iter().position(|batch| batch.id == after)? + 1));
         let rest = all.get(start.unwrap_or(0)..).unwrap_or_default();
         let page: Vec<Value> = rest.iter().take(limit).map(|batch| object(batch)).collect();
-        let (first, last) = (rest.first(), rest.iter().take(limit).last());
+        let (first, last) = (rest.first(), rest.iter().take(limit).next_back());
         let (first, last) = (first.map(|batch| &batch.id), last.map(|batch| &batch.id));
         let has_more = rest.len() > limit;
         let json = match call.format {
             Format::Gemini if has_more => json!({"operations": page, "nextPageToken": last}),
             Format::Gemini => json!({"operations": page}),
-            _ => json!({"object": "list", "data": page, "has_more": has_more, "first_id": first, "last_id": last}),
+            _ => {
+                json!({"object": "list", "data": page, "has_more": has_more, "first_id": first, "last_id": last})
+            }
         };
         Response::Json(200, Vec::new(), json)
     }
@@ -236,7 +239,8 @@ impl Batch {
             return;
         }
         let requests = self.requests.iter().enumerate();
-        self.results = requests.map(|(n, (mark, body))| self.result(mark, body, ending, n % 2 == 1, model)).collect();
+        self.results =
+            requests.map(|(n, (mark, body))| self.result(mark, body, ending, n % 2 == 1, model)).collect();
     }
 
     fn result(
@@ -248,7 +252,6 @@ impl Batch {
         model: &dyn Fn(&Asked) -> Play,
     ) -> Billed {
         let kind = match ending {
-            Ending::Completed => "succeeded",
             Ending::Expired if is_hit => "expired",
             Ending::Cancelled if is_hit => "canceled",
             Ending::PartlyFailed | Ending::PartlyInvalid if is_hit => "errored",
@@ -290,12 +293,14 @@ impl Batch {
         ending: Ending,
         model: &dyn Fn(&Asked) -> Play,
     ) -> Value {
-        let response = |status: u16, body: Value| json!({"status_code": status, "request_id": "req_1", "body": body});
+        let response =
+            |status: u16, body: Value| json!({"status_code": status, "request_id": "req_1", "body": body});
         let invalid = ending == Ending::PartlyInvalid;
         let (response, error) = match kind {
             "succeeded" => (response(200, self.answer(body, model)), Value::Null),
             "errored" => {
-                let (status, kind) = if invalid { (400, "invalid_request_error") } else { (500, "server_error") };
+                let (status, kind) =
+                    if invalid { (400, "invalid_request_error") } else { (500, "server_error") };
                 (response(status, json!({"error": {"type": kind, "message": "it went wrong"}})), Value::Null)
             }
             "expired" => (Value::Null, json!({"code": "batch_expired", "message": "not within 24h"})),
@@ -324,7 +329,7 @@ impl Batch {
 
     /// The answer of the model, as it would be without a stream.
     fn answer(&self, body: &Value, model: &dyn Fn(&Asked) -> Play) -> Value {
-        let Some(asked) = wire::asked(self.format, body, &self.model) else { return Value::Null };
+        let asked = wire::asked(self.format, body, &self.model);
         match model(&asked) {
             Play::Answer(reply) | Play::Unstreamed(reply) => {
                 let whole = wire::whole(&asked, &reply);
@@ -361,7 +366,8 @@ fn lines(format: Format, file: &[u8]) -> Result<Vec<(String, Value)>, String> {
                 Format::Gemini => ("key", "request"),
                 _ => ("custom_id", "body"),
             };
-            if format == Format::OpenAi && (line["method"] != "POST" || line["url"] != "/v1/chat/completions") {
+            if format == Format::OpenAi && (line["method"] != "POST" || line["url"] != "/v1/chat/completions")
+            {
                 return Err("method and url are required".to_owned());
             }
             let mark = line[mark].as_str().ok_or("a line without a mark")?.to_owned();
@@ -372,7 +378,8 @@ fn lines(format: Format, file: &[u8]) -> Result<Vec<(String, Value)>, String> {
 
 /// What the documents demand of a batch.
 fn check(format: Format, requests: &[(String, Value)], bytes: usize) -> Result<(), String> {
-    let (_, max_bytes, max_requests) = LIMITS.into_iter().find(|limit| limit.0 == format).unwrap_or(LIMITS[0]);
+    let (_, max_bytes, max_requests) =
+        LIMITS.into_iter().find(|limit| limit.0 == format).unwrap_or(LIMITS[0]);
     if requests.is_empty() || requests.len() > max_requests || bytes > max_bytes {
         return Err(format!("a batch of {} requests and {bytes} bytes", requests.len()));
     }

@@ -39,7 +39,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
 ];
 
 /// Crates that speak HTTP or TLS.
-const NETWORK: [&str; 6] = ["hyper", "native-tls", "openssl", "reqwest", "rustls", "ureq"];
+const NETWORK: [&str; 7] = ["hyper", "native-tls", "openssl", "reqwest", "rustls", "tokio", "ureq"];
 
 fn cargo(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO"))

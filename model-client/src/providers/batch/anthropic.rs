@@ -40,9 +40,10 @@ impl Batches for AnthropicBatches {
         let mut similar = Vec::new();
         let mut page = format!("{}?limit={PAGE}", batches(web));
         loop {
-            let list = web.get(&page)?;
-            for batch in list["data"].as_array().into_iter().flatten() {
-                let Some(created) = text_at(batch, "/created_at").and_then(|time| time.parse::<Timestamp>().ok())
+            let found = web.get(&page)?;
+            for batch in found["data"].as_array().into_iter().flatten() {
+                let Some(created) =
+                    text_at(batch, "/created_at").and_then(|time| time.parse::<Timestamp>().ok())
                 else {
                     continue;
                 };
@@ -54,8 +55,8 @@ impl Batches for AnthropicBatches {
                     similar.extend(text_at(batch, "/id").map(str::to_owned));
                 }
             }
-            match text_at(&list, "/last_id") {
-                Some(last) if list["has_more"] == true => {
+            match text_at(&found, "/last_id") {
+                Some(last) if found["has_more"] == true => {
                     page = format!("{}?limit={PAGE}&after_id={last}", batches(web));
                 }
                 _ => return Ok(Found::Similar(similar)),

@@ -42,7 +42,8 @@ impl Batches for GeminiBatches {
         loop {
             let list = web.get(&page)?;
             let batches = list["operations"].as_array().map(Vec::as_slice).unwrap_or_default();
-            let ours = batches.iter().find(|batch| text_at(batch, "/metadata/displayName") == Some(search.name));
+            let ours =
+                batches.iter().find(|batch| text_at(batch, "/metadata/displayName") == Some(search.name));
             if let Some(name) = ours.and_then(|batch| text_at(batch, "/name")) {
                 return Ok(Found::Named(name.to_owned()));
             }

@@ -120,7 +120,10 @@ impl HttpModel {
         let usage: Usage = draft.usage;
         let reply = draft.finish(&self.model).ok_or_else(|| {
             let message = format!("{} gave no complete answer in a batch", self.format.provider());
-            CallError { charged: usage != Usage::default(), ..CallError::new(Fault::Transient, "cut_off", message) }
+            CallError {
+                charged: usage != Usage::default(),
+                ..CallError::new(Fault::Transient, "cut_off", message)
+            }
         })?;
         Ok(Reply { text: self.key.redact(reply.text, MIN_LENGTH_IN_ANSWER), ..reply })
     }

@@ -25,7 +25,8 @@ impl Batches for OpenAiBatches {
     }
 
     fn around(&self, mark: &str) -> (String, &'static str) {
-        let before = format!(r#"{{"custom_id":"{mark}","method":"POST","url":"/v1/chat/completions","body":"#);
+        let before =
+            format!(r#"{{"custom_id":"{mark}","method":"POST","url":"/v1/chat/completions","body":"#);
         (before, "}")
     }
 
@@ -45,16 +46,17 @@ impl Batches for OpenAiBatches {
         let earliest = search.since.as_second() - 600;
         let mut page = format!("{}/batches?limit={PAGE}", root(web));
         loop {
-            let list = web.get(&page)?;
-            let data = list["data"].as_array().map(Vec::as_slice).unwrap_or_default();
+            let found = web.get(&page)?;
+            let data = found["data"].as_array().map(Vec::as_slice).unwrap_or_default();
             let ours = data.iter().find(|batch| batch["metadata"][NAME] == search.name);
             if let Some(id) = ours.and_then(|batch| text_at(batch, "/id")) {
                 return Ok(Found::Named(id.to_owned()));
             }
             // The newest come first.
-            let is_past = data.last().and_then(|last| last["created_at"].as_i64()).is_none_or(|at| at < earliest);
+            let is_past =
+                data.last().and_then(|last| last["created_at"].as_i64()).is_none_or(|at| at < earliest);
             match data.last().and_then(|last| text_at(last, "/id")) {
-                Some(last) if list["has_more"] == true && !is_past => {
+                Some(last) if found["has_more"] == true && !is_past => {
                     page = format!("{}/batches?limit={PAGE}&after={last}", root(web));
                 }
                 _ => return Ok(Found::Similar(Vec::new())),

@@ -1,10 +1,10 @@
 //! Requests about batches: small ones in JSON, and files.
 
-use std::fs::File;
 use std::io::{self, BufReader, Read, Seek};
 use std::sync::{Once, OnceLock};
 use std::time::Duration;
 
+use fs_err::File;
 use reqwest::blocking::multipart::{Form, Part};
 use reqwest::blocking::{Body, Client, RequestBuilder, Response};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
@@ -110,7 +110,7 @@ impl<'a> Web<'a> {
         order: &Order<'_>,
     ) -> Result<Answered, CallError> {
         let call = with_headers(self.client.post(url), headers).header(CONTENT_TYPE, kind);
-        let body = Body::sized(self.reader(order)?, order.bytes);
+        let body = Body::sized(Self::reader(order)?, order.bytes);
         self.answered(call.body(body).timeout(upload_time(order)), url)
     }
 
@@ -121,7 +121,7 @@ impl<'a> Web<'a> {
         fields: &[(&'static str, &'static str)],
         order: &Order<'_>,
     ) -> Result<Value, CallError> {
-        let part = Part::reader_with_length(self.reader(order)?, order.bytes)
+        let part = Part::reader_with_length(Self::reader(order)?, order.bytes)
             .file_name(format!("{}.jsonl", order.name));
         let form = fields.iter().fold(Form::new(), |form, (name, value)| form.text(*name, *value));
         let call = self.client.post(url).multipart(form.part("file", part));
@@ -130,11 +130,7 @@ impl<'a> Web<'a> {
 
     /// A file from the byte `offset` on, and the number of bytes at its start that are before it after all: not every
     /// server can start in the middle.
-    pub(super) fn download(
-        &self,
-        url: &str,
-        offset: u64,
-    ) -> Result<(BufReader<Response>, u64), CallError> {
+    pub(super) fn download(&self, url: &str, offset: u64) -> Result<(BufReader<Response>, u64), CallError> {
         let call = self.client.get(url);
         let call = if offset > 0 { call.header(RANGE, format!("bytes={offset}-")) } else { call };
         let response = self.send(call, url)?;
@@ -186,8 +182,9 @@ impl<'a> Web<'a> {
         }
         let (name, value) = self.format.key_header(key);
         let value = HeaderValue::try_from(value);
-        let mut value = value
-            .map_err(|_| CallError::new(Fault::Permanent, "bad_key", "the key contains invalid characters"))?;
+        let mut value = value.map_err(|_| {
+            CallError::new(Fault::Permanent, "bad_key", "the key contains invalid characters")
+        })?;
         value.set_sensitive(true);
         Ok(call.header(name, value))
     }
@@ -219,7 +216,7 @@ impl<'a> Web<'a> {
     }
 
     /// The file from its start.
-    fn reader(&self, order: &Order<'_>) -> Result<File, CallError> {
+    fn reader(order: &Order<'_>) -> Result<File, CallError> {
         let mut file = order.file;
         let file = file.rewind().and_then(|()| order.file.try_clone());
         file.map_err(|error| {
