@@ -61,6 +61,8 @@ pub(crate) struct Coverage {
     pub(crate) difficulty: Vec<(String, usize)>,
     /// The number of tasks by the most steps that their spec allows, in tens.
     pub(crate) max_steps: Vec<(u64, usize)>,
+    /// The number of tasks by an expert's actions, as their README estimates them, in tens.
+    pub(crate) expert_steps: Vec<(u64, usize)>,
 }
 
 /// The ladder of evidence. A step that no record tells of has no count.
@@ -133,16 +135,22 @@ pub(crate) fn environments(runs: &[Run], tasks: &[Task]) -> Vec<EnvironmentFigur
 
 /// The spread of the tasks.
 pub(crate) fn coverage(tasks: &[Task]) -> Coverage {
-    let mut steps: BTreeMap<u64, usize> = BTreeMap::new();
-    for most in tasks.iter().filter_map(|task| task.max_steps) {
-        *steps.entry(most / 10 * 10).or_default() += 1;
-    }
     Coverage {
         occupation_by_archetype: grid(tasks, |task| vec![&task.occupation]),
         feature_by_archetype: grid(tasks, |task| task.features.iter().map(String::as_str).collect()),
         difficulty: difficulties(tasks),
-        max_steps: steps.into_iter().collect(),
+        max_steps: in_tens(tasks.iter().filter_map(|task| task.max_steps)),
+        expert_steps: in_tens(tasks.iter().filter_map(|task| task.expert_steps.map(u64::from))),
     }
+}
+
+/// How many of the numbers are in each ten, by its first number.
+fn in_tens(numbers: impl Iterator<Item = u64>) -> Vec<(u64, usize)> {
+    let mut tens: BTreeMap<u64, usize> = BTreeMap::new();
+    for number in numbers {
+        *tens.entry(number / 10 * 10).or_default() += 1;
+    }
+    tens.into_iter().collect()
 }
 
 /// Labels of difficulty, the easiest first; others follow.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::record::{Agreement, Failure, Files, Plan, Probe, Record, SpecKind, Task, Trial, Verdict};
+use task_spec::readme::expert_steps;
 
 /// All records of a source.
 #[derive(Debug, Default)]
@@ -23,8 +24,8 @@ pub(crate) struct Gathered {
 #[derive(Debug, Default)]
 pub(crate) struct TaskRecords {
     pub(crate) plan: Option<Plan>,
-    /// Whether a README was written.
-    pub(crate) has_spec: bool,
+    /// The number of an expert's actions, by the README.
+    pub(crate) expert_steps: Option<u32>,
     pub(crate) files: Option<Files>,
     pub(crate) task: Option<Task>,
     pub(crate) verdict: Option<Verdict>,
@@ -42,7 +43,9 @@ impl Gathered {
                 let of_task = self.of(&plan.env, &plan.task);
                 of_task.plan = Some(plan);
             }
-            Record::Spec(spec) => self.of(&spec.env, &spec.task).has_spec = true,
+            Record::Spec(spec) => {
+                self.of(&spec.env, &spec.task).expert_steps = expert_steps(&spec.readme);
+            }
             Record::Files(files) => {
                 let name = files.task.clone().unwrap_or_else(|| format!("answer {}", files.index));
                 let of_task = self.of(&files.env, &name);

@@ -34,6 +34,8 @@ pub(crate) struct Task {
     pub(crate) description: String,
     /// The most steps that its spec allows.
     pub(crate) max_steps: Option<u64>,
+    /// The number of an expert's actions, by its README.
+    pub(crate) expert_steps: Option<u32>,
     pub(crate) planned: bool,
     /// Whether its folder was written, or was there.
     pub(crate) written: bool,
@@ -75,6 +77,7 @@ impl Task {
     pub(crate) fn of(env: &str, name: &str, records: &TaskRecords, workspace: &Workspace) -> Self {
         let mut task = Self { env: env.to_owned(), name: name.to_owned(), ..Self::default() };
         records.dir().clone_into(&mut task.dir);
+        task.expert_steps = records.expert_steps;
         task.add_spec(workspace);
         task.add_plan(records.plan.as_ref());
         task.add_steps(records);

@@ -10,6 +10,7 @@ pub mod machine;
 pub mod platform;
 pub mod pyjson;
 pub mod python;
+pub mod readme;
 pub mod seeds;
 pub mod shell;
 pub mod spec;

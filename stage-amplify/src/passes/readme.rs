@@ -5,6 +5,7 @@ mod document;
 use common::record::{Plan, Spec};
 use model_client::Prefix;
 use serde_json::{Map, Value};
+use task_spec::readme::expert_steps;
 
 use crate::ask::{Asker, Attempts, Question, Unanswered};
 use crate::prompts::as_line;
@@ -54,7 +55,7 @@ pub(super) fn write(
 
 /// The README, unless it counts fewer than `floor` actions of an expert. One without a count is accepted.
 fn large_enough(readme: String, floor: u32, difficulty: &str) -> Result<String, String> {
-    match document::expert_steps(&readme) {
+    match expert_steps(&readme) {
         Some(steps) if steps < floor => Err(format!(
             "its expert_steps are {steps}, and a task that is {difficulty} has at least {floor}: make the work deeper, not \
              longer by repetition"

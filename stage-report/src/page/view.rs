@@ -26,6 +26,7 @@ pub(super) struct View<'a> {
     funnel: Vec<Bar>,
     difficulty: Vec<Bar>,
     max_steps: Vec<Bar>,
+    expert_steps: Vec<Bar>,
     reasons: Vec<&'a Reason>,
     warnings: Vec<&'a Reason>,
     total: &'a Spent,
@@ -86,7 +87,7 @@ impl<'a> View<'a> {
             report.reasons.iter().partition(|reason| reason.severity == Severity::Error);
         let is_shown = |step: &&Step| step.name != "left out" || step.count.is_some();
         let steps = report.funnel.iter().filter(is_shown).map(|step| (step.name.to_owned(), step.count));
-        let Coverage { occupation_by_archetype, feature_by_archetype, difficulty, max_steps } =
+        let Coverage { occupation_by_archetype, feature_by_archetype, difficulty, max_steps, expert_steps } =
             &report.coverage;
         let counted = |(name, count): &(String, usize)| (name.replace('_', " "), Some(*count));
         let steps_bar = |(from, count): &(u64, usize)| (format!("{from}–{}", from + 9), Some(*count));
@@ -96,6 +97,7 @@ impl<'a> View<'a> {
             funnel: bars(steps.collect()),
             difficulty: bars(difficulty.iter().map(counted).collect()),
             max_steps: bars(max_steps.iter().map(steps_bar).collect()),
+            expert_steps: bars(expert_steps.iter().map(steps_bar).collect()),
             reasons,
             warnings,
             total: &report.spending.total,

@@ -107,3 +107,11 @@ fn a_task_whose_documents_disagree_is_bad() {
         "{summary}"
     );
 }
+
+#[test]
+fn estimated_steps_are_counted_in_tens() {
+    let world = World::with_run();
+    let spec = |task: &str, steps: usize| json!({"record": "spec", "env": ENV, "task": task, "index": 1, "readme": format!("`expert_steps: {steps}`")});
+    world.manifest("specs", &[spec("good", 42), spec("bad", 47), spec("lost", 60)]);
+    assert_eq!(world.figures()["coverage"]["expert_steps"], json!([[40, 2], [60, 1]]));
+}

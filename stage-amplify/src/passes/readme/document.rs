@@ -97,15 +97,6 @@ fn names_points(line: &str) -> bool {
     is_heading(line) && line.trim_start_matches('#').trim().eq_ignore_ascii_case("points")
 }
 
-/// The number of an expert's actions that a README states: the first number after `expert_steps`, on the same line.
-pub(super) fn expert_steps(readme: &str) -> Option<u32> {
-    let (_, rest) = readme.split_once("expert_steps")?;
-    let line = rest.lines().next()?;
-    let digits = line.trim_start_matches(|c: char| !c.is_ascii_digit());
-    let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    digits[..end].parse().ok()
-}
-
 fn names_description(heading: &str) -> bool {
     let heading = heading.trim().to_lowercase();
     heading == "description" || heading == "task description"
@@ -169,20 +160,10 @@ mod tests {
         assert_eq!(points_criteria(README), [""; 0]);
     }
 
-    #[test]
-    fn the_number_of_steps_is_read() {
-        assert_eq!(expert_steps("## Effort\n`expert_steps: 42`, `screens: 6`, counted"), Some(42));
-        assert_eq!(expert_steps("| `expert_steps` | 42 |"), Some(42));
-        assert_eq!(expert_steps("expert_steps\n42"), None);
-        assert_eq!(expert_steps("expert_steps: 99999999999"), None);
-        assert_eq!(expert_steps(README), None);
-    }
-
     proptest! {
         #[test]
         fn any_answer_is_read_without_panic(text in "[#`~ä\n Da]{0,60}|(#+ |Points|Description|~~~~|```|\n|x){0,30}") {
             drop(in_answer(&text, StopReason::End, "x"));
-            let _ = expert_steps(&text);
             drop(points_criteria(&text));
             prop_assert!(text.contains(description(&text)));
         }
