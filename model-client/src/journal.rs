@@ -187,6 +187,17 @@ impl Journal {
         self.reserve(0)?.fill(answer)
     }
 
+    /// Appends an answer that can be had again for nothing until [`Self::sync_all`].
+    pub(crate) fn append_unsynced(&self, answer: &ModelAnswer) -> io::Result<()> {
+        self.reserve(0)?.write(answer).map(drop)
+    }
+
+    /// Waits until all answers are on disk.
+    pub(crate) fn sync_all(&self) -> io::Result<()> {
+        let end = self.state().end;
+        self.sync(end)
+    }
+
     /// Gives the file blocks for all reservations.
     fn allocate(&self, state: &mut State) -> io::Result<()> {
         let needed = state.end.saturating_add(state.reserved);
@@ -268,13 +279,19 @@ impl State {
 impl Room<'_> {
     /// Appends an answer and waits until it is on disk. After an error, the file contains nothing of it that
     /// could be taken for an answer.
-    pub fn fill(mut self, answer: &ModelAnswer) -> io::Result<()> {
+    pub fn fill(self, answer: &ModelAnswer) -> io::Result<()> {
+        let journal = self.journal;
+        let end = self.write(answer)?;
+        journal.sync(end)
+    }
+
+    /// Appends an answer, and returns the new end of the file.
+    fn write(mut self, answer: &ModelAnswer) -> io::Result<u64> {
         let mut line = serde_json::to_vec(answer)?;
         line.push(b'\n');
         // A longer answer must not take the room of others.
         self.widen(line.len() as u64)?;
-        let end = self.journal.write(answer, &line)?;
-        self.journal.sync(end)
+        self.journal.write(answer, &line)
     }
 
     /// Makes the room at least this large.

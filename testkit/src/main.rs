@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use testkit::faults::Rates;
-use testkit::{Reply, Server, author};
+use testkit::{BatchFaults, Reply, Server, author};
 
 /// Serves a simulated model on the loopback interface, in the formats of Anthropic, Gemini and OpenAI.
 ///
@@ -38,6 +38,9 @@ struct Args {
     /// Seconds to wait, as a 429 says.
     #[arg(long, default_value_t = 1.0)]
     retry_after: f64,
+    /// Take batches too.
+    #[arg(long)]
+    batches: bool,
     /// Inject faults at the rates of a bad day.
     #[arg(long)]
     bad_day: bool,
@@ -53,7 +56,8 @@ fn main() -> io::Result<()> {
         Rates { rate_limited: args.rate_limited, ..Rates::default() }
     };
     let retry_after = Duration::from_secs_f64(args.retry_after);
-    let server = Server::at(args.port, move |asked| {
+    let batches = args.batches.then(BatchFaults::default);
+    let server = Server::at_with(args.port, batches, move |asked| {
         let answer = if args.author { author::good(asked) } else { Reply::new(text.clone()) };
         let answer = Reply { pieces: args.pieces, ..answer }.taking(first, last);
         rates.strike(asked, answer, retry_after)

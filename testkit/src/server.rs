@@ -62,6 +62,15 @@ impl Server {
         }
     }
 
+    /// Starts a server at this port, which takes batches too if their faults are given.
+    pub fn at_with(
+        port: u16,
+        batches: Option<BatchFaults>,
+        model: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        Self::serving(port, batches.map(|faults| Batches::new(faults, |_| {})), model)
+    }
+
     fn serving(
         port: u16,
         batches: Option<Batches>,

@@ -216,6 +216,7 @@ impl Desk<'_> {
             fetch.read(file)?;
         }
         let news = fetch.finish(why);
+        self.journal.sync_all().map_err(|error| self.cannot_write(&error))?;
         if let BatchNews::Fetched { answers, failed, .. } = news {
             self.append(&Event::Fetched { batch: open.intent.batch.clone(), answers, failed })?;
         }

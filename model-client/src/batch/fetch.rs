@@ -85,7 +85,8 @@ impl<'a> Fetch<'a> {
         }
     }
 
-    /// Journals an answer, unless a run that was killed while it fetched has done so.
+    /// Journals an answer, without waiting for the disk: until all of them are there, the batch is not fetched. Nothing
+    /// is done if a run that was killed while it fetched has journalled it.
     fn keep(&mut self, item: &Item, reply: Reply) -> io::Result<()> {
         let Desk { journal, limiter, facts, batches, .. } = self.desk;
         let (usage, cost) = (reply.usage, facts.batch_cost(&reply.usage));
@@ -103,7 +104,9 @@ impl<'a> Fetch<'a> {
         };
         let known = journal.get(&item.request).map(|known| known.is_some());
         let kept =
-            known.and_then(|known| if known { Ok(false) } else { journal.append(&answer).map(|()| true) });
+            known.and_then(
+                |known| if known { Ok(false) } else { journal.append_unsynced(&answer).map(|()| true) },
+            );
         let is_new = match kept {
             Ok(is_new) => is_new,
             Err(error) => {
