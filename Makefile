@@ -337,7 +337,7 @@ help:
 ## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
 ## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo, its tasks run and solved in GnuCash, in containers
-## make test-live [PARTS="sound faults engine"]     stage-verify-task on real containers, with GnuCash 4 and 5
+## make test-live [PARTS="sound web faults engine daemon"]  stage-verify-task on real containers, with GnuCash 4 and 5
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make check-stage STAGE='./mine' [MANIFEST=FILE]  which parts of the contract a custom stage breaks
 ## make schemas                                     generate schemas/ from the record types

@@ -168,13 +168,28 @@ fn error_in(read: &Read) -> Option<String> {
     (!error.is_empty()).then(|| common::text::escape(error).into_owned())
 }
 
-/// The names of the processes that run after the export and did not run before it.
+/// The id of the first process, to which processes go whose parent has ended.
+const FIRST: u32 = 1;
+
+/// The names of the processes that run after the export and did not run before it. Those that a program which ran
+/// before it has started since, such as the helper of an application, are not the export's.
 fn left_by_export(episode: &Ended) -> Vec<String> {
     let observed = &episode.observed;
     let before = observed.end.as_ref().or(observed.start.as_ref());
     let (Some(before), Some(after)) = (before, &observed.after) else { return Vec::new() };
-    let new = after.processes.iter().filter(|(id, _)| !before.processes.contains_key(id));
-    new.map(|(_, name)| name.clone()).collect()
+    let is_old = |id: &u32| before.processes.contains_key(id);
+    let new = after.processes.iter().filter(|(id, _)| !is_old(id));
+    let of_export = new.filter(|(_, process)| {
+        let mut ancestor = process.parent;
+        while !is_old(&ancestor) {
+            match after.processes.get(&ancestor) {
+                Some(process) if process.parent < ancestor => ancestor = process.parent,
+                _ => return true,
+            }
+        }
+        ancestor == FIRST
+    });
+    of_export.map(|(_, process)| process.name.clone()).collect()
 }
 
 fn check_verdict(episode: &Ended, found: &mut Found) {

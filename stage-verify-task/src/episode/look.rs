@@ -20,8 +20,8 @@ const TITLE: usize = 200;
 pub(crate) struct Look {
     /// The titles of all windows, sorted, with control characters escaped.
     pub(crate) windows: Vec<String>,
-    /// Names of the processes that are not zombies, by id.
-    pub(crate) processes: BTreeMap<u32, String>,
+    /// The processes that are not zombies, by id.
+    pub(crate) processes: BTreeMap<u32, Process>,
     /// The most memory that was used so far, in bytes.
     pub(crate) peak_memory: u64,
     /// Package and version of the application, if it was asked for.
@@ -30,6 +30,14 @@ pub(crate) struct Look {
     pub(crate) png: Option<Vec<u8>>,
     /// Whether the screen shows one colour.
     pub(crate) is_blank: bool,
+}
+
+/// A process of a machine.
+#[derive(Clone, Debug)]
+pub(crate) struct Process {
+    /// The id of its parent; 0 if that is outside the machine.
+    pub(crate) parent: u32,
+    pub(crate) name: String,
 }
 
 impl Look {
@@ -64,16 +72,17 @@ fn titles(lines: &[u8]) -> Vec<String> {
     titles
 }
 
-/// Lines of id, state and name. The shell and its tools that look are among them.
-fn processes_of(lines: &[u8]) -> BTreeMap<u32, String> {
+/// Lines of id, state, parent and name. The shell and its tools that look are among them.
+fn processes_of(lines: &[u8]) -> BTreeMap<u32, Process> {
     let mut processes = BTreeMap::new();
     for line in String::from_utf8_lossy(lines).lines() {
-        let mut words = line.splitn(3, ' ');
-        if let (Some(id), Some(state), Some(name)) = (words.next(), words.next(), words.next())
-            && let Ok(id) = id.parse()
+        let mut words = line.splitn(4, ' ');
+        if let (Some(id), Some(state), Some(parent), Some(name)) =
+            (words.next(), words.next(), words.next(), words.next())
+            && let (Ok(id), Ok(parent)) = (id.parse(), parent.parse())
             && state != "Z"
         {
-            processes.insert(id, escape(name).into_owned());
+            processes.insert(id, Process { parent, name: escape(name).into_owned() });
         }
     }
     processes

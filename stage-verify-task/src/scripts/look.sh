@@ -12,14 +12,15 @@ fi
 printf '\0'
 # Without the processes that look: they have higher ids.
 cat /proc/[0-9]*/status 2>/dev/null | awk -v own=$PPID '
-    /^Name:/ {name = $2} /^State:/ {state = $2} /^Pid:/ && $2 < own {print $2, state, name}'
+    /^Name:/ {name = $2} /^State:/ {state = $2} /^Pid:/ {id = $2}
+    /^PPid:/ && id < own {print id, state, $2, name}'
 printf '\0'
 cat /sys/fs/cgroup/memory.peak /sys/fs/cgroup/memory/memory.max_usage_in_bytes 2>/dev/null
 printf '\0'
 if [ "$1" = version ] && command -v dpkg-query >/dev/null && command -v wmctrl >/dev/null; then
-    for process in $(wmctrl -lp 2>/dev/null | awk '{print $3}'); do
+    for process in $(wmctrl -lp 2>/dev/null | awk '$3 > 0 {print $3}'); do
         # Without the capability to trace, root cannot see which file a user's process executes.
-        program=$(tr '\0' '\n' <"/proc/$process/cmdline" 2>/dev/null | head -n 1)
+        program=$(cat "/proc/$process/cmdline" 2>/dev/null | tr '\0' '\n' | head -n 1)
         program=$(command -v "${program:-none}") || continue
         program=$(readlink -f "$program")
         package=$(dpkg-query -S "$program" 2>/dev/null | head -n 1 | cut -d: -f1)

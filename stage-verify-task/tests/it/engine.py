@@ -43,8 +43,10 @@ def xwd():
 
 def look(root):
     windows = (root / "windows").read_text() if (root / "windows").exists() else ""
-    processes = "".join(f"{number} S {name}\n" for number, name in enumerate((root / "ps").read_text().split(), 2)) if (
-        root / "ps").exists() else ""
+    # Names, or names and the ids of their parents; ids start at 2.
+    names = (root / "ps").read_text().split() if (root / "ps").exists() else []
+    parts = [(number, *name.partition(":")) for number, name in enumerate(names, 2)]
+    processes = "".join(f"{number} S {parent or 0} {name}\n" for number, name, _, parent in parts)
     return b"\0".join([windows.encode(), processes.encode(), b"104857600\n", b"app 1.2-3\n", xwd()])
 
 

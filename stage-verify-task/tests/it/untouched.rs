@@ -28,13 +28,15 @@ fn each_fault_has_its_issue() {
     let stale = format!("{SETUP}{EXPORT}");
     let error = "mkdir -p \"$ROOT/tmp\"\necho '{\"error\": \"no book\"}' >\"$ROOT/tmp/task_result.json\"\n";
     let partly = EXPORT.replace("%s}", "%s, \"score\": 20}");
-    let leaves = format!("{EXPORT}echo sleep >\"$ROOT/ps\"\n");
+    // What the application, the process 2, starts meanwhile is not the export's.
+    let helper = format!("{EXPORT}echo perl:2 >>\"$ROOT/ps\"\n");
+    let leaves = format!("{EXPORT}echo sleep >>\"$ROOT/ps\"\n");
     let closes = format!("{EXPORT}: >\"$ROOT/windows\"\n");
     let always = VERIFIER.replace("is True", "is False");
     let raises = VERIFIER.replace("done = ", "done = missing or ");
     let untouched = r#"{"untouched": [{"files": {"/tmp/task_result.json": {"done": false, "rows": 3}}}]}"#;
     let dialog = "echo 'Fatal Error' >\"$ROOT/windows\"\necho false >\"$ROOT/state\"\n";
-    let cases: [(&str, &str, &[&str]); 14] = [
+    let cases: [(&str, &str, &[&str]); 15] = [
         ("setup_task.sh", failing, &["setup_failed"]),
         ("setup_task.sh", offline, &["network_needed", "setup_failed"]),
         ("setup_task.sh", "echo false >\"$ROOT/state\"\n", &["app_not_running"]),
@@ -44,6 +46,7 @@ fn each_fault_has_its_issue() {
         ("export_result.sh", "true\n", &["no_result"]),
         ("export_result.sh", &partly, &["score_untouched"]),
         ("export_result.sh", &leaves, &["leaves_processes"]),
+        ("export_result.sh", &helper, &[]),
         ("export_result.sh", &closes, &["app_not_running"]),
         ("verifier.py", &always, &["passes_untouched"]),
         ("verifier.py", &raises, &["verifier_fails"]),

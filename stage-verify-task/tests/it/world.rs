@@ -27,7 +27,7 @@ def verify(traj, env_info, task_info):
 "#;
 
 /// A set-up that opens a window and writes a state.
-pub(crate) const SETUP: &str = "echo 'The application' >\"$ROOT/windows\"\necho false >\"$ROOT/state\"\n";
+pub(crate) const SETUP: &str = "echo 'The application' >\"$ROOT/windows\"\necho application >\"$ROOT/ps\"\necho false >\"$ROOT/state\"\n";
 
 /// An export that writes the state as the result.
 pub(crate) const EXPORT: &str = "mkdir -p \"$ROOT/tmp\"\nprintf '{\"done\": %s}' \"$(cat \"$ROOT/state\")\" >\"$ROOT/tmp/task_result.json\"\n";

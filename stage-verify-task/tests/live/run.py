@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Tests stage-verify-task on real containers with the demo's tasks, in GnuCash 4 and 5:
 
-    run.py PROGRAMS [sound] [faults] [engine]
+    run.py PROGRAMS [sound] [web] [faults] [engine] [daemon]
 
 PROGRAMS is the folder of the stages' programs. `sound` runs all 18 tasks on both versions, twice on the first: nothing
 done scores 0, the solution 100, and every wrong solution fails; none has an issue, and both runs give the same records
-but for times. `faults` seeds a fault into each task: each is found.
-`engine` interrupts and kills the stage, and looks for what is left. Uses the engine that answers, or starts
-dockerd in a temporary folder. Needs a network to install GnuCash; tasks run without.
+but for times. `web` does the same once with the three tasks of a wiki in Firefox. `faults` seeds 40 faults into tasks and helpers: each is found. `engine` interrupts and kills the stage,
+and runs tasks that attack their container; `daemon` stops a dockerd of its own, fills its disk and removes its images:
+nothing is left, and the same command resumes. Uses the engine that answers, or starts dockerd in a temporary folder.
+Needs a network to install GnuCash; tasks run without.
 """
 
-import contextlib
 import json
 import os
 import pathlib
@@ -21,59 +21,48 @@ import sys
 import tempfile
 import time
 
+import engines
 import faults
+import small
+from engines import containers, docker
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEMO = HERE.parents[2] / "examples/demo"
+WIKI = HERE.parents[2] / "examples/wiki"
 ENV = "benchmarks/cua_world/environments/gnucash_env"
-SOLVED = "enter_penobscot_bill"
 REPLAY = f"replay:{DEMO}/answers.jsonl"
 
 
-def docker(*arguments):
-    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True).stdout.strip()
+class Stage:
+    """stage-verify-task in a workspace."""
+
+    def __init__(self, programs, root, network, env):
+        self.programs, self.root, self.network, self.env = programs, pathlib.Path(root), network, env
+
+    def command(self, image, *options, paths=()):
+        return [self.programs / "stage-verify-task", "--workspace", self.root, "--run-dir", self.root / "run",
+                "--base-image", image, "--network", self.network, *options, *(paths or [self.env])]
+
+    def run(self, image, *options, paths=()):
+        """The records by task, and the seconds that they took. Every line is a record."""
+        started = time.monotonic()
+        ran = subprocess.run(self.command(image, *options, paths=paths), stdout=subprocess.PIPE)
+        return by_task(ran.stdout), time.monotonic() - started
 
 
-@contextlib.contextmanager
-def engine():
-    """The engine that answers, or one that is started for this test."""
-    answers = ["docker", "version", "--format", "{{.Server.Version}}"]
-    if shutil.which("docker") and subprocess.run(answers, capture_output=True).returncode == 0:
-        yield os.environ.get("NETWORK", "bridge")
-        return
-    if not shutil.which("dockerd") or os.getuid() != 0:
-        raise SystemExit("no container engine answers, and dockerd cannot be started; install docker.io, or set DOCKER_HOST")
-    with tempfile.TemporaryDirectory(prefix="test-live-") as folder:
-        os.environ["DOCKER_HOST"] = f"unix://{folder}/socket"
-        log = open(f"{folder}/log", "w")
-        options = ["--iptables=false", "--ip6tables=false", "--bridge=none", f"--data-root={folder}/data",
-                   f"--exec-root={folder}/exec", f"--pidfile={folder}/pid", f"--host=unix://{folder}/socket"]
-        daemon = subprocess.Popen(["dockerd", *options], stdout=log, stderr=log)
-        try:
-            deadline = time.monotonic() + 60
-            while subprocess.run(answers, capture_output=True).returncode != 0:
-                if daemon.poll() is not None or time.monotonic() > deadline:
-                    raise SystemExit("dockerd does not start:\n" + pathlib.Path(f"{folder}/log").read_text()[-2000:])
-                time.sleep(0.2)
-            # Without a bridge, the network of the machine is the only one.
-            yield "host"
-        finally:
-            daemon.terminate()
-            daemon.wait()
-
-
-class Workspace:
+class Demo(Stage):
     """A copy of the demo with all 18 tasks and their solutions."""
 
-    def __init__(self, programs, folder, network):
-        self.programs, self.root, self.network = programs, pathlib.Path(folder), network
+    def __init__(self, programs, root, network):
+        super().__init__(programs, root, network, pathlib.Path(root) / ENV)
         shutil.copytree(DEMO / "benchmarks", self.root / "benchmarks")
         amplify = ["stage-amplify", "--software", "GnuCash", "--model", REPLAY]
         seeds = self.stage("stage-propose", "--software", "GnuCash", "--agent", "existing", "--seed-count", "4")
         files = self.stage(*amplify, "--count", "14", records=seeds)
         tasks = self.stage("stage-extract", records=files)
         self.stage(*amplify, "--pass", "solution", records=seeds + tasks)
-        self.tasks = sorted(path.parent.name for path in (self.root / ENV / "tasks").glob("*/task.json"))
+        self.tasks = sorted(path.parent.name for path in self.env.glob("tasks/*/task.json"))
+        shutil.copytree(self.env, self.root / "sound")
 
     def stage(self, program, *options, records=b""):
         """The records that a stage of the chain makes of these."""
@@ -81,18 +70,14 @@ class Workspace:
         command = [self.programs / program, *where, *options]
         return subprocess.run(command, input=records, stdout=subprocess.PIPE, check=True).stdout
 
-    def command(self, image, *options):
-        return [self.programs / "stage-verify-task", "--workspace", self.root, "--run-dir", self.root / "run",
-                "--base-image", image, "--network", self.network, *options, self.root / ENV]
+    def restore(self):
+        shutil.rmtree(self.env)
+        shutil.copytree(self.root / "sound", self.env)
 
-    def run(self, image, *options):
-        """The trials by task, and the seconds that they took."""
-        started = time.monotonic()
-        ran = subprocess.run(self.command(image, *options), stdout=subprocess.PIPE)
-        records = [json.loads(line) for line in ran.stdout.splitlines()]
-        trials = {record["task"]: record for record in records if record["record"] == "trial"}
-        check(set(trials) == set(self.tasks) or "--task" in options, f"records: {records}")
-        return trials, time.monotonic() - started
+
+def by_task(lines):
+    records = [json.loads(line) for line in lines.splitlines()]
+    return {record["task"]: record for record in records if record["record"] in ("trial", "failure")}
 
 
 def check(holds, message):
@@ -110,80 +95,203 @@ def outcomes(trial):
     return {episode["name"]: (episode["verdict"]["outcome"], episode["verdict"]["score"]) for episode in trial["episodes"]}
 
 
-def sound(workspace, images):
+def ensure_sound(trials, seconds):
+    for task, trial in trials.items():
+        check(trial.get("ok") and not trial["issues"], f"{task}: {trial}")
+        found = outcomes(trial)
+        check(found["untouched"] == found["untouched_again"] == ("fail", 0.0), f"{task}: {found}")
+        check(found["solution"] == found["restart"] == ("pass", 100.0), f"{task}: {found}")
+        wrong = [outcome for name, (outcome, _) in found.items() if name.startswith("wrong:")]
+        check(wrong and set(wrong) == {"fail"}, f"{task}: {found}")
+    episodes = sum(len(trial["episodes"]) for trial in trials.values())
+    version = next(iter(trials.values()))["app_version"]
+    print(f"ok: {len(trials)} tasks in {version}: {episodes} episodes in {seconds:.0f} s", flush=True)
+
+
+def sound(demo, images):
     first = None
     for image in [images[0], *images]:
-        trials, seconds = workspace.run(image)
-        for task, trial in trials.items():
-            check(trial["ok"] and not trial["issues"], f"{task}: {trial.get('not_run')} {trial['issues']}")
-            found = outcomes(trial)
-            check(found["untouched"] == found["untouched_again"] == ("fail", 0.0), f"{task}: {found}")
-            check(found["solution"] == found["restart"] == ("pass", 100.0), f"{task}: {found}")
-            wrong = [outcome for name, (outcome, _) in found.items() if name.startswith("wrong:")]
-            check(wrong and set(wrong) == {"fail"}, f"{task}: {found}")
-        episodes = sum(len(trial["episodes"]) for trial in trials.values())
-        version = trials[SOLVED]["app_version"]
-        print(f"ok: {len(trials)} tasks in {version}: {episodes} episodes in {seconds:.0f} s", flush=True)
+        trials, seconds = demo.run(image)
+        check(sorted(trials) == demo.tasks, f"records: {trials}")
+        ensure_sound(trials, seconds)
         if image == images[0]:
             check(first in (None, without_times(trials)), "two runs give different records")
             first = without_times(trials)
 
 
-def seeded(workspace, image):
-    for task, (_, changes, _) in zip(workspace.tasks, faults.FAULTS):
-        faults.seed(workspace.root / ENV / "tasks" / task, changes)
-    trials, _ = workspace.run(image)
+def web(programs, folder, network, image):
+    shutil.copytree(WIKI / "benchmarks", folder / "benchmarks")
+    env = folder / "benchmarks/cua_world/environments/mediawiki_env"
+    trials, seconds = Stage(programs, folder, network, env).run(image, "--solutions", WIKI / "solutions")
+    check(len(trials) == 3, f"records: {trials}")
+    ensure_sound(trials, seconds)
+
+
+def seeded(demo, image):
     missed = []
-    for task, (name, _, code) in zip(workspace.tasks, faults.FAULTS):
-        codes = [issue["code"] for issue in trials[task]["issues"]]
-        print(f"{'found ' if code in codes else 'MISSED'} {code:<22} {name} ({task}): {', '.join(codes)}", flush=True)
-        if code not in codes:
-            missed.append((name, code, trials[task]["issues"]))
+    for number in range(len(faults.ROUNDS)):
+        demo.restore()
+        for name, task, changes, _ in faults.ROUNDS[number]:
+            faults.seed(demo.env, name, task, changes)
+        trials, _ = demo.run(image, paths=[demo.env / "tasks" / task for _, task, *_ in faults.ROUNDS[number]])
+        for name, task, _, code in faults.ROUNDS[number]:
+            codes = [issue["code"] for issue in trials[task].get("issues", [])]
+            print(f"{'found ' if code in codes else 'MISSED'} {code:<22} {name} ({task}): {', '.join(codes)}", flush=True)
+            if code not in codes:
+                missed.append((name, code, trials[task]))
+    demo.restore()
     check(not missed, f"missed: {json.dumps(missed, indent=1)}")
-    print(f"ok: {len(faults.FAULTS)} faults, all found")
+    print(f"ok: {sum(map(len, faults.ROUNDS))} faults, all found")
 
 
-def interrupted(workspace, image):
+def start(stage, image, *options):
+    """The stage, once its first container runs."""
+    process = subprocess.Popen(stage.command(image, *options), stdout=subprocess.PIPE)
+    wait_until(containers, "no container was started")
+    return process
+
+
+def wait_until(holds, message, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        check(time.monotonic() < deadline, message)
+        time.sleep(0.2)
+
+
+def ensure_none_left(name):
+    wait_until(lambda: not containers(), f"{name}: containers are left", 60)
+
+
+def interrupted(stage, image):
     for name, signals in (("Ctrl-C", [signal.SIGINT]), ("Ctrl-C twice", [signal.SIGINT, signal.SIGINT]), ("kill -9", [signal.SIGKILL])):
-        process = subprocess.Popen(workspace.command(image, "--once"), stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while not containers():
-            check(time.monotonic() < deadline, "no container was started")
-            time.sleep(0.2)
+        process = start(stage, image, "--once")
         for number in signals:
             process.send_signal(number)
             time.sleep(0.5)
-        status = process.wait(timeout=120)
-        check(status in (130, -9), f"{name}: status {status}")
-        deadline = time.monotonic() + 30
-        while containers():
-            check(time.monotonic() < deadline, f"{name}: containers are left: {containers()}")
-            time.sleep(0.2)
+        output, _ = process.communicate(timeout=300)
+        by_task(output)
+        check(process.returncode in (130, -9), f"{name}: status {process.returncode}")
+        ensure_none_left(name)
         print(f"ok: {name} leaves no container", flush=True)
-    trials, _ = workspace.run(image, "--once", "--task", SOLVED)
-    check(trials[SOLVED]["ok"], f"after the interrupts: {trials}")
-    print("ok: the same command goes on")
+    ensure_resumes(stage, image)
 
 
-def containers():
-    return docker("ps", "--all", "--quiet", "--filter", "label=propose-amplify=verify-task").split()
+def ensure_resumes(stage, image):
+    paths = [stage.env / "tasks" / task for task in small.CALM]
+    trials, _ = stage.run(image, "--once", paths=paths)
+    bad = {task: record.get("issues") or record.get("not_run") or record.get("message")
+           for task, record in trials.items() if not record.get("ok")}
+    check(not bad and len(trials) == len(small.CALM), f"the same command afterwards: {bad}")
+
+
+def hostile(stage, image):
+    for name, _, code in small.HOSTILE:
+        if name == "full_disk":
+            continue  # Only on the disk of a daemon of the test's own.
+        trials, seconds = stage.run(image, "--once", paths=[stage.env / "tasks" / name])
+        codes = [issue["code"] for issue in trials[name].get("issues", [])]
+        check(code in codes, f"{name}: {trials[name]}")
+        ensure_none_left(name)
+        print(f"ok: {name}: {', '.join(codes)} after {seconds:.0f} s; no container is left", flush=True)
+    ensure_resumes(stage, image)
+
+
+def daemon_faults(stage, image, folder):
+    """A daemon of the test's own, whose disk of 2.5 GB is in memory."""
+    archive = folder / "desktop.tar"
+    docker("save", "--output", archive, image)
+    (folder / "data").mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2500m", "tmpfs", folder / "data"], check=True)
+    try:
+        with engines.Daemon(folder) as daemon:
+            docker("load", "--input", archive)
+            archive.unlink()
+            network, stage.network = stage.network, "host"
+            stopped(stage, image, daemon)
+            removed(stage, image)
+            full(stage, image, folder)
+            stage.network = network
+    finally:
+        engines.unmount(folder)
+    check(not engines.mounts(folder), f"mounts are left: {engines.mounts(folder)}")
+    print("ok: no mount is left", flush=True)
+
+
+def stopped(stage, image, daemon):
+    ensure_resumes(stage, image)
+    for name, number in (("stopped", signal.SIGTERM), ("killed", signal.SIGKILL)):
+        process = start(stage, image, "--once")
+        daemon.stop(number)
+        output, _ = process.communicate(timeout=600)
+        records = by_task(output)
+        check(process.returncode == 1, f"the daemon is {name}: status {process.returncode}")
+        check(not any(record.get("ok") for record in records.values() if record["record"] == "failure"), records)
+        daemon.start()
+        ensure_none_left(f"the daemon is {name}")
+        ensure_resumes(stage, image)
+        print(f"ok: the daemon is {name} in mid-run: {len(records)} whole records, no container, and it resumes", flush=True)
+
+
+def removed(stage, image):
+    process = start(stage, image, "--once")
+    for tag in docker("images", "--quiet", "--filter", engines.LABEL).split():
+        subprocess.run(["docker", "rmi", "--force", tag], capture_output=True)
+    by_task(process.communicate(timeout=600)[0])
+    ensure_none_left("the image is removed")
+    ensure_resumes(stage, image)
+    print("ok: the image is removed in mid-run: built again", flush=True)
+
+
+def full(stage, image, folder):
+    trials, _ = stage.run(image, "--once", paths=[stage.env / "tasks/full_disk"])
+    found = trials["full_disk"]
+    check(found["record"] == "failure" or not found["ok"], f"a task fills the disk: {found}")
+    ensure_none_left("a task fills the disk")
+    ensure_resumes(stage, image)
+    with open(folder / "data/filler", "wb") as filler:
+        try:
+            while True:
+                filler.write(bytes(1 << 20))
+                filler.flush()
+        except OSError:
+            pass
+    trials, _ = stage.run(image, "--once", "--rebuild", paths=[stage.env / "tasks" / small.CALM[0]])
+    found = trials[small.CALM[0]]
+    check(not found.get("ok") and (found.get("not_run") or found.get("message")), f"the disk is full: {found}")
+    ensure_none_left("the disk is full")
+    (folder / "data/filler").unlink()
+    ensure_resumes(stage, image)
+    print(f"ok: the disk is full: {found.get('not_run') or found.get('message')}"[:200], flush=True)
 
 
 def main():
     programs = pathlib.Path(sys.argv[1]).resolve()
-    parts = sys.argv[2:] or ["sound", "faults", "engine"]
-    with engine() as network, tempfile.TemporaryDirectory(prefix="test-live-") as folder:
+    parts = sys.argv[2:] or ["sound", "web", "faults", "engine", "daemon"]
+    releases = ("bookworm", "trixie") if "sound" in parts else ("bookworm",)
+    with engines.engine() as network, tempfile.TemporaryDirectory(prefix="test-live-") as folder:
+        folder = pathlib.Path(folder)
         images = []
-        for release in ("bookworm", "trixie"):
+        for release in releases:
             images.append(f"verify-task-desktop:{release}")
             subprocess.run([DEMO / "desktop_image.sh", release, images[-1]], check=True)
-        workspace = Workspace(programs, folder, network)
+        if {"sound", "faults"} & {*parts}:
+            demo = Demo(programs, folder / "demo", network)
+        if {"engine", "daemon"} & {*parts}:
+            stage = Stage(programs, folder / "small", network, small.write(folder / "small"))
         if "sound" in parts:
-            sound(workspace, images)
+            sound(demo, images)
+        if "web" in parts:
+            web(programs, folder / "wiki", network, images[0])
         if "engine" in parts:
-            interrupted(workspace, images[0])
+            interrupted(stage, images[0])
+            hostile(stage, images[0])
+        if "daemon" in parts and engines.why_no_daemon():
+            print(f"skipped: the faults of a daemon: {engines.why_no_daemon()}")
+        elif "daemon" in parts:
+            (folder / "daemon").mkdir()
+            daemon_faults(stage, images[0], folder / "daemon")
         if "faults" in parts:
-            seeded(workspace, images[0])
+            seeded(demo, images[0])
         check(not containers(), f"containers are left: {containers()}")
 
 

@@ -40,7 +40,16 @@ start_session() {
         command -v $manager >/dev/null || continue
         as_user "DISPLAY=$display exec setsid $manager" >$here/windows.log 2>&1 </dev/null &
         ! command -v xprop >/dev/null || wait_until managed
+        wake_manager >/dev/null 2>&1 &
         return
+    done
+}
+
+# A window that opens while the manager starts may wait for the next event, for ever if there is none.
+wake_manager() {
+    for _ in $(seq 120); do
+        sleep 0.5
+        DISPLAY=$display xprop -root -format _VERIFY_TASK 32c -set _VERIFY_TASK 1
     done
 }
 

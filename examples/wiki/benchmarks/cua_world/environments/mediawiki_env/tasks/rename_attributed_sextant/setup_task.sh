@@ -1,0 +1,6 @@
+#!/bin/bash
+# The plain wiki, its main page in Firefox.
+source /workspace/scripts/task_utils.sh
+
+begin_task || exit 1
+start_task rename_attributed_sextant
