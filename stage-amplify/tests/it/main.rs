@@ -17,4 +17,5 @@ mod prompts;
 mod replay;
 mod solutions;
 mod tasks;
+mod terminal;
 mod world;
