@@ -61,6 +61,8 @@ pub(crate) enum To {
     HuggingFace,
     /// Task folders and images that Harbor runs: set-up, agent, verifier, solution
     Harbor,
+    /// A Python package for Prime Intellect's verifiers, around the same tasks
+    Verifiers,
 }
 
 /// How far up the ladder of evidence a task must be.
@@ -90,6 +92,7 @@ impl Args {
             To::Splits => None,
             To::HuggingFace => Some(Format::HuggingFace { license: self.license }),
             To::Harbor => Some(Format::Harbor),
+            To::Verifiers => Some(Format::Verifiers),
         };
         let target = format.map_or(Target::Splits, |format| {
             let default = || workspace.root().join("exports").join(format.name());

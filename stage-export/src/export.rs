@@ -14,7 +14,7 @@ use crate::harbor::{self, Machine};
 use crate::huggingface;
 use crate::selection::{Chosen, LeftOut};
 use crate::settings::{Format, Settings, Target};
-use crate::splits;
+use crate::{splits, verifiers};
 
 /// An export that is being collected.
 pub(crate) struct Export<'a> {
@@ -87,6 +87,7 @@ impl<'a> Export<'a> {
         let folder = match format {
             Format::HuggingFace { license } => huggingface::folder(&tasks, license, left_out)?,
             Format::Harbor => harbor::folder(&tasks, &machines)?,
+            Format::Verifiers => verifiers::folder(&tasks, &machines)?,
         };
         folder.publish(path, format.name(), &tasks)?;
         ui.info(format_args!("{} exported to {}", count(tasks.len() as u64, "task"), path.display()));

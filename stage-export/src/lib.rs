@@ -4,7 +4,7 @@
 //! - [`evidence`]: what the records say of each task.
 //! - [`selection`]: which tasks are exported, and why the others are not.
 //! - [`export`], [`exported`], [`folder`]: an export that is a folder; a task in it; a folder that is replaced as a whole.
-//! - [`harbor`]: tasks and images that Harbor runs.
+//! - [`harbor`]: tasks and images that Harbor runs. [`verifiers`]: a Python package around them.
 //! - [`huggingface`]: a dataset of Parquet files, with a card.
 //! - [`splits`]: the lists of training and test tasks that gym-anything's benchmark reads.
 
@@ -19,6 +19,7 @@ mod run;
 mod selection;
 mod settings;
 mod splits;
+mod verifiers;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

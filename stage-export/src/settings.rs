@@ -60,6 +60,8 @@ pub(crate) enum Format {
     },
     /// Tasks that Harbor runs in containers.
     Harbor,
+    /// A Python package for `verifiers`, around the same tasks.
+    Verifiers,
 }
 
 impl Format {
@@ -68,12 +70,13 @@ impl Format {
         match self {
             Self::HuggingFace { .. } => "huggingface",
             Self::Harbor => "harbor",
+            Self::Verifiers => "verifiers",
         }
     }
 
     /// Whether it holds the images of environments.
     pub(crate) fn runs_in_containers(&self) -> bool {
-        matches!(self, Self::Harbor)
+        matches!(self, Self::Harbor | Self::Verifiers)
     }
 }
 

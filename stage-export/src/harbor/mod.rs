@@ -40,7 +40,7 @@ pub(crate) fn folder(tasks: &[Exported], machines: &BTreeMap<String, Machine>) -
 }
 
 /// Adds the files of the export, below `at`: an empty text, or the name of a folder and `/`.
-fn add(
+pub(crate) fn add(
     folder: &mut Folder,
     at: &str,
     tasks: &[Exported],

@@ -25,10 +25,6 @@ def live(test, python, folder):
     build = os.environ.get("BUILD_OPTIONS", "--network host").split()
     subprocess.run([folder / "build_images.sh", base, *build], check=True)
     solved = sorted(path.parent.parent.name for path in folder.glob("tasks/*/solution/solve.sh"))
-    # Where the engine has no bridge, containers of the tasks get no network.
-    if os.environ.get("NETWORK") == "none":
-        for path in folder.glob("tasks/*/task.toml"):
-            path.write_text(path.read_text().replace('network_mode = "public"', 'network_mode = "no-network"'))
     every = sorted(path.name for path in folder.glob("tasks/*"))
     counts = []
     for agent, tasks, expected in [("nop", every, 0), ("oracle", solved, 1)]:
@@ -47,6 +43,11 @@ def trials(test, python, folder, agent, tasks):
     """Runs an agent on tasks. Returns the rewards by task."""
     jobs = test.scratch / f"jobs-{agent}"
     command = [python.parent / "harbor", "run", "-p", folder / "tasks", "-a", agent, "-o", jobs, "-n", "2", "-y", "-q"]
+    # Where the engine has no bridge, containers of the tasks get no network.
+    if os.environ.get("NETWORK") == "none":
+        compose = test.scratch / "network.yaml"
+        compose.write_text("services:\n  main:\n    network_mode: none\n")
+        command += ["--extra-docker-compose", compose]
     for task in tasks:
         command += ["-i", task]
     subprocess.run(command, check=True, cwd=test.scratch, stdin=subprocess.DEVNULL)

@@ -21,10 +21,12 @@ import traceback
 import harbor_tasks
 import huggingface
 import splits
+import verifiers_package
 
 HERE = pathlib.Path(__file__).resolve().parent
 ENV = "gnucash_env"
-PARTS = {"splits": splits.run, "huggingface": huggingface.run, "harbor": harbor_tasks.run}
+PARTS = {"splits": splits.run, "huggingface": huggingface.run, "harbor": harbor_tasks.run,
+         "verifiers": verifiers_package.run}
 
 
 class Skipped(Exception):
@@ -77,6 +79,12 @@ class Test:
             subprocess.run([folder / "bin/pip", "install", "--quiet", *packages], check=True)
             noted.write_text(wanted)
         return folder / "bin/python"
+
+    def install(self, python, package):
+        """Installs a package from a copy of its folder, into which the build writes."""
+        copy = self.scratch / "package"
+        shutil.copytree(package, copy)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", copy], check=True)
 
     def check(self, python, script, *arguments, **variables):
         """Runs a script of this folder, and returns the last line that it printed."""

@@ -5,3 +5,5 @@ sh $here/accounts.sh
 start_desktop
 hook "$pre_start"
 hook "$post_start"
+# Marks of what runs now would be in the image.
+rm -rf $state

@@ -1,0 +1,99 @@
+"""Loads the installed package and scores rollouts: score_verifiers.py FOLDER WORKSPACE
+
+A rollout leaves a file in a folder that stands in for the root of a container: the result that the export of the task
+writes in a state with a known verdict. The verifier runs in that folder, which `chroot` makes its root.
+"""
+
+import asyncio
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+from generated_tasks import GeneratedConfig
+from verifiers.v1.runtimes.base import ProgramResult, Runtime
+from verifiers.v1.utils.loaders import load_taskset
+
+SYSTEM = ("bin", "dev", "etc", "lib", "lib64", "sbin", "usr")
+ENTER = f"""
+cd "$1" && shift
+for name in {' '.join(SYSTEM)}; do
+    [ ! -e /$name ] || {{ mkdir -p $name && mount --rbind /$name $name; }}
+done
+exec chroot . "$@"
+"""
+
+
+class FolderRuntime(Runtime):
+    """A folder in place of a container."""
+
+    def __init__(self, root):
+        super().__init__()
+        self.root = root
+
+    async def start(self):
+        pass
+
+    async def prepare_execution(self, routes):
+        pass
+
+    async def run(self, argv, env):
+        command = ["unshare", "--mount", "--map-root-user", "sh", "-c", ENTER, "sh", self.root, *argv]
+        variables = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp", **env}
+        done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return ProgramResult(done.returncode, done.stdout, done.stderr)
+
+    async def _read(self, path, max_bytes=None):
+        return (self.root / path.lstrip("/")).read_bytes()[:max_bytes]
+
+    async def write(self, path, data):
+        target = self.root / path.lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+
+
+class Trace:
+    """What a task notes while it scores."""
+
+    def __init__(self):
+        self.metrics = {}
+
+    def record_metrics(self, metrics):
+        self.metrics.update(metrics)
+
+
+async def score(task, state, image):
+    """Reward and metrics after a rollout that leaves these files."""
+    with tempfile.TemporaryDirectory() as root:
+        runtime = FolderRuntime(pathlib.Path(root))
+        for path, content in state["files"].items():
+            await runtime.write(path, (content if isinstance(content, str) else json.dumps(content)).encode())
+        for script in image.glob("*.sh"):
+            await runtime.write(f"/opt/task-environment/{script.name}", script.read_bytes())
+        trace = Trace()
+        reward = await task.solved(runtime, trace)
+        return reward["reward"], trace.metrics
+
+
+def main(folder, workspace):
+    marker = json.loads((folder / "export.json").read_text())
+    expected = sum(len(tasks) for tasks in marker["tasks"].values())
+    tasks = list(load_taskset(GeneratedConfig(id="generated_tasks")))
+    assert len(tasks) == expected, (len(tasks), expected)
+    scored = 0
+    for task in tasks:
+        env, name = task.data.name.split("/")
+        assert task.data.prompt and task.data.image.startswith("task-environments/") and task.data.healthcheck
+        place = workspace / "benchmarks/cua_world/environments" / env / "tasks" / name
+        fixtures = json.loads((place / "fixtures.json").read_text())
+        image = folder / "generated_tasks/harbor/environments" / env
+        golden, metrics = asyncio.run(score(task, fixtures["golden"][0], image))
+        untouched, _ = asyncio.run(score(task, fixtures["untouched"][0], image))
+        assert (golden, metrics, untouched) == (1.0, {"passed": 1.0}, 0.0), (name, golden, metrics, untouched)
+        scored += 1
+    print(f"{len(tasks)} tasks loaded; {scored} golden states score 1, {scored} untouched ones 0")
+
+
+if __name__ == "__main__":
+    main(*map(pathlib.Path, sys.argv[1:]))
