@@ -44,8 +44,10 @@ const NOT_SHOWN: [&str; 7] =
 const SCRIPTS: [&str; 9] = ["sh", "ps1", "py", "bat", "cmd", "sql", "js", "php", "rb"];
 
 /// Extensions of tables and documents, which are data wherever they are.
-const DATA: [&str; 12] =
-    ["csv", "tsv", "jsonl", "db", "sqlite", "sqlite3", "gpkg", "xlsx", "xlsm", "eml", "gpx", "geojson"];
+const DATA: [&str; 14] = [
+    "csv", "tsv", "jsonl", "db", "sqlite", "sqlite3", "gpkg", "xlsx", "xlsm", "xls", "ods", "eml", "gpx",
+    "geojson",
+];
 
 /// An environment as prompts describe it: a variable of the templates.
 #[derive(Debug, Serialize)]
@@ -63,15 +65,15 @@ impl EnvironmentFiles {
     pub(crate) fn read(source: &Source<'_>) -> Result<Self> {
         let mut found = found_files(source)?;
         found.sort_by_cached_key(|file| (rank(&file.name), file.name.clone()));
-        let mut files = Vec::new();
-        let mut omitted = Vec::new();
+        let (mut data, definitions): (Vec<Found>, Vec<Found>) =
+            found.into_iter().partition(|file| is_data(&file.name));
         let mut left = Left { definitions: ALL_BYTES, data: DATA_BYTES, alike: BTreeMap::new() };
-        for file in found {
-            match left.excerpt(source, &file.name) {
-                Some(excerpt) => files.push(excerpt),
-                None => omitted.push(format!("{} ({} bytes)", escape(&file.name), file.bytes)),
-            }
-        }
+        let (mut files, mut omitted) = left.show(definitions, |left, name| left.definition(source, name));
+        let namers: Vec<&Excerpt> = files.iter().filter(|file| rank(&file.name) < LAST_RANK).collect();
+        data.sort_by_cached_key(|file| !is_named(&file.name, &namers));
+        let (shown_data, omitted_data) = left.show(data, |left, name| left.data(source, name));
+        files.extend(shown_data);
+        omitted.extend(omitted_data);
         if omitted.len() > NAMED {
             let more = omitted.len() - NAMED;
             omitted.truncate(NAMED);
@@ -131,8 +133,28 @@ fn rank(name: &str) -> u8 {
         Some(("utils", _)) => 4,
         Some(("config", _)) => 5,
         None => 6,
-        Some(_) => 7,
+        Some(_) => LAST_RANK,
     }
+}
+
+/// The rank of data.
+const LAST_RANK: u8 = 7;
+
+/// Whether a file is data, rather than a definition of the environment.
+fn is_data(name: &str) -> bool {
+    let extension = extension(name);
+    !SCRIPTS.contains(&extension.as_str()) && (rank(name) == LAST_RANK || DATA.contains(&extension.as_str()))
+}
+
+fn extension(name: &str) -> String {
+    let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
+    extension.unwrap_or_default().to_lowercase()
+}
+
+/// Whether one of these files names a data file. What the environment's scripts use is what tasks are about.
+fn is_named(name: &str, files: &[&Excerpt]) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    files.iter().any(|file| file.text.contains(name))
 }
 
 /// What may still be shown.
@@ -146,15 +168,23 @@ struct Left {
 }
 
 impl Left {
-    /// What is shown of a file, if anything.
-    fn excerpt(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
-        let path = Path::new(name);
-        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-        let extension = extension.to_lowercase();
-        let is_script = SCRIPTS.contains(&extension.as_str());
-        if !is_script && (rank(name) == 7 || DATA.contains(&extension.as_str())) {
-            return self.data(source, name, extension);
+    /// What `excerpt` shows of files, and the names and sizes of those of which it shows nothing.
+    fn show(
+        &mut self,
+        files: Vec<Found>,
+        excerpt: impl Fn(&mut Self, &str) -> Option<Excerpt>,
+    ) -> (Vec<Excerpt>, Vec<String>) {
+        let (mut shown, mut omitted) = (Vec::new(), Vec::new());
+        for file in files {
+            match excerpt(self, &file.name) {
+                Some(excerpt) => shown.push(excerpt),
+                None => omitted.push(format!("{} ({} bytes)", escape(&file.name), file.bytes)),
+            }
         }
+        (shown, omitted)
+    }
+
+    fn definition(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
         if self.definitions < ROOM {
             return None;
         }
@@ -163,9 +193,9 @@ impl Left {
         Some(excerpt)
     }
 
-    fn data(&mut self, source: &Source<'_>, name: &str, extension: String) -> Option<Excerpt> {
+    fn data(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
         let folder = Path::new(name).parent()?.to_str()?.to_owned();
-        let shown = self.alike.entry((folder, extension)).or_default();
+        let shown = self.alike.entry((folder, extension(name))).or_default();
         if self.data < ROOM || *shown == ALIKE {
             return None;
         }
@@ -235,14 +265,27 @@ mod tests {
         let expected = [
             ("env.json", false),
             ("scripts/setup.sh", true),
-            ("data/NAMES", false),
             ("data/import.py", false),
+            ("data/NAMES", false),
             ("data/mail/0.eml", false),
             ("data/mail/1.eml", false),
             ("data/mail/2.eml", false),
         ];
         assert_eq!(shown, expected);
         assert_eq!(context.omitted.len(), 6);
+    }
+
+    #[test]
+    fn data_that_scripts_name_comes_first() {
+        let mut files: Vec<(String, String)> =
+            (0..9).map(|n| (format!("data/{n}.csv"), format!("id\n{n}\n"))).collect();
+        files.push(("scripts/setup.sh".to_owned(), "cp /workspace/data/7.csv /home/ga/\n".to_owned()));
+        let files: Vec<(&str, String)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        let (_root, environment) = environment(&files);
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
+        let shown: Vec<&str> = context.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(shown, ["env.json", "scripts/setup.sh", "data/7.csv", "data/0.csv", "data/1.csv"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! A small text is shown whole. Of anything else, prompts show names, counts and the first records.
 
 mod database;
+mod opendocument;
 mod records;
 mod spreadsheet;
 mod structure;
@@ -33,6 +34,9 @@ const VALUE_CHARS: usize = 40;
 /// The beginning of every SQLite database, GeoPackages included.
 const SQLITE: &[u8] = b"SQLite format 3\0";
 
+/// Extensions of workbooks.
+const WORKBOOKS: [&str; 4] = ["xlsx", "xlsm", "xls", "ods"];
+
 /// The structure of the data file `name`; its text if that is short, or if nothing is known of its format. None if
 /// it is neither text nor of a known format.
 pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
@@ -40,17 +44,17 @@ pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
     let bytes = usize::try_from(start.length).unwrap_or(usize::MAX);
     let is_whole = bytes == start.bytes.len();
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if is_whole && start.bytes.starts_with(SQLITE) {
-        return Some(Excerpt::outline(name, &limited(&database::outline(&start.bytes)?), bytes));
-    }
-    if is_whole && matches!(extension, "xlsx" | "xlsm") {
-        return Some(Excerpt::outline(name, &limited(&spreadsheet::outline(&start.bytes)?), bytes));
+    let extension = extension.to_ascii_lowercase();
+    let extension = extension.as_str();
+    let is_binary = start.bytes.starts_with(SQLITE) || WORKBOOKS.contains(&extension);
+    if is_whole && is_binary {
+        return Some(Excerpt::outline(name, &limited(&binary(extension, &start.bytes)?), bytes));
     }
     if bytes <= WHOLE_BYTES {
         return Excerpt::read(source, name, name, WHOLE_BYTES);
     }
     let text = String::from_utf8_lossy(&start.bytes);
-    let found = match extension.to_ascii_lowercase().as_str() {
+    let found = match extension {
         "csv" => records::table(&start.bytes, b',', is_whole),
         "tsv" => records::table(&start.bytes, b'\t', is_whole),
         "jsonl" | "ndjson" => Some(records::lines(&text, is_whole)),
@@ -61,6 +65,16 @@ pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
     match found {
         Some(outline) => Some(Excerpt::outline(name, &limited(&outline), bytes)),
         None => Excerpt::read(source, name, name, WHOLE_BYTES),
+    }
+}
+
+/// The structure of a database or a workbook; `None` if it cannot be read.
+fn binary(extension: &str, bytes: &[u8]) -> Option<String> {
+    match extension {
+        "xlsx" | "xlsm" => spreadsheet::xlsx(bytes),
+        "xls" => spreadsheet::xls(bytes),
+        "ods" => opendocument::outline(bytes),
+        _ => database::outline(bytes),
     }
 }
 

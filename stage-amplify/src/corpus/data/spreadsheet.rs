@@ -1,8 +1,8 @@
-//! The sheets of a workbook.
+//! The sheets of a workbook of Excel.
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader, Xlsx};
+use calamine::{Data, Reader, Xls, Xlsx};
 
 use super::{ROWS, add_line, value};
 
@@ -15,8 +15,39 @@ const SHEETS: usize = 20;
 /// The maximum number of columns that are shown.
 const COLUMNS: usize = 30;
 
-/// The sheets with their sizes and first rows; `None` if the workbook cannot be read.
-pub(super) fn outline(bytes: &[u8]) -> Option<String> {
+/// The sheets of an `.xls` with their sizes and first rows; `None` if the workbook cannot be read. The format is not
+/// compressed, so that what it takes in memory is limited by its size.
+pub(super) fn xls(bytes: &[u8]) -> Option<String> {
+    if bytes.len() > MAX_BYTES {
+        return None;
+    }
+    let mut workbook = Xls::new(Cursor::new(bytes)).ok()?;
+    let mut outline = String::new();
+    for name in workbook.sheet_names().iter().take(SHEETS) {
+        let Ok(range) = workbook.worksheet_range(name) else { continue };
+        let (rows, columns) = range.end().unwrap_or_default();
+        add_sheet(&mut outline, name, rows, columns);
+        let first = range.start().map_or(0, |(row, _)| row);
+        for (row, cells) in (first..).zip(range.rows().filter(|cells| !is_empty(cells)).take(ROWS + 1)) {
+            let texts: Vec<String> =
+                cells.iter().take(COLUMNS).map(|cell| value(&cell.to_string())).collect();
+            add_line(&mut outline, format_args!("  row {}: {}", row.saturating_add(1), texts.join(" | ")));
+        }
+    }
+    Some(outline)
+}
+
+fn is_empty(cells: &[Data]) -> bool {
+    cells.iter().all(|cell| *cell == Data::Empty)
+}
+
+fn add_sheet(outline: &mut String, name: &str, last_row: u32, last_column: u32) {
+    let (rows, columns) = (last_row.saturating_add(1), last_column.saturating_add(1));
+    add_line(outline, format_args!("sheet {}: {rows} rows, {columns} columns", value(name)));
+}
+
+/// The sheets of an `.xlsx` with their sizes and first rows; `None` if the workbook cannot be read.
+pub(super) fn xlsx(bytes: &[u8]) -> Option<String> {
     if bytes.len() > MAX_BYTES {
         return None;
     }
@@ -36,15 +67,7 @@ fn sheet(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Option<String> {
     let mut cells = workbook.worksheet_cells_reader(name).ok()?;
     let (rows, columns) = cells.dimensions().end;
     let mut outline = String::new();
-    add_line(
-        &mut outline,
-        format_args!(
-            "sheet {}: {} rows, {} columns",
-            value(name),
-            rows.saturating_add(1),
-            columns.saturating_add(1)
-        ),
-    );
+    add_sheet(&mut outline, name, rows, columns);
     let mut shown: Vec<(u32, Vec<String>)> = Vec::new();
     while let Ok(Some(cell)) = cells.next_cell() {
         let (row, column) = cell.get_position();

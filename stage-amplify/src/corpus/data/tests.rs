@@ -73,3 +73,29 @@ fn other_files_are_text_or_named() {
     assert_eq!(outlined("photo.png", b"\x89PNG\0"), None);
     assert_eq!(outlined("a.xlsx", b"PK\x03\x04 not a workbook"), None);
 }
+
+#[test]
+fn a_spreadsheet_is_shown_by_its_sheets() {
+    let row = |cells: &[&str]| {
+        let cells: Vec<String> = cells
+            .iter()
+            .map(|cell| format!("<table:table-cell><text:p>{cell}</text:p></table:table-cell>"))
+            .collect();
+        format!("<table:table-row>{}</table:table-row>", cells.concat())
+    };
+    let empty =
+        "<table:table-row table:number-rows-repeated=\"1048000\"><table:table-cell/></table:table-row>";
+    let rows: String = (0..9).map(|n| row(&[&n.to_string(), "Elm Street"])).collect();
+    let content = format!(
+        "<office:document-content><table:table table:name=\"Trees\">{}{rows}{empty}</table:table></office:document-content>",
+        row(&["id", "place"])
+    );
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    archive.start_file("content.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    std::io::Write::write_all(&mut archive, content.as_bytes()).unwrap();
+    let bytes = archive.finish().unwrap().into_inner();
+    let expected = "sheet Trees:\n  id | place\n  0 | Elm Street\n  1 | Elm Street\n  2 | Elm Street\n  (10 rows with content)";
+    assert_eq!(outlined("a.ods", &bytes).as_deref(), Some(expected));
+    assert_eq!(outlined("a.ods", b"PK\x03\x04 not a workbook"), None);
+    assert_eq!(outlined("a.xls", b"\xd0\xcf\x11\xe0 not a workbook"), None);
+}

@@ -34,7 +34,7 @@ const OTHERS: usize = 4;
 const ALL: usize = 6;
 
 /// The maximum size of all examples together, in bytes. The first is shown whatever its size.
-const ALL_BYTES: usize = 90_000;
+const ALL_BYTES: usize = 72_000;
 
 /// An example of a kind of evidence is drawn from this many of the nearest candidates.
 const DRAWN_FROM: usize = 6;
