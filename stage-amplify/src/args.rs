@@ -135,6 +135,10 @@ pub struct Args {
     #[arg(help_heading = help::MAKE, long, alias = "osworld-profile-path", value_name = "JSON")]
     profile: Option<PathBuf>,
 
+    /// Notes on the environment, in Markdown, that all prompts about it show
+    #[arg(help_heading = help::MAKE, long, value_name = "FILE")]
+    env_notes: Option<PathBuf>,
+
     /// Only tasks, and if possible only examples, with these labels: easy, medium, hard, `very_hard`
     #[arg(help_heading = help::MAKE, long, value_name = "LABEL", value_delimiter = ',')]
     difficulty: Vec<String>,
@@ -260,6 +264,7 @@ impl Args {
             seed: self.seed,
             occupations: self.occupations,
             profile: self.profile,
+            env_notes: self.env_notes,
             difficulties,
             horizon: match self.horizon {
                 HorizonArg::Usual => Horizon::Usual,

@@ -105,6 +105,8 @@ pub(crate) struct Settings {
     pub(crate) occupations: Vec<PathBuf>,
     /// The file with the wanted distribution of tasks.
     pub(crate) profile: Option<PathBuf>,
+    /// Notes on the environment, for prompts.
+    pub(crate) env_notes: Option<PathBuf>,
     /// The accepted difficulty labels; empty for all.
     pub(crate) difficulties: Vec<String>,
     /// How long tasks are.

@@ -15,6 +15,7 @@ mod environment;
 mod examples;
 mod excerpt;
 mod existing;
+mod notes;
 mod occupations;
 mod places;
 mod profile;
@@ -42,6 +43,8 @@ pub(crate) struct Corpus {
     pub(crate) examples: Vec<Example>,
     pub(crate) occupations: Option<Occupations>,
     pub(crate) profile: Option<Profile>,
+    /// Notes on the environment.
+    pub(crate) notes: Option<Excerpt>,
     /// The difficulty labels that the model may use.
     pub(crate) difficulties: Vec<String>,
     pub(crate) horizon: Horizon,
@@ -78,6 +81,7 @@ impl Corpus {
             examples,
             occupations: occupations::look_up(&settings.software, &settings.occupations, ui)?,
             profile: profile.transpose()?,
+            notes: settings.env_notes.as_deref().map(notes::read).transpose()?,
             difficulties: settings.offered_difficulties(),
             horizon: settings.horizon,
         })

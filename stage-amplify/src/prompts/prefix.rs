@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::rows::as_lines;
 use super::templates::Templates;
-use crate::corpus::{Corpus, EnvironmentFiles, Example, ExistingTask, Occupations, Places, Profile};
+use crate::corpus::{Corpus, EnvironmentFiles, Example, Excerpt, ExistingTask, Occupations, Places, Profile};
 use crate::difficulty::{self, Horizon, Level};
 
 /// The maximum length of an existing task's description in the plan's prefix, in characters.
@@ -72,6 +72,7 @@ struct Variables<'a> {
     examples: &'a [Example],
     occupations: Option<&'a Occupations>,
     profile: Option<&'a Profile>,
+    notes: Option<&'a Excerpt>,
     difficulties: &'a [String],
     /// What the labels mean.
     levels: [Level; 4],
@@ -93,6 +94,7 @@ impl<'a> Variables<'a> {
             examples: &corpus.examples,
             occupations: corpus.occupations.as_ref(),
             profile: corpus.profile.as_ref(),
+            notes: corpus.notes.as_ref(),
             difficulties: &corpus.difficulties,
             levels: difficulty::levels(corpus.horizon),
             horizon: corpus.horizon,

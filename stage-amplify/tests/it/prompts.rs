@@ -29,6 +29,21 @@ fn a_dry_run_writes_the_prompts_and_sends_nothing() {
 }
 
 #[test]
+fn notes_on_the_environment_are_shown() {
+    let world = World::new();
+    let notes = world.write("notes.md", "The books close at five.\n");
+    let args = ["--dry-run", "--env-notes", notes.to_str().unwrap()];
+    assert_eq!(world.run(&args).status, Some(0));
+    for pass in ["plan", "readme", "files"] {
+        let prompt = world.result(&format!("prompts/dry-run/{pass}.md"));
+        assert!(prompt.contains("````notes.md\nThe books close at five.\n````"), "{prompt}");
+    }
+    let ran = world.run(&["--dry-run", "--env-notes", "missing.md"]);
+    assert_eq!(ran.status, Some(2), "{ran:?}");
+    assert!(ran.stderr.contains("cannot read the notes missing.md"), "{ran:?}");
+}
+
+#[test]
 fn sizes_of_sections_are_shown() {
     let world = World::new();
     let ran = world.run(&["--dry-run"]);

@@ -190,6 +190,23 @@ fn new_tasks_have_fixtures_unless_none_are_wanted() {
 }
 
 #[test]
+fn a_task_may_bring_data() {
+    let world = World::new();
+    let server = Server::start(|asked| {
+        let mut reply = good(asked);
+        if let Call::Files(_) = call(asked) {
+            reply.text += "\n````data/orders.csv\nid,total\n1,7\n````\n";
+        }
+        Play::Answer(reply)
+    });
+    let ran = world.run_at(&server, &["--count", "1"]);
+    assert_eq!(ran.records()[0]["files"]["data/orders.csv"], "id,total\n1,7\n", "{ran:?}");
+    let asked =
+        server.log().into_iter().find(|logged| matches!(call(&logged.asked), Call::Files(_))).unwrap();
+    assert!(asked.asked.prompt.contains("`/workspace/tasks/<task>/data/`"));
+}
+
+#[test]
 fn fixtures_of_the_author_of_the_verifier_are_left_out() {
     let world = World::new();
     let server = Server::start(|asked| {
