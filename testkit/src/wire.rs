@@ -98,13 +98,14 @@ pub(crate) fn whole(asked: &Asked, answer: &Reply) -> Value {
     let tokens = Tokens::of(asked, &answer.text);
     match asked.format {
         Format::Anthropic => json!({
-            "type": "message", "role": "assistant", "model": asked.model,
-            "content": [{"type": "text", "text": answer.text}],
+            "id": "msg_1", "type": "message", "role": "assistant", "model": asked.model,
+            "content": [{"type": "text", "text": answer.text}], "stop_sequence": null,
             "stop_reason": anthropic_end(answer.end), "usage": anthropic_usage(asked, &tokens),
         }),
         Format::Gemini => json!([gemini_event(asked, &answer.text, Some(answer.end), Some(&tokens))]),
         Format::OpenAi => json!({
-            "object": "chat.completion", "model": asked.model, "usage": openai_usage(&tokens),
+            "id": "chatcmpl-1", "created": 0, "object": "chat.completion", "model": asked.model,
+            "usage": openai_usage(&tokens),
             "choices": [{
                 "index": 0, "message": {"role": "assistant", "content": answer.text},
                 "finish_reason": openai_end(answer.end),

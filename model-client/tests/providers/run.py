@@ -39,7 +39,7 @@ def main(target, *wanted):
     with tempfile.TemporaryDirectory(prefix="test-providers-") as scratch:
         test = Test(target / "debug", pathlib.Path(scratch))
         try:
-            for part in (bodies, streams, litellm, tls, proxy, llama):
+            for part in (bodies, streams, batches, litellm, tls, proxy, llama):
                 if wanted and part.__name__ not in wanted:
                     continue
                 started = time.monotonic()
@@ -168,6 +168,16 @@ def streams(test, folder):
     """The SDKs read the streams of the loopback model, by which the client is tested."""
     python = venv(folder, "sdks", SDKS)
     return validate(python, "streams", test.loopback("--first", "0", "--last", "0", "--bytes", "20000"), "20000")
+
+
+def batches(test, folder):
+    """The SDKs submit, list and read batches of the loopback model, with their types enforced, and stage-amplify does."""
+    python = venv(folder, "sdks", SDKS)
+    server = test.loopback("--author", "--batches", "--first", "0", "--last", "0")
+    found = validate(python, "batches", server)
+    for model in (ANTHROPIC, GEMINI, OPENAI):
+        test.succeeds(model, server, arguments=("--batch", "--batch-poll-sec", "0"))
+    return found
 
 
 def validate(python, *arguments):

@@ -2,11 +2,13 @@
 
     validate.py bodies BODIES.jsonl         lines {"path", "body"}
     validate.py streams URL TEXT_LENGTH     reads an answer of the loopback model with each SDK
+    validate.py batches URL                 has each SDK submit a batch to the loopback model, list it and read its results
 """
 
 import collections
 import json
 import sys
+import tempfile
 import typing
 
 import anthropic
@@ -123,4 +125,61 @@ def streams(url, length):
     return bool(wrong)
 
 
-sys.exit(bodies(sys.argv[2]) if sys.argv[1] == "bodies" else streams(*sys.argv[2:]))
+def batches(url):
+    question = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "Say something."}]}
+    marks = {"first", "second"}
+    found = {"anthropic": anthropic_batch(url, question, marks), "openai": openai_batch(url, question, marks),
+             "gemini": gemini_batch(url, marks)}
+    wrong = {kind: read for kind, read in found.items() if read != marks}
+    print(f"batches: {len(found)} by the SDKs" + (f"; wrong results: {wrong}" if wrong else ""))
+    return bool(wrong)
+
+
+def anthropic_batch(url, question, marks):
+    client = anthropic.Anthropic(base_url=url, api_key="key", _strict_response_validation=True).messages.batches
+    batch = client.create(requests=[{"custom_id": mark, "params": question} for mark in marks])
+    while client.retrieve(batch.id).processing_status != "ended":
+        pass
+    assert batch.id in [listed.id for listed in client.list(limit=1)], "the batch is not in the list"
+    results = list(client.results(batch.id))
+    assert all(result.result.type == "succeeded" for result in results), results
+    assert all(result.result.message.content[0].text for result in results), results
+    return {result.custom_id for result in results}
+
+
+def openai_batch(url, question, marks):
+    client = openai.OpenAI(base_url=url + "/v1", api_key="key", _strict_response_validation=True)
+    endpoint = "/v1/chat/completions"
+    lines = [{"custom_id": mark, "method": "POST", "url": endpoint, "body": question} for mark in marks]
+    text = "\n".join(json.dumps(line) for line in lines).encode()
+    file = client.files.create(file=("batch.jsonl", text), purpose="batch")
+    name = {"propose_amplify": "name"}
+    batch = client.batches.create(input_file_id=file.id, endpoint=endpoint, completion_window="24h", metadata=name)
+    while (batch := client.batches.retrieve(batch.id)).status != "completed":
+        pass
+    assert name in [listed.metadata for listed in client.batches.list(limit=1)], "the batch is not in the list"
+    results = [json.loads(line) for line in client.files.content(batch.output_file_id).text.splitlines()]
+    for result in results:
+        openai.types.chat.ChatCompletion.model_validate(result["response"]["body"])
+    return {result["custom_id"] for result in results}
+
+
+def gemini_batch(url, marks):
+    client = genai.Client(api_key="key", http_options={"base_url": url, "api_version": "v1beta"})
+    request = {"contents": [{"role": "user", "parts": [{"text": "Say something."}]}]}
+    with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
+        file.write("\n".join(json.dumps({"key": mark, "request": request}) for mark in marks))
+        file.flush()
+        uploaded = client.files.upload(file=file.name, config={"mime_type": "application/jsonl"})
+    batch = client.batches.create(model="gemini-4-argon", src=uploaded.name, config={"display_name": "name"})
+    while (batch := client.batches.get(name=batch.name)).state != types.JobState.JOB_STATE_SUCCEEDED:
+        pass
+    assert "name" in [listed.display_name for listed in client.batches.list()], "the batch is not in the list"
+    results = [json.loads(line) for line in client.files.download(file=batch.dest.file_name).splitlines()]
+    for result in results:
+        types.GenerateContentResponse.model_validate(result["response"])
+    return {result["key"] for result in results}
+
+
+PARTS = {"bodies": bodies, "streams": streams, "batches": batches}
+sys.exit(PARTS[sys.argv[1]](*sys.argv[2:]))

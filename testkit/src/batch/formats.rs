@@ -59,7 +59,8 @@ impl Call {
                 Some((id, _)) => (Format::Gemini, Verb::Cancel, id),
                 None => (Format::Gemini, Verb::Look, *call),
             },
-            ["download", "v1beta", "files", call] => {
+            // With either of two paths, as in the documents and in the SDK.
+            ["download", "v1beta", "files", call] | ["v1beta", "files", call] => {
                 (Format::Gemini, Verb::Results, call.strip_suffix(":download")?)
             }
             _ => return None,

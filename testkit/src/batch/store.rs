@@ -130,7 +130,7 @@ impl Store {
             }),
             _ => json!({"file": {"name": id, "sizeBytes": bytes.to_string(), "state": "ACTIVE"}}),
         };
-        Response::Json(200, Vec::new(), json)
+        Response::Json(200, vec![("x-goog-upload-status", "final".to_owned())], json)
     }
 
     fn create(&mut self, call: &Call, incoming: &Incoming) -> Result<Batch, String> {
