@@ -206,6 +206,47 @@ def verify(a, b, c):
 }
 
 #[test]
+fn a5_nothing_of_a_run_is_left_in_the_network_of_its_worker() {
+    let world = World::new();
+    if !confines(world.command(PROGRAM)) {
+        return;
+    }
+    // All runs of a task are in one worker, and share its network and IPC namespaces.
+    world.task(
+        "one",
+        r#"
+import os, socket, time
+def verify(a, b, c):
+    found = []
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_UNIX, kind) as peer:
+            try:
+                peer.connect(b"\0left-" + str(kind).encode())
+                found.append("a socket")
+            except OSError:
+                pass
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        left = socket.socket(socket.AF_UNIX, kind)
+        left.bind(b"\0left-" + str(kind).encode())
+        if kind == socket.SOCK_STREAM:
+            left.listen()
+        # A message with descriptors in flight, one of which is the socket itself.
+        one, other = socket.socketpair()
+        try:
+            socket.send_fds(one, [b"x"], [left.fileno(), one.fileno(), other.fileno()])
+        except OSError:
+            pass
+    if os.fork() == 0:
+        os.setsid()
+        time.sleep(60)
+    return {"passed": bool(found), "score": 0, "feedback": repr(found)}
+"#,
+    );
+    let record = world.probe_one(&["--repeat", "3"]);
+    assert!(outcomes(&record).iter().all(|(_, outcome)| *outcome == "fail"), "{record:#}");
+}
+
+#[test]
 fn a6_a_run_that_waits_for_the_processor_is_not_out_of_time() {
     let world = World::new();
     // Other processes that take the processor away have the same effect as sleep.
