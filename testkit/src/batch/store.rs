@@ -52,7 +52,8 @@ pub struct Billed {
 }
 
 impl Batch {
-    pub(super) fn has_ended(&self) -> bool {
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
         self.ending.is_some()
     }
 
