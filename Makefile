@@ -84,10 +84,12 @@ $(foreach name,ENV_DIR WORKSPACE RUN_DIR,$(call one_word,$(name)))
 # reader, such as `head`, wanted no more.
 define stage
 $(info $(call piped,$(1)) <$(2) >$@)
-@mkdir -p $(@D); $(call piped,$(1)) <$(2) >$@.out; status=$$?; \
+@mkdir -p $(@D); $(call piped,$(1)) <$(2) >$@.out; status=$$?; echo $$status >$(status_file); \
   case $$status in $(3)|141) ;; *) rm -f $(filter %.command,$^) ;; esac; \
   case $$status in 0|1|3|141) mv $@.out $@ ;; *) rm -f $@.out; $(remove_empty); exit $$status ;; esac
 endef
+# The exit status of the stage whose .command file the target depends on.
+status_file = $(patsubst %.command,%.status,$(filter %.command,$^))
 # Whether a manifest has records of the kind $(1).
 has = python3 -c 'import json, sys; sys.exit(all(json.loads(line)["record"] != "$(1)" for line in sys.stdin))'
 remove_empty = rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs 2>/dev/null
@@ -97,7 +99,7 @@ NESTED  = $(MAKE) --no-print-directory BUILD=:
 
 .PHONY: run propose amplify extract verify-spec probe solve verify-task export check-env check-run
 run: check-run programs
-	@$(NESTED) $(RUN_DIR)/trials.jsonl; $(export_splits) $(report); $(call complete,$(CHAIN))
+	@$(NESTED) $(RUN_DIR)/trials.jsonl; $(publish); $(call complete,$(CHAIN))
 	@$(call has,task) <$(RUN_DIR)/tasks.jsonl || { echo 'make: no task was written' >&2; exit 1; }
 	@echo 'make: all done; the manifests are in $(RUN_DIR)' >&2
 	@$(not_run)
@@ -123,6 +125,9 @@ report: check-env programs; @$(report)
 # gym-anything only finds tasks that a split file lists, if the environment has one.
 export_splits = $(if $(wildcard $(WORKSPACE)/benchmarks/cua_world/splits),$(EXPORT) </dev/null >/dev/null;)
 export: check-env programs; $(EXPORT) </dev/null >/dev/null
+publish = $(export_splits) $(report)
+.PHONY: publish
+publish: check-env programs; @$(publish)
 
 # A manifest is written again when the one before it, or the command that writes it, changes. An agent that wrote
 # only some of the seeds (1) is not started again; without any seed there is nothing to go on with.
@@ -199,6 +204,35 @@ quarantine: check
 	$(BIN)/stage-extract $(HERE) --env-dir $(ENV_DIR) --quarantine <$(CHECKED) >/dev/null
 	@$(report)
 
+# A fleet of environments --------------------------------------------------------------------------------
+# Snakemake runs the chain for every line of a table; see docs/fleet.md.
+
+ENVS    ?=
+PROFILE ?= local
+BUDGET  ?=
+FLEET_ARGS ?=
+# Snakemake, installed from PyPI at the first use. Nodes of a cluster need it at the same path.
+FLEET_VENV ?= $(TARGET)/fleet
+
+.PHONY: fleet fleet-status test-fleet
+fleet: check-envs programs $(FLEET_VENV)/.installed
+	@$(FLEET_VENV)/bin/python fleet/run.py $(ENVS) --workspace $(WORKSPACE) --bin $(BIN) --profile $(PROFILE) \
+	  $(if $(BUDGET),--budget $(BUDGET)) $(FLEET_ARGS)
+fleet-status: check-envs programs
+	@python3 fleet/status.py $(ENVS) --workspace $(WORKSPACE) --bin $(BIN)
+check-envs:
+	@[ -n "$(ENVS)" ] || { echo 'make: ENVS is required, for example: make $(MAKECMDGOALS) ENVS=envs.tsv' >&2; exit 2; }
+
+# Needs a checkout of gym-anything, whose environments are copied, and PyPI; for SLURM root, and packages of Debian.
+test-fleet: $(FLEET_VENV)/.installed
+	cargo build --workspace --bins --locked
+	$(FLEET_VENV)/bin/python fleet/tests/run.py $(TARGET)/debug $(abspath $(or $(GYM_ANYTHING),.)) $(PARTS)
+
+$(FLEET_VENV)/.installed: fleet/requirements.txt
+	python3 -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 # The demo -----------------------------------------------------------------------------------------------
 
 DEMO     ?= target/demo
@@ -242,7 +276,7 @@ TARGET  = $(eval TARGET := $(shell cargo metadata --format-version 1 --no-deps -
 BIN     = $(TARGET)/release
 PREFIX ?= $(HOME)/.cargo
 
-.PHONY: programs test test-browser test-claude test-providers test-live test-exports test-checklists schemas bench install clean help
+.PHONY: programs check-envs test test-browser test-claude test-providers test-live test-exports test-checklists schemas bench install clean help
 programs:
 	@$(BUILD)
 
@@ -329,10 +363,13 @@ help:
 ## make quarantine ENV_DIR=moodle_env               move bad tasks out of the environment
 ## make export ENV_DIR=moodle_env                   add good tasks to the environment's split file, as make run does
 ## make report ENV_DIR=moodle_env                   write one page that shows the tasks of a run; make run ends with it
+## make fleet ENVS=envs.tsv [PROFILE=slurm] [BUDGET=USD] [FLEET_ARGS='…']  the chain for every line of a table
+## make fleet-status ENVS=envs.tsv                  one table over all its runs, while they go and after
 ## make demo                                        the chain on examples/, offline
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
+## make test-fleet GYM_ANYTHING=CHECKOUT [PARTS="local slurm"]  20 environments on this machine and on a real SLURM
 ## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
 ## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
@@ -352,4 +389,4 @@ help:
 ##     make run SOFTWARE="Moodle" ENV_DIR=moodle_env POST_AMPLIFY="jq -c 'select(.index < 10)'"
 ## Filters: PRE_AMPLIFY PRE_EXTRACT PRE_VERIFY_SPEC PRE_PROBE PRE_SOLVE PRE_VERIFY_TASK
 ##          POST_PROPOSE POST_AMPLIFY POST_EXTRACT POST_VERIFY_SPEC POST_PROBE POST_SOLVE POST_VERIFY_TASK
-## Other variables: DEMO, the folder of the demo; BIN, the folder of the programs; BUILD, the command that builds them
+## Other variables: FLEET_VENV, where Snakemake is installed; DEMO, the folder of the demo; BIN, the folder of the programs; BUILD, the command that builds them

@@ -1,5 +1,7 @@
 //! A paid answer, as the journal keeps it.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use common::record::{StopReason, Usage};
 use serde::{Deserialize, Serialize};
 
@@ -32,12 +34,25 @@ pub struct ModelAnswer {
     /// What it cost when it was bought, in US dollars. Absent where that is unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<f64>,
+    /// When it arrived, in seconds since 1970; 0 if that is unknown.
+    #[serde(default, skip_serializing_if = "is_unknown")]
+    pub at: u64,
     /// The sample number of the request.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sample: u32,
 }
 
+/// The time now, as [`ModelAnswer::at`] gives it.
+pub(crate) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(sample: &u32) -> bool {
     *sample == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_unknown(at: &u64) -> bool {
+    *at == 0
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use common::interrupt::{Interrupt, Urgency};
 
 use crate::activity::{Activity, Board, Note, Retry};
-use crate::answer::ModelAnswer;
+use crate::answer::{ModelAnswer, now};
 use crate::batch::{BatchNews, Batches, Desk};
 use crate::budget::Budget;
 use crate::error::{AskError, Limit};
@@ -167,6 +167,7 @@ impl Client {
             usage: reply.usage,
             seconds: reply.seconds,
             cost,
+            at: now(),
             sample: request.sample,
         };
         room.fill(&answer).map_err(|error| self.cannot_journal(&error))?;

@@ -5,22 +5,25 @@
 //! - [`gather`]: the records of each task.
 //! - [`task`]: what the records say of a task.
 //! - [`spending`]: what the answers in the journals cost.
+//! - [`progress`]: how far the stages of a run are.
 //! - [`figures`]: counts over all tasks.
 //! - [`report`]: all of it, as `--json` writes it.
 //! - [`neighbours`]: tasks that resemble one another.
-//! - [`summary`], [`page`]: a few lines of text; the page.
+//! - [`summary`], [`table`], [`page`]: a few lines of text; a table over several runs; the page.
 
 mod args;
 mod figures;
 mod gather;
 mod neighbours;
 mod page;
+mod progress;
 mod report;
 mod run;
 mod settings;
 mod source;
 mod spending;
 mod summary;
+mod table;
 mod task;
 
 use std::ffi::OsString;

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::figures::{self, Coverage, EnvironmentFigures, Reason, Step};
 use crate::neighbours::{self, Pair};
+use crate::progress::Progress;
 use crate::source::Run;
 use crate::spending::Spending;
 use crate::task::Task;
@@ -41,6 +42,14 @@ pub(crate) struct RunFigures {
     pub(crate) model: Option<String>,
     pub(crate) asked: Option<usize>,
     pub(crate) seeds: usize,
+    /// The number of tasks that were written and are not bad.
+    pub(crate) done: usize,
+    /// The number of bad tasks.
+    pub(crate) bad: usize,
+    /// How far its stages are.
+    pub(crate) progress: Progress,
+    /// What its answers took.
+    pub(crate) spending: Spending,
     /// Failures of no task, for people.
     pub(crate) failures: Vec<String>,
     /// What is missing or damaged, for people.
@@ -66,7 +75,7 @@ impl Report {
                 .then(|| per_task(spending.total.dollars, usable)),
             coverage: figures::coverage(&tasks),
             environments: figures::environments(runs, &tasks),
-            runs: runs.iter().map(RunFigures::of).collect(),
+            runs: runs.iter().enumerate().map(|(number, run)| RunFigures::of(number, run, &tasks)).collect(),
             pairs,
             spending,
             tasks,
@@ -94,9 +103,14 @@ fn tasks_of(number: usize, run: &Run, workspace: &Workspace) -> Vec<Task> {
 }
 
 impl RunFigures {
-    fn of(run: &Run) -> Self {
+    fn of(number: usize, run: &Run, tasks: &[Task]) -> Self {
         let failures = run.records.failures.iter();
+        let tasks = || tasks.iter().filter(|task| task.run == number);
         Self {
+            done: tasks().filter(|task| task.written && !task.bad).count(),
+            bad: tasks().filter(|task| task.bad).count(),
+            progress: run.progress.clone(),
+            spending: run.spending.clone(),
             software: run.asked_text("software"),
             environment: run.asked_text("environment"),
             model: run.asked_text("model"),
@@ -106,5 +120,10 @@ impl RunFigures {
             name: run.name.clone(),
             problems: run.problems.clone(),
         }
+    }
+
+    /// The number of tasks that were asked for and are neither done nor bad.
+    pub(crate) fn left(&self) -> Option<usize> {
+        Some(self.asked?.saturating_sub(self.done + self.bad))
     }
 }

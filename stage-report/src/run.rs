@@ -17,8 +17,9 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     for path in &settings.sources {
         runs.push(source::read(path, &settings.workspace)?);
     }
-    for problem in runs.iter().flat_map(|run| &run.problems) {
-        ui.warn(problem);
+    // A table over several runs has a column for their state.
+    if runs.len() == 1 || settings.form != Form::Text {
+        runs.iter().flat_map(|run| &run.problems).for_each(|problem| ui.warn(problem));
     }
     let report = Report::of(&runs, &settings.workspace);
     match &settings.form {

@@ -13,6 +13,7 @@ use fs_err as fs;
 use serde_json::Value;
 
 use crate::gather::Gathered;
+use crate::progress::Progress;
 use crate::spending::Spending;
 
 /// The manifests of a run directory, in the order of the chain.
@@ -58,6 +59,8 @@ pub(crate) struct Run {
     pub(crate) dir: Option<PathBuf>,
     /// What `run.json` says was asked of the stages.
     pub(crate) asked: Value,
+    /// How far its stages are.
+    pub(crate) progress: Progress,
     /// The records.
     pub(crate) records: Gathered,
     /// What the journal says of calls.
@@ -123,6 +126,7 @@ impl Run {
             }
         }
         self.read_asked(dir);
+        self.progress = Progress::of(dir);
         match fs::File::open(dir.join("answers.jsonl")) {
             Ok(file) => self.spending = Spending::of_journal(BufReader::new(file), &mut self.problems),
             Err(_) => self.problems.push("answers.jsonl is missing: the cost is unknown".to_owned()),

@@ -67,6 +67,9 @@ pub(crate) struct Spending {
     pub(crate) passes: BTreeMap<String, Spent>,
     /// By the provider's name of the model.
     pub(crate) models: BTreeMap<String, Spent>,
+    /// When answers arrived, in seconds since 1970.
+    #[serde(skip)]
+    pub(crate) arrivals: Vec<u64>,
     /// By task; without the calls of the plan.
     #[serde(skip)]
     pub(crate) tasks: BTreeMap<String, Spent>,
@@ -84,6 +87,8 @@ struct Call {
     seconds: f64,
     /// In US dollars, as it was bought.
     cost: Option<f64>,
+    #[serde(default)]
+    at: u64,
 }
 
 impl Spending {
@@ -115,6 +120,7 @@ impl Spending {
     fn add(&mut self, call: &Call, is_again: bool) {
         let (pass, task) = call.label.split_once('/').unwrap_or((&call.label, ""));
         self.total.add(call, is_again);
+        self.arrivals.extend((call.at > 0).then_some(call.at));
         self.passes.entry(pass.to_owned()).or_default().add(call, is_again);
         self.models.entry(call.model.clone()).or_default().add(call, is_again);
         if pass != "plan" {
@@ -125,6 +131,7 @@ impl Spending {
     /// Adds the calls of another run. Tasks stay apart: names are those of one run.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.total.merge(&other.total);
+        self.arrivals.extend(&other.arrivals);
         for (name, spent) in &other.passes {
             self.passes.entry(name.clone()).or_default().merge(spent);
         }

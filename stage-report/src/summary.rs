@@ -6,6 +6,7 @@ use common::record::Severity;
 use common::text::{count, escape, shorten};
 
 use crate::report::Report;
+use crate::table;
 
 /// The reasons and the failed tasks that are named.
 const NAMED: usize = 3;
@@ -15,7 +16,7 @@ const MESSAGE: usize = 100;
 
 /// The summary of a report.
 pub(crate) fn text(report: &Report) -> String {
-    let mut text = String::new();
+    let mut text = if report.runs.len() > 1 { table::text(report) } else { String::new() };
     let steps = report.funnel.iter();
     let steps = steps.filter_map(|step| Some(format!("{} {}", step.count?, step.name)));
     line(&mut text, &format!("tasks: {}", steps.collect::<Vec<_>>().join(", ")));
@@ -26,6 +27,9 @@ pub(crate) fn text(report: &Report) -> String {
         line(&mut text, &format!("{} in {}: {example}", reason.code, count(reason.tasks as u64, "task")));
     }
     add_bad_tasks(&mut text, report);
+    if report.runs.len() > 1 {
+        return text;
+    }
     for run in &report.runs {
         for problem in run.failures.iter().chain(&run.problems) {
             line(&mut text, &shorten(problem, 2 * MESSAGE));

@@ -1,6 +1,7 @@
 //! Faults at fixed rates, identical in every run.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -35,6 +36,17 @@ impl Rates {
         stall: 0.02,
         prose: 0.03,
         truncated: 0.02,
+    };
+
+    /// 5 %: 1 % each of 500, 503 or 529, cut, stalled and prose.
+    pub const USUAL_DAY: Self = Self {
+        rate_limited: 0.0,
+        server_error: 0.01,
+        overloaded: 0.01,
+        cut: 0.01,
+        stall: 0.01,
+        prose: 0.01,
+        truncated: 0.0,
     };
 
     /// The fault for this request, or `answer`. `wait` is the wait of a 429.
@@ -119,5 +131,32 @@ fn overloaded(format: Format) -> Play {
             &json!({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}),
         ),
         _ => Play::refusal(503, &json!({"error": {"code": 503, "message": "The model is overloaded."}})),
+    }
+}
+
+/// One limit of requests per second for all clients: a bucket that holds those of one second.
+#[derive(Debug)]
+pub struct Limit {
+    per_second: f64,
+    /// The requests that may be accepted now, and when that was so.
+    bucket: Mutex<(f64, Instant)>,
+}
+
+impl Limit {
+    /// A limit that no request has used yet.
+    pub fn new(per_second: f64) -> Self {
+        Self { per_second, bucket: Mutex::new((per_second.max(1.0), Instant::now())) }
+    }
+
+    /// Takes a request from the bucket. If it is empty, the time until it no longer is.
+    pub fn take(&self) -> Result<(), Duration> {
+        let mut bucket = self.bucket.lock().unwrap_or_else(PoisonError::into_inner);
+        let (left, since) = *bucket;
+        let now = Instant::now();
+        let refilled = now.duration_since(since).as_secs_f64().mul_add(self.per_second, left);
+        let left = refilled.min(self.per_second.max(1.0));
+        let is_accepted = left >= 1.0;
+        *bucket = (if is_accepted { left - 1.0 } else { left }, now);
+        if is_accepted { Ok(()) } else { Err(Duration::from_secs_f64((1.0 - left) / self.per_second)) }
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod author;
 mod batch;
+mod bill;
 mod exchange;
 pub mod faults;
 mod http;
@@ -23,5 +24,5 @@ mod workspace;
 pub use batch::{Batch, BatchFaults, Billed, Ending};
 pub use exchange::{Asked, End, Format, Logged, Play, Reply};
 pub use ran::{Ran, spawn_silently};
-pub use server::Server;
+pub use server::{Extras, Server};
 pub use workspace::{ENV, ENV_DIR, ENVIRONMENTS, VERIFIER, Workspace, files_below, names_in};

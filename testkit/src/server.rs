@@ -1,15 +1,16 @@
 //! The server: one thread per connection, and a log of all requests.
 
+use fs_err::File;
 use std::io::{self, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::batch::{Batch, BatchFaults, Batches};
 use crate::exchange::{Asked, Logged, Play, Reply};
-use crate::{http, wire};
+use crate::{bill, http, wire};
 
 /// Enough for threads that mostly sleep.
 const STACK_BYTES: usize = 256 * 1024;
@@ -24,6 +25,16 @@ pub struct Server {
     listener: Option<JoinHandle<()>>,
 }
 
+/// What a server can do beside answering calls.
+#[derive(Default)]
+pub struct Extras {
+    /// It takes batches, with these faults.
+    pub batches: Option<BatchFaults>,
+    /// It writes a line of JSON for each request to this file. Then it remembers no prompt, so that it can answer any
+    /// number of requests; nothing comes from its cache.
+    pub bill: Option<File>,
+}
+
 struct Shared {
     model: Box<dyn Fn(&Asked) -> Play + Send + Sync>,
     started: Instant,
@@ -33,6 +44,10 @@ struct Shared {
     connections: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
     batches: Option<Batches>,
+    /// The number of requests, if there is no log.
+    count: AtomicUsize,
+    /// Gets a line for each request, instead of the log; prompts are forgotten.
+    bill: Option<Mutex<File>>,
 }
 
 impl Server {
@@ -46,7 +61,7 @@ impl Server {
 
     /// Starts a server at this port; 0 takes a free one.
     pub fn at(port: u16, model: impl Fn(&Asked) -> Play + Send + Sync + 'static) -> io::Result<Self> {
-        Self::serving(port, None, model)
+        Self::serving(port, None, None, model)
     }
 
     /// Starts a server at a free port that also takes batches. `on_event` is called with the number of each step: a
@@ -56,24 +71,26 @@ impl Server {
         on_event: impl Fn(usize) + Send + Sync + 'static,
         model: impl Fn(&Asked) -> Play + Send + Sync + 'static,
     ) -> Self {
-        match Self::serving(0, Some(Batches::new(faults, on_event)), model) {
+        match Self::serving(0, Some(Batches::new(faults, on_event)), None, model) {
             Ok(server) => server,
             Err(error) => panic!("cannot listen on the loopback interface: {error}"),
         }
     }
 
-    /// Starts a server at this port, which takes batches too if their faults are given.
+    /// Starts a server at this port with these extras.
     pub fn at_with(
         port: u16,
-        batches: Option<BatchFaults>,
+        extras: Extras,
         model: impl Fn(&Asked) -> Play + Send + Sync + 'static,
     ) -> io::Result<Self> {
-        Self::serving(port, batches.map(|faults| Batches::new(faults, |_| {})), model)
+        let batches = extras.batches.map(|faults| Batches::new(faults, |_| {}));
+        Self::serving(port, batches, extras.bill, model)
     }
 
     fn serving(
         port: u16,
         batches: Option<Batches>,
+        bill: Option<File>,
         model: impl Fn(&Asked) -> Play + Send + Sync + 'static,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", port))?;
@@ -86,6 +103,8 @@ impl Server {
             connections: Mutex::default(),
             stopped: AtomicBool::new(false),
             batches,
+            count: AtomicUsize::new(0),
+            bill: bill.map(Mutex::new),
         });
         let accepting = Arc::clone(&shared);
         let listener = thread::spawn(move || accept(&listener, &accepting));
@@ -165,7 +184,10 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
             return;
         }
         let Ok(connection) = connection else { continue };
-        if let Ok(clone) = connection.try_clone() {
+        // A server with a bill runs until its process ends, and may see any number of connections.
+        if shared.bill.is_none()
+            && let Ok(clone) = connection.try_clone()
+        {
             lock(&shared.connections).push(clone);
         }
         let shared = Arc::clone(shared);
@@ -190,17 +212,33 @@ fn serve(connection: TcpStream, shared: &Shared) -> io::Result<()> {
             continue;
         };
         let asked = shared.come(asked);
-        let index = asked.number - 1;
-        let played = play(&mut output, &asked, (shared.model)(&asked), shared);
-        shared.done(index, played.as_ref().ok().cloned().flatten());
+        let came = shared.started.elapsed().as_secs_f64();
+        let decided = (shared.model)(&asked);
+        let line = shared.bill.is_some().then(|| bill::Line::of(&asked, &decided, came));
+        let played = play(&mut output, &asked, decided, shared);
+        let given = played.as_ref().ok().cloned().flatten();
+        match line {
+            Some(line) => shared.charge(&line, given.is_some())?,
+            None => shared.done(asked.number - 1, given),
+        }
         played?;
     }
     Ok(())
 }
 
 impl Shared {
+    /// Writes the line of a request to the bill.
+    fn charge(&self, line: &bill::Line, is_whole: bool) -> io::Result<()> {
+        let Some(bill) = &self.bill else { return Ok(()) };
+        let line = line.ended(is_whole, self.started.elapsed().as_secs_f64());
+        lock(bill).write_all(format!("{line}\n").as_bytes())
+    }
+
     fn come(&self, asked: Asked) -> Asked {
         let came = self.started.elapsed().as_secs_f64();
+        if self.bill.is_some() {
+            return Asked { number: self.count.fetch_add(1, Ordering::SeqCst) + 1, ..asked };
+        }
         let mut log = lock(&self.log);
         let shared_bytes = log.iter().map(|one| common_prefix(&one.asked.prompt, &asked.prompt)).max();
         let asked = Asked { number: log.len() + 1, shared_bytes: shared_bytes.unwrap_or(0), ..asked };

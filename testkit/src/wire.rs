@@ -62,14 +62,23 @@ fn collect(value: &Value, prompt: &mut String, breakpoint: &mut Option<usize>) {
 }
 
 /// The tokens of a call: one per four bytes. The prefix shared with an earlier prompt is cached.
-struct Tokens {
-    input: usize,
+#[derive(Default)]
+pub(crate) struct Tokens {
+    pub(crate) input: usize,
     cached: usize,
     output: usize,
 }
 
+/// The tokens of the thoughts of every answer.
+const THOUGHTS: usize = 7;
+
 impl Tokens {
-    fn of(asked: &Asked, text: &str) -> Self {
+    /// The tokens that are charged as output, in the formats that tell of thoughts.
+    pub(crate) fn billed_output(&self) -> usize {
+        if self.input == 0 { 0 } else { self.output + THOUGHTS }
+    }
+
+    pub(crate) fn of(asked: &Asked, text: &str) -> Self {
         let cached = asked.breakpoint.map_or(asked.shared_bytes, |end| end.min(asked.shared_bytes));
         Self { input: asked.prompt.len() / 4, cached: cached / 4, output: text.len().div_ceil(4) }
     }
@@ -201,8 +210,8 @@ fn gemini_event(asked: &Asked, text: &str, end: Option<End>, tokens: Option<&Tok
     if let Some(tokens) = tokens {
         event["usageMetadata"] = json!({
             "promptTokenCount": tokens.input, "cachedContentTokenCount": tokens.cached,
-            "candidatesTokenCount": tokens.output, "thoughtsTokenCount": 7,
-            "totalTokenCount": tokens.input + tokens.output + 7,
+            "candidatesTokenCount": tokens.output, "thoughtsTokenCount": THOUGHTS,
+            "totalTokenCount": tokens.input + tokens.output + THOUGHTS,
         });
     }
     event
@@ -233,10 +242,10 @@ fn openai_chunk(asked: &Asked, choices: &Value, usage: &Value) -> String {
 
 fn openai_usage(tokens: &Tokens) -> Value {
     json!({
-        "prompt_tokens": tokens.input, "completion_tokens": tokens.output + 7,
-        "total_tokens": tokens.input + tokens.output + 7,
+        "prompt_tokens": tokens.input, "completion_tokens": tokens.output + THOUGHTS,
+        "total_tokens": tokens.input + tokens.output + THOUGHTS,
         "prompt_tokens_details": {"cached_tokens": tokens.cached},
-        "completion_tokens_details": {"reasoning_tokens": 7},
+        "completion_tokens_details": {"reasoning_tokens": THOUGHTS},
     })
 }
 

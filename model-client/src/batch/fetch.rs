@@ -7,7 +7,7 @@ use std::mem;
 use super::desk::{Desk, Patience};
 use super::log::{Intent, Item};
 use super::{BatchNews, is_final};
-use crate::answer::ModelAnswer;
+use crate::answer::{ModelAnswer, now};
 use crate::error::AskError;
 use crate::model::{CallError, Reply};
 
@@ -101,6 +101,7 @@ impl<'a> Fetch<'a> {
             seconds: 0.0,
             cost,
             sample: item.sample,
+            at: now(),
         };
         let known = journal.get(&item.request).map(|known| known.is_some());
         let kept =

@@ -18,6 +18,7 @@ fn answer(request: &str, text: &str) -> ModelAnswer {
         question: String::new(),
         cost: None,
         seconds: 1.5,
+        at: 1_700_000_000,
         sample: 0,
     }
 }

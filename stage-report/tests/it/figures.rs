@@ -115,3 +115,27 @@ fn estimated_steps_are_counted_in_tens() {
     world.manifest("specs", &[spec("good", 42), spec("bad", 47), spec("lost", 60)]);
     assert_eq!(world.figures()["coverage"]["expert_steps"], json!([[40, 2], [60, 1]]));
 }
+
+#[test]
+fn several_runs_are_one_table_that_says_what_to_run_again() {
+    let world = World::with_run();
+    let statuses = [("propose", "0"), ("amplify", "3")];
+    for (stage, status) in statuses {
+        world.write(world.run_dir().join(format!(".{stage}.status")), status);
+    }
+    world.write(
+        world.run_dir().join("logs/fleet/amplify.log"),
+        "stage-amplify: 2 answers\nstage-amplify: stopped at $1.00\nmake: x\n",
+    );
+    let other = world.run_dir().with_file_name("other_env");
+    world.write(other.join("files.jsonl.partial"), "");
+    let ran = world.report(&["--text", world.run_dir().to_str().unwrap(), other.to_str().unwrap()]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let rows: Vec<Vec<&str>> = ran.stdout.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(rows[0], ["environment", "done", "asked", "bad", "left", "cost", "state"]);
+    assert_eq!(rows[1][..6], ["demo_env", "1", "4", "2", "1", "$5.50"], "{ran:?}");
+    assert_eq!(rows[1][6..].join(" "), "amplify stopped by a limit");
+    assert_eq!(rows[2].join(" "), "other_env 0 ? 0 ? $0.00 amplify at work, or killed");
+    let again = "to run again: demo_env (amplify stopped by a limit: stopped at $1.00)\n";
+    assert!(ran.stdout.contains(again), "{}", ran.stdout);
+}

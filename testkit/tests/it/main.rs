@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod check_stage;
+mod fleet;
 mod help;
 mod interrupted;
 mod layers;
