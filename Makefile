@@ -45,7 +45,7 @@ ROUNDS        ?= 3
 VARIABLES := $(shell sed -n 's/^## //p' Makefile | grep -oE '\b[A-Z]+(_[A-Z]+)*\b' | sort -u)
 given     := $(foreach name,$(.VARIABLES),$(if $(findstring command line,$(origin $(name))),$(name)))
 list       = printf '%s\n' $(VARIABLES)
-similar    = $(shell name='$(1)'; $(list) | grep -ixF "$$name" || $(list) | grep -im 1 "^$${name:0:3}")
+similar    = $(shell $(list) | tools/records.py similar '$(1)')
 unknown    = $(error unknown variable $(1)$(if $(similar),; did you mean $(similar)?,; `make help` lists them))
 $(foreach name,$(filter-out $(VARIABLES) MAKE%,$(given)),$(call unknown,$(name)))
 
@@ -90,9 +90,11 @@ $(info $(call piped,$(1)) <$(2) >$@)
 endef
 # The exit status of the stage whose .command file the target depends on.
 status_file = $(patsubst %.command,%.status,$(filter %.command,$^))
-# Whether a manifest has records of the kind $(1).
-has = python3 -c 'import json, sys; sys.exit(all(json.loads(line)["record"] != "$(1)" for line in sys.stdin))'
-remove_empty = rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs 2>/dev/null
+# Whether the records on standard input have some of the kind $(1). Other lines are none, whatever they hold.
+has = tools/records.py has $(1)
+# Removes a run directory that holds no more than the status of the first stage.
+remove_empty = { [ "$$(ls -A $(RUN_DIR))" != .propose.status ] || rm $(RUN_DIR)/.propose.status; \
+  rmdir $(RUN_DIR) $(WORKSPACE)/task_generation_runs; } 2>/dev/null
 
 CHAIN   = propose amplify extract verify-spec probe $(if $(SOLUTIONS),solve) verify-task
 NESTED  = $(MAKE) --no-print-directory BUILD=:
@@ -112,8 +114,7 @@ solve:       check-run $(RUN_DIR)/solutions.jsonl; @$(call complete,propose ampl
 verify-task: check-run $(RUN_DIR)/trials.jsonl;   @$(call complete,$(CHAIN)); $(not_run)
 
 # Says how many tasks were not run in the real software, and why.
-not_run = grep -o '"not_run":"[^"]*"' $(RUN_DIR)/trials.jsonl | sort | uniq -c | \
-  sed 's/^ *\([0-9]*\) "not_run":"\(.*\)"$$/make: \1 not run in the real software: \2/' >&2; true
+not_run = tools/records.py not-run <$(RUN_DIR)/trials.jsonl >&2
 
 # A summary, and one page for a browser. A run that failed has a report, too.
 REPORT = $(BIN)/stage-report $(HERE)

@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::mpsc;
 
 use serde_json::Value;
-use testkit::author::{Call, call, good};
+use testkit::author::{call, good};
 use testkit::{Play, Ran, Server, spawn_silently};
 
-use crate::world::{World, author_server};
+use crate::world::{World, author_server, label};
 
 /// A server that answers a number of calls and never answers further ones.
 fn server_that_hangs_after(answers: usize) -> Server {
@@ -30,16 +30,6 @@ fn journalled(world: &World) -> Vec<String> {
     let label =
         |line: &str| serde_json::from_str::<Value>(line).unwrap()["label"].as_str().unwrap().to_owned();
     whole.lines().map(label).collect()
-}
-
-fn label(call: &Call) -> String {
-    match call {
-        Call::Plan(_) => "plan/1".to_owned(),
-        Call::Readme(task) => format!("readme/{task}"),
-        Call::Files(task) => format!("files/{task}"),
-        Call::Checklist(task) => format!("checklist/{task}"),
-        Call::Fixtures(task) => format!("fixtures/{task}"),
-    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod check_stage;
 mod fleet;
 mod help;
 mod interrupted;
+mod killed;
 mod layers;
 mod make;
 mod piped;

@@ -1,6 +1,7 @@
 //! The chain through make.
 
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 use testkit::author::task;
@@ -13,25 +14,32 @@ const RUN: [&str; 3] = ["SOFTWARE=Books", "AGENT=existing", "COUNT=4"];
 
 /// Runs `make` with these arguments and the variables of the run in a workspace, with the stages that are already
 /// built.
-fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
+pub(crate) fn make(world: &World, server: &Server, args: &[&str]) -> Ran {
     bare_make(world, server, &[&RUN[..], args].concat())
 }
 
 /// Runs `make` without the variables of the run.
 fn bare_make(world: &World, server: &Server, args: &[&str]) -> Ran {
+    Ran::of(&mut bare_command(world, server, args), "")
+}
+
+/// `make` with these arguments and the variables of the run.
+pub(crate) fn make_command(world: &World, server: &Server, args: &[&str]) -> Command {
+    bare_command(world, server, &[&RUN[..], args].concat())
+}
+
+fn bare_command(world: &World, server: &Server, args: &[&str]) -> Command {
     let bin = program("stage-amplify");
-    Ran::of(
-        world
-            .command("make", server)
-            .arg("-C")
-            .arg(repository())
-            .args(["BUILD=:", "VERIFY_ARGS=--python none", "PROBE=cat", "VERIFY_TASK=cat"])
-            .arg(format!("BIN={}", bin.parent().unwrap().display()))
-            .arg(format!("ENV_DIR={ENV}"))
-            .arg(format!("WORKSPACE={}", world.root().display()))
-            .args(args),
-        "",
-    )
+    let mut command = world.command("make", server);
+    command
+        .arg("-C")
+        .arg(repository())
+        .args(["BUILD=:", "VERIFY_ARGS=--python none", "PROBE=cat", "VERIFY_TASK=cat"])
+        .arg(format!("BIN={}", bin.parent().unwrap().display()))
+        .arg(format!("ENV_DIR={ENV}"))
+        .arg(format!("WORKSPACE={}", world.root().display()))
+        .args(args);
+    command
 }
 
 #[test]
@@ -383,4 +391,16 @@ fn copy_tree(from: &Path, to: &Path) {
             fs_err::copy(entry.path(), &target).unwrap();
         }
     }
+}
+
+/// A Python stage writes a space after a colon, and a reason may hold anything.
+#[test]
+fn records_are_read_as_json_whatever_their_form() {
+    let (world, server) = (World::new(), author_server());
+    let trial = r#"{"record": "trial", "env": "e", "task": "t", "not_run": "no \"engine\" \u001b[1m"}"#;
+    let mine = world.write("mine", &format!("#!/bin/sh\ncat\nprintf '%s\\n' 'not JSON' '[1]' '{trial}'\n"));
+    let ran = make(&world, &server, &["run", &format!("VERIFY_TASK=sh {}", mine.display())]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(ran.stderr.contains("make: 1 not run in the real software: no \"engine\" ?[1m\n"), "{ran:?}");
+    assert!(!ran.stderr.contains("Traceback"), "{ran:?}");
 }

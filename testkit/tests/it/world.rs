@@ -8,6 +8,7 @@ use std::process::Command;
 
 use derive_more::Deref;
 use serde_json::Value;
+use testkit::author::Call;
 use testkit::{ENV, Play, Ran, Server, Workspace, author, files_below};
 
 /// A workspace whose environment has one task.
@@ -106,4 +107,15 @@ fn stage_args(name: &str) -> &'static [&'static str] {
 /// A server whose model writes good tasks.
 pub(crate) fn author_server() -> Server {
     Server::start(|asked| Play::Answer(author::good(asked)))
+}
+
+/// The label of a call in a run whose plan takes one call.
+pub(crate) fn label(call: &Call) -> String {
+    match call {
+        Call::Plan(_) => "plan/1".to_owned(),
+        Call::Readme(task) => format!("readme/{task}"),
+        Call::Files(task) => format!("files/{task}"),
+        Call::Checklist(task) => format!("checklist/{task}"),
+        Call::Fixtures(task) => format!("fixtures/{task}"),
+    }
 }

@@ -1,0 +1,50 @@
+#!/usr/bin/env python3
+"""What the Makefile asks of records, and of names, on standard input.
+
+    records.py has KIND         whether a record of this kind is among the lines; lines that are not records are skipped
+    records.py not-run          how many trials say that their task was not run in the real software, by reason
+    records.py similar NAME     the line that NAME may have meant, if one is spelled like it
+"""
+
+import collections
+import difflib
+import json
+import sys
+
+
+def records():
+    """The lines that are records."""
+    for line in sys.stdin.buffer:
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict):
+            yield record
+
+
+def has(kind):
+    return 0 if any(record.get("record") == kind for record in records()) else 1
+
+
+def not_run():
+    reasons = (record.get("not_run") for record in records() if record.get("record") == "trial")
+    counts = collections.Counter(reason for reason in reasons if isinstance(reason, str))
+    for reason, count in sorted(counts.items()):
+        # Escapes of a terminal are not printed.
+        shown = "".join(char if char.isprintable() else "?" for char in reason)
+        print(f"make: {count} not run in the real software: {shown}")
+    return 0
+
+
+def similar(name):
+    upper = {line.strip().upper(): line.strip() for line in sys.stdin}
+    for match in difflib.get_close_matches(name.upper(), upper, n=1):
+        print(upper[match])
+    return 0
+
+
+COMMANDS = {"has": has, "not-run": not_run, "similar": similar}
+
+if __name__ == "__main__":
+    sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))
