@@ -208,7 +208,7 @@ impl<W> Book<W> {
         self.granted.values().fold(0.0, |sum, granted| sum + granted.ask.worst)
     }
 
-    /// A call of `ask` is no longer in flight.
+    /// A call of `ask` has ended.
     fn leave(&mut self, ask: &Ask) {
         let Some(lane) = self.lanes.get_mut(&ask.provider) else { return };
         lane.in_flight -= 1;
@@ -372,7 +372,7 @@ mod tests {
         let ticket = book.ask(&ask("a", 0.0), ());
         granted(&mut book);
         book.settle(ticket, answered(0.0));
-        assert_eq!(limit(&book), 8, "one call of eight is no reason for more");
+        assert_eq!(limit(&book), 8, "one call of eight does not fill the window");
         for _ in 0..40 {
             book.ask(&ask("a", 0.0), ());
             for (ticket, _) in granted(&mut book) {

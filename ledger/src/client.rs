@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How often a call that waits for its turn looks whether its run goes on.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// Why there is no ticket.
+/// Why a call gets no ticket.
 #[derive(Clone, Debug, Error, PartialEq)]
 pub enum LedgerError {
     /// The call may cost more than is left of the budget of all runs.

@@ -259,7 +259,7 @@ impl Client {
         note.queued();
         let start = Instant::now();
         let turn = self.turns.wait(permit.worst(), || self.limiter.ended().is_some());
-        // Other runs are no reason to lose patience with the provider.
+        // The wait for other runs does not count against the patience with the provider.
         attempts.since += start.elapsed();
         turn.map_err(|error| self.limiter.end(error))
     }

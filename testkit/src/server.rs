@@ -44,7 +44,7 @@ struct Shared {
     connections: Mutex<Vec<TcpStream>>,
     stopped: AtomicBool,
     batches: Option<Batches>,
-    /// The number of requests, if there is no log.
+    /// The number of requests of a server without a log.
     count: AtomicUsize,
     /// Gets a line for each request, instead of the log; prompts are forgotten.
     bill: Option<Mutex<File>>,

@@ -14,7 +14,7 @@ const NAME: u8 = 5;
 /// The lengths of a bar, the longest first.
 const BARS: [u64; 2] = [30, 12];
 
-/// A part of a progress row, in one or more forms. Where there is no room, the least important form of all parts
+/// A part of a progress row, in one or more forms. Where the row is too narrow, the least important form of all parts
 /// gives way to the next one of its part, and the last one to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {

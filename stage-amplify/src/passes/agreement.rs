@@ -1,7 +1,7 @@
 //! The agreement pass: whether the description, the README, the checklist and the verifier of a task count the same.
 //!
 //! A model lists the criteria and quotes each document. Quotes and ids are checked against the files, and the
-//! disagreements are computed from the list: a model's opinion is no finding.
+//! disagreements are computed from the list, not asked of the model.
 
 mod criteria;
 mod documents;

@@ -86,7 +86,7 @@ impl Image {
     }
 }
 
-/// Adds the files of a mount, but those of tasks, which are no part of the image.
+/// Adds the files of a mount, but those of tasks, which are not part of the image.
 fn add_mount(mount: &Mount, tasks: &Path, files: &mut Vec<(String, TaskFile)>) -> Result<()> {
     let target = Path::new(&mount.target);
     let is_plain = target.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));

@@ -6,7 +6,7 @@ use crate::world::{EXPORT, VERIFIER, World, codes, episodes};
 
 const SOLVE: &str = "echo true >\"$ROOT/state\"\n";
 
-/// What the restart of the application does on the engine of the tests: nothing, as there is no display.
+/// What the restart of the application does on the engine of the tests: nothing, as it has no display.
 const NO_WINDOWS: &str = "echo false >\"$ROOT/state\"\n";
 
 #[test]

@@ -290,7 +290,7 @@ pub fn login_shell(hook: &str) -> String {
     format!("exec bash -lc {} </dev/null", quote(hook))
 }
 
-/// A text as one word of a shell. Text with a NUL byte cannot be quoted, and is no name or command either: it becomes
+/// A text as one word of a shell. Text with a NUL byte cannot be quoted, and is neither a name nor a command: it becomes
 /// an empty word.
 pub fn quote(text: &str) -> String {
     shlex::try_quote(text).map_or_else(|_| "''".to_owned(), Into::into)

@@ -204,7 +204,7 @@ impl Store {
 
     fn look(&mut self, call: &Call, faults: &BatchFaults, model: &dyn Fn(&Asked) -> Play) -> Response {
         let Some(number) = self.batches.iter().position(|batch| batch.id == call.id) else {
-            return refused(404, "there is no such batch");
+            return refused(404, "no such batch");
         };
         let batch = &mut self.batches[number];
         batch.looks += 1;
@@ -217,7 +217,7 @@ impl Store {
     fn results(&self, call: &Call, incoming: &Incoming, faults: &BatchFaults) -> Response {
         let named = |batch: &&Batch| call.id.ends_with(&batch.id) && batch.format == call.format;
         let Some(batch) = self.batches.iter().rev().find(named).filter(|batch| batch.has_ended()) else {
-            return refused(404, "there are no such results");
+            return refused(404, "no such results");
         };
         let wanted = |result: &&Billed| match (batch.format, result.kind) {
             (Format::OpenAi, "succeeded") => call.id.starts_with("file-output-"),
