@@ -216,7 +216,7 @@ FLEET_ARGS ?=
 FLEET_VENV ?= $(TARGET)/fleet
 
 .PHONY: fleet fleet-status test-fleet
-fleet: check-envs programs $(FLEET_VENV)/.installed
+fleet: check-envs programs fleet-venv
 	@$(FLEET_VENV)/bin/python fleet/run.py $(ENVS) --workspace $(WORKSPACE) --bin $(BIN) --profile $(PROFILE) \
 	  $(if $(BUDGET),--budget $(BUDGET)) $(FLEET_ARGS)
 fleet-status: check-envs programs
@@ -225,14 +225,16 @@ check-envs:
 	@[ -n "$(ENVS)" ] || { echo 'make: ENVS is required, for example: make $(MAKECMDGOALS) ENVS=envs.tsv' >&2; exit 2; }
 
 # Needs a checkout of gym-anything, whose environments are copied, and PyPI; for SLURM root, and packages of Debian.
-test-fleet: $(FLEET_VENV)/.installed
+test-fleet: fleet-venv
 	cargo build --workspace --bins --locked
 	$(FLEET_VENV)/bin/python fleet/tests/run.py $(TARGET)/debug $(abspath $(or $(GYM_ANYTHING),.)) $(PARTS)
 
-$(FLEET_VENV)/.installed: fleet/requirements.txt
-	python3 -m venv $(@D)
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --requirement $<
-	@touch $@
+# Not a file target: its name would be needed, and so cargo asked, by every make.
+.PHONY: fleet-venv
+fleet-venv:
+	@[ $(FLEET_VENV)/.installed -nt fleet/requirements.txt ] || { python3 -m venv $(FLEET_VENV) && \
+	  $(FLEET_VENV)/bin/pip install --quiet --disable-pip-version-check --requirement fleet/requirements.txt && \
+	  touch $(FLEET_VENV)/.installed; }
 
 # The demo -----------------------------------------------------------------------------------------------
 
