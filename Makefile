@@ -123,10 +123,18 @@ report = [ ! -d $(RUN_DIR) ] || { $(REPORT) --text >&2; $(REPORT) --quiet $(REPO
 .PHONY: report
 report: check-env programs; @$(report)
 
+# The seeds have manifests of checks of their own: repair and quarantine, which work on the tasks of the run, leave seeds
+# alone, which may be of another author. stage-export reads these manifests, too.
+CHECK_SEEDS  = --workspace $(WORKSPACE) --run-dir $(RUN_DIR)/seeds --quiet
+SEED_PROBES  = $(RUN_DIR)/seeds/probes.jsonl
+check_seeds  = [ ! -s $(RUN_DIR)/seeds.jsonl ] || [ $(SEED_PROBES) -nt $(RUN_DIR)/seeds.jsonl ] || tools/records.py folders $(WORKSPACE) <$(RUN_DIR)/seeds.jsonl | \
+  xargs -r -d '\n' $(BIN)/stage-verify-spec $(CHECK_SEEDS) $(VERIFY_ARGS) | \
+  $(BIN)/stage-probe $(CHECK_SEEDS) $(PROBE_ARGS) >/dev/null || [ $$? -ne 130 ];
+
 # gym-anything only finds tasks that a split file lists, if the environment has one.
 export_splits = $(if $(wildcard $(WORKSPACE)/benchmarks/cua_world/splits),$(EXPORT) </dev/null >/dev/null;)
-export: check-env programs; $(EXPORT) </dev/null >/dev/null
-publish = $(export_splits) $(report)
+export: check-env programs; @$(check_seeds) $(EXPORT) </dev/null >/dev/null
+publish = $(check_seeds) $(export_splits) $(report)
 .PHONY: publish
 publish: check-env programs; @$(publish)
 
@@ -181,7 +189,7 @@ CHECKS   = verify-spec probe $(if $(LIVE),verify-task)
 .PHONY: check repair quarantine
 check: check-env programs
 	@[ -e $(RUN_DIR)/tasks.jsonl ] || { echo 'make: $(RUN_DIR) has no tasks.jsonl; run `make run` first' >&2; exit 2; }
-	@rm -f $(RUN_DIR)/.verify-spec.command
+	@rm -f $(RUN_DIR)/.verify-spec.command $(SEED_PROBES)
 	@$(NESTED) --old-file $(RUN_DIR)/tasks.jsonl $(CHECKED)
 
 # Repairs the tasks that the checks find bad, replaces them, and checks them again. Repaired tasks have their own

@@ -2,6 +2,7 @@
 """What the Makefile asks of records, and of names, on standard input.
 
     records.py has KIND         whether a record of this kind is among the lines; lines that are not records are skipped
+    records.py folders ROOT     the folders of the tasks that the seeds are, below ROOT, that are there
     records.py not-run          how many trials say that their task was not run in the real software, by reason
     records.py similar NAME     the line that NAME may have meant, if one is spelled like it
 """
@@ -9,6 +10,7 @@
 import collections
 import difflib
 import json
+import os
 import sys
 
 
@@ -25,6 +27,14 @@ def records():
 
 def has(kind):
     return 0 if any(record.get("record") == kind for record in records()) else 1
+
+
+def folders(root):
+    dirs = (record.get("dir") for record in records() if record.get("record") == "seed")
+    for folder in dict.fromkeys(os.path.join(root, folder) for folder in dirs if isinstance(folder, str)):
+        if os.path.isdir(folder):
+            print(folder)
+    return 0
 
 
 def not_run():
@@ -44,7 +54,7 @@ def similar(name):
     return 0
 
 
-COMMANDS = {"has": has, "not-run": not_run, "similar": similar}
+COMMANDS = {"folders": folders, "has": has, "not-run": not_run, "similar": similar}
 
 if __name__ == "__main__":
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

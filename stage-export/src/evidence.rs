@@ -1,13 +1,17 @@
 //! What the records say of each task.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use common::record::{Annotations, Issue, Outcome, Record, Severity, SpecKind, TaskStatus, Trial, Usage};
+use common::record::{
+    Annotations, Decisions, Issue, Outcome, Record, Severity, SpecKind, TaskStatus, Trial, Usage,
+};
 
 /// What is known of tasks and environments.
 #[derive(Debug, Default)]
 pub(crate) struct Evidence {
     environments: BTreeMap<String, Environment>,
+    /// What people decided about tasks.
+    pub(crate) decisions: Decisions,
 }
 
 /// What is known of an environment and its tasks.
@@ -65,15 +69,13 @@ impl Finding {
         if ok {
             return Self::Good;
         }
-        let mut codes: Vec<String> = issues
-            .iter()
-            .filter(|issue| issue.severity == Severity::Error)
-            .map(|issue| issue.code.clone())
-            .collect();
-        codes.sort_unstable();
-        codes.dedup();
-        Self::Bad(codes)
+        Self::Bad(codes(issues.iter().filter(|issue| issue.severity == Severity::Error)))
     }
+}
+
+/// The codes of issues, sorted, each once.
+fn codes<'a>(issues: impl Iterator<Item = &'a Issue>) -> Vec<String> {
+    issues.map(|issue| issue.code.clone()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 impl Evidence {
@@ -82,9 +84,9 @@ impl Evidence {
         self.environments.keys()
     }
 
-    /// What is known of an environment.
-    pub(crate) fn environment(&mut self, name: &str) -> &mut Environment {
-        self.environments.entry(name.to_owned()).or_default()
+    /// What is known of an environment, if any record names it.
+    pub(crate) fn environment(&self, name: &str) -> Option<&Environment> {
+        self.environments.get(name)
     }
 
     /// Adds a record. The last record of a kind counts.
@@ -106,7 +108,7 @@ impl Evidence {
                 let finding = Some(Finding::new(verdict.ok, &verdict.issues));
                 match (verdict.kind, verdict.task) {
                     (SpecKind::Task, Some(task)) => self.task(&verdict.env, &task).verdict = finding,
-                    (SpecKind::Env, _) => self.environment(&verdict.env).verdict = finding,
+                    (SpecKind::Env, _) => self.entry(&verdict.env).verdict = finding,
                     (SpecKind::Task, None) => {}
                 }
             }
@@ -122,6 +124,7 @@ impl Evidence {
                 known.is_solved = finding == Finding::Good && passes_solved(&trial);
                 known.trial = Some(finding);
             }
+            Record::Decision(decision) => self.decisions.add(&decision),
             _ => {}
         }
     }
@@ -129,8 +132,9 @@ impl Evidence {
     /// Adds what `stored` knows and the records before did not say. With tasks of an environment known, no other tasks
     /// of it are added: they are what the user asked for.
     pub(crate) fn complete(&mut self, env: &str, mut stored: Evidence) {
+        self.decisions.complete(stored.decisions);
         let Some(stored) = stored.environments.remove(env) else { return };
-        let known = self.environment(env);
+        let known = self.entry(env);
         known.verdict = known.verdict.take().or(stored.verdict);
         if known.tasks.is_empty() {
             known.tasks = stored.tasks;
@@ -144,7 +148,11 @@ impl Evidence {
     }
 
     fn task(&mut self, env: &str, task: &str) -> &mut Known {
-        self.environment(env).tasks.entry(task.to_owned()).or_default()
+        self.entry(env).tasks.entry(task.to_owned()).or_default()
+    }
+
+    fn entry(&mut self, env: &str) -> &mut Environment {
+        self.environments.entry(env.to_owned()).or_default()
     }
 }
 

@@ -21,10 +21,13 @@ use crate::settings::Settings;
 use crate::splits::{self, Added};
 
 /// The records that say something of a task.
-const KINDS: [Kind; 6] = [Kind::Seed, Kind::Files, Kind::Task, Kind::Verdict, Kind::Probe, Kind::Trial];
+const KINDS: [Kind; 7] =
+    [Kind::Seed, Kind::Files, Kind::Task, Kind::Verdict, Kind::Probe, Kind::Trial, Kind::Decision];
 
-/// The manifests of a run directory that hold them.
-const MANIFESTS: [&str; 6] = ["seeds", "files", "tasks", "verdicts", "probes", "trials"];
+/// The manifests of a run directory that hold them. Those of the checks of seeds are in a folder of their own.
+const MANIFESTS: [&str; 9] = [
+    "seeds", "seeds/verdicts", "seeds/probes", "files", "tasks", "verdicts", "probes", "trials", "decisions",
+];
 
 /// Runs the stage.
 pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
@@ -37,8 +40,7 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     for environment in &environments {
         let stored = stored_evidence(settings, environment, &ui)?;
         evidence.complete(&environment.name, stored);
-        let known = evidence.environment(&environment.name);
-        let Selection { chosen, mut left_out } = select(environment, known, settings.require);
+        let Selection { chosen, mut left_out } = select(environment, &evidence, settings.require);
         match &mut export {
             None => report(&ui, &environment.name, &splits::export(&settings.splits, environment, &chosen)?),
             Some(export) => {

@@ -1,8 +1,9 @@
 //! Which tasks are exported, and why the others are not.
 
 use common::environment::Environment;
+use common::record::REJECTED_BY_PERSON;
 
-use crate::evidence::{self, Finding, Known};
+use crate::evidence::{Evidence, Finding, Known};
 use crate::settings::Require;
 
 /// The tasks of an environment, divided.
@@ -34,18 +35,17 @@ pub(crate) struct LeftOut {
     pub(crate) message: String,
 }
 
-/// Divides the tasks of an environment by their evidence.
-pub(crate) fn select(
-    environment: &Environment,
-    known: &evidence::Environment,
-    require: Require,
-) -> Selection {
+/// Divides the tasks of an environment by their evidence, and by what people decided.
+pub(crate) fn select(environment: &Environment, evidence: &Evidence, require: Require) -> Selection {
     let mut selection = Selection::default();
+    let Some(known) = evidence.environment(&environment.name) else { return selection };
     for (name, task) in &known.tasks {
-        let reason = if environment.task_dir(name).is_dir() {
-            reason_against(task, known.verdict.as_ref(), require)
-        } else {
+        let reason = if !environment.task_dir(name).is_dir() {
             Some(("not_in_environment", "its folder is not in the environment".to_owned()))
+        } else if evidence.decisions.reject(&environment.name, name) {
+            Some((REJECTED_BY_PERSON, "a decision rejects it".to_owned()))
+        } else {
+            reason_against(task, known.verdict.as_ref(), require)
         };
         match reason {
             None => selection.chosen.push(Chosen { task: name.clone(), known: task.clone() }),

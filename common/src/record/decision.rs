@@ -49,10 +49,26 @@ impl Decisions {
         self.0.insert((decision.env.clone(), decision.task.clone()), decision.choice);
     }
 
+    /// Adds the decisions about tasks that there is none about yet.
+    pub fn complete(&mut self, others: Self) {
+        for (task, choice) in others.0 {
+            self.0.entry(task).or_insert(choice);
+        }
+    }
+
     /// Whether a task of this environment was accepted. A decision may leave out the environment.
     pub fn accept(&self, env: &str, task: &str) -> bool {
+        self.choice(env, task) == Some(Choice::Accept)
+    }
+
+    /// Whether a task of this environment was rejected.
+    pub fn reject(&self, env: &str, task: &str) -> bool {
+        self.choice(env, task) == Some(Choice::Reject)
+    }
+
+    fn choice(&self, env: &str, task: &str) -> Option<Choice> {
         let of = |env: &str| self.0.get(&(env.to_owned(), task.to_owned()));
-        of(env).or_else(|| of("")) == Some(&Choice::Accept)
+        of(env).or_else(|| of("")).copied()
     }
 }
 

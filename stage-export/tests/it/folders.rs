@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testkit::{ENV, Ran};
 use walkdir::WalkDir;
 
-use crate::world::{World, probe, probed, trial, verdict};
+use crate::world::{World, decision, probe, probed, trial, verdict};
 
 /// The formats.
 const FORMATS: [&str; 3] = ["huggingface", "harbor", "verifiers"];
@@ -56,10 +56,11 @@ fn the_same_tasks_give_the_same_bytes_in_another_place() {
 }
 
 #[test]
-fn bad_quarantined_and_unproved_tasks_are_not_in_a_folder() {
+fn bad_quarantined_rejected_and_unproved_tasks_are_not_in_a_folder() {
     for format in FORMATS {
-        let world = World::new(&["good", "bad_spec", "bad_probe", "unproved", "moved"]);
-        let mut records = probed(&["good", "moved"]);
+        let world = World::new(&["good", "bad_spec", "bad_probe", "unproved", "moved", "refused"]);
+        let mut records = probed(&["good", "moved", "refused"]);
+        records.push(decision("refused", "reject"));
         records.extend([verdict("bad_spec", false), verdict("bad_probe", true), probe("bad_probe", false)]);
         records.push(verdict("unproved", true));
         records.push(
@@ -71,7 +72,7 @@ fn bad_quarantined_and_unproved_tasks_are_not_in_a_folder() {
         let all: Vec<u8> =
             text.into_iter().flat_map(|(name, (bytes, _))| [name.into_bytes(), bytes].concat()).collect();
         let all = String::from_utf8_lossy(&all);
-        for absent in ["bad_spec", "bad_probe", "unproved", "moved"] {
+        for absent in ["bad_spec", "bad_probe", "unproved", "moved", "refused"] {
             assert!(!all.contains(absent), "{format}: {absent}");
         }
     }

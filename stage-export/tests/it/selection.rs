@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::{ENV, Ran};
 
-use crate::world::{World, probe, probed, trial, verdict};
+use crate::world::{World, decision, probe, probed, trial, verdict};
 
 /// Task and code of each record of a task that was left out.
 fn left_out(ran: &Ran) -> Vec<(String, String)> {
@@ -73,6 +73,50 @@ fn a_trial_that_was_not_run_is_not_evidence() {
     records.extend([not_run, trial("b", false)]);
     let ran = world.export(&["--require", "live"], &records);
     assert_eq!(left_out(&ran), pairs(&[("a", "not_run"), ("b", "bad")]));
+}
+
+#[test]
+fn rejected_tasks_are_left_out() {
+    let world = world_with_split(&["kept", "refused", "allowed", "noted"]);
+    let mut records = probed(&["kept", "refused", "allowed", "noted"]);
+    // The last decision about a task counts; one may leave out the environment.
+    records.extend([decision("allowed", "reject"), decision("allowed", "accept"), decision("noted", "comment")]);
+    records.push(json!({ "record": "decision", "task": "refused", "choice": "reject" }));
+    let ran = world.export(&[], &records);
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(left_out(&ran), pairs(&[("refused", "rejected_by_person")]));
+    assert_eq!(world.split("demo_split.json")["train_tasks"], json!(["allowed", "kept", "noted"]));
+}
+
+#[test]
+fn decisions_of_the_run_directory_count_and_those_of_the_input_before_them() {
+    let world = world_with_split(&["one", "two"]);
+    let of_run = [decision("one", "reject"), decision("two", "reject")].map(|record| record.to_string() + "\n");
+    world.write(world.run_dir().join("decisions.jsonl"), &of_run.concat());
+    let mut records = probed(&["one", "two"]);
+    assert_eq!(left_out(&world.export(&[], &records)).len(), 2);
+    records.push(decision("two", "accept"));
+    assert_eq!(left_out(&world.export(&[], &records)), pairs(&[("one", "rejected_by_person")]));
+}
+
+#[test]
+fn an_accepted_task_still_needs_the_evidence() {
+    let world = world_with_split(&["bad"]);
+    let records = [verdict("bad", false), decision("bad", "accept")];
+    assert_eq!(left_out(&world.export(&[], &records)), pairs(&[("bad", "bad")]));
+}
+
+#[test]
+fn checks_of_seeds_are_evidence_and_seeds_are_for_training() {
+    let world = world_with_split(&["seed", "unchecked"]);
+    let seed = |task: &str| json!({ "record": "seed", "env": ENV, "task": task, "dir": "x", "origin": "existing" });
+    let lines = |records: &[Value]| records.iter().map(|record| record.to_string() + "\n").collect::<String>();
+    world.write(world.run_dir().join("seeds.jsonl"), &lines(&[seed("seed"), seed("unchecked")]));
+    world.write(world.run_dir().join("seeds/verdicts.jsonl"), &lines(&[verdict("seed", true)]));
+    world.write(world.run_dir().join("seeds/probes.jsonl"), &lines(&[probe("seed", true)]));
+    let ran = world.export(&["--env-dir", ENV], &[]);
+    assert_eq!(left_out(&ran), pairs(&[("unchecked", "no_evidence")]), "{}", ran.stderr);
+    assert_eq!(world.split("demo_split.json")["train_tasks"], json!(["seed"]));
 }
 
 #[test]

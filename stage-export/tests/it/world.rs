@@ -63,6 +63,10 @@ pub(crate) fn trial(task: &str, ok: bool) -> Value {
     json!({ "record": "trial", "env": ENV, "task": task, "ok": ok, "issues": issues })
 }
 
+pub(crate) fn decision(task: &str, choice: &str) -> Value {
+    json!({ "record": "decision", "env": ENV, "task": task, "choice": choice })
+}
+
 fn issue(code: &str) -> Value {
     json!({ "code": code, "severity": "error", "message": "it is wrong" })
 }

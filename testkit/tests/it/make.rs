@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::author::task;
 use testkit::{ENV, ENVIRONMENTS, Ran, Server};
 
@@ -168,6 +168,24 @@ fn a_run_with_solutions_has_the_seeds_solved_too_where_a_filter_adds_them() {
     }
     let second = make(&world, &server, &args);
     assert!(!second.stderr.contains("stage-amplify"), "{second:?}");
+}
+
+#[test]
+fn seeds_are_checked_and_exported_with_the_tasks_of_the_run() {
+    let (world, server) = (World::new(), author_server());
+    let split = json!({ "env_folder": format!("examples/{ENV}"), "train_tasks": [], "test_tasks": [] });
+    let path = world.write("benchmarks/cua_world/splits/demo_split.json", &split.to_string());
+    let ran = make(&world, &server, &["run", "EXPORT_ARGS=--require spec"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    let listed = fs_err::read_to_string(&path).unwrap();
+    let seeds = fs_err::read_to_string(world.run_dir().join("seeds.jsonl")).unwrap();
+    let seeds: Vec<Value> = seeds.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(!seeds.is_empty());
+    let split: Value = serde_json::from_str(&listed).unwrap();
+    for seed in &seeds {
+        assert!(split["train_tasks"].as_array().unwrap().contains(&seed["task"]), "{listed} {ran:?}");
+    }
+    assert!(listed.contains(&task(1)), "{listed}");
 }
 
 /// A trial in the real software counts like a verdict; it is repeated with the other checks.
