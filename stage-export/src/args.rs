@@ -46,6 +46,10 @@ pub(crate) struct Args {
     #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "DIR")]
     pub(crate) solutions: Option<PathBuf>,
 
+    /// Notes on the environment for the writer of GRASP's skills [default: its README.md]
+    #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "FILE")]
+    pub(crate) env_notes: Option<PathBuf>,
+
     /// The licence that the card of a dataset names, as Hugging Face abbreviates it, such as mit
     #[arg(help_heading = help::MAKE, long, value_name = "ID", default_value = "unknown", value_parser = license)]
     pub(crate) license: String,
@@ -63,6 +67,8 @@ pub(crate) enum To {
     Harbor,
     /// A Python package for Prime Intellect's verifiers, around the same tasks
     Verifiers,
+    /// A Python package for GRASP, which learns skills from failed rollouts of the same tasks
+    Grasp,
 }
 
 /// How far up the ladder of evidence a task must be.
@@ -93,6 +99,7 @@ impl Args {
             To::HuggingFace => Some(Format::HuggingFace { license: self.license }),
             To::Harbor => Some(Format::Harbor),
             To::Verifiers => Some(Format::Verifiers),
+            To::Grasp => Some(Format::Grasp { notes: self.env_notes }),
         };
         let target = format.map_or(Target::Splits, |format| {
             let default = || workspace.root().join("exports").join(format.name());

@@ -34,6 +34,8 @@ pub(crate) struct Known {
     pub(crate) verdict: Option<Finding>,
     /// The result of probing its verifier.
     pub(crate) probe: Option<Finding>,
+    /// The codes of all that probing its verifier found, warnings too, sorted.
+    pub(crate) probe_issues: Vec<String>,
     /// The result of running it in the real software.
     pub(crate) trial: Option<Finding>,
     /// Whether its solution passed in the real software.
@@ -113,7 +115,9 @@ impl Evidence {
                 }
             }
             Record::Probe(probe) => {
-                self.task(&probe.env, &probe.task).probe = Some(Finding::new(probe.ok, &probe.issues));
+                let known = self.task(&probe.env, &probe.task);
+                known.probe = Some(Finding::new(probe.ok, &probe.issues));
+                known.probe_issues = codes(probe.issues.iter());
             }
             Record::Trial(trial) => {
                 let finding = match &trial.not_run {
@@ -161,7 +165,9 @@ impl Known {
         self.is_seed |= stored.is_seed;
         self.status = self.status.or(stored.status);
         self.verdict = self.verdict.take().or(stored.verdict);
-        self.probe = self.probe.take().or(stored.probe);
+        if self.probe.is_none() {
+            (self.probe, self.probe_issues) = (stored.probe, stored.probe_issues);
+        }
         self.is_solved |= self.trial.is_none() && stored.is_solved;
         self.trial = self.trial.take().or(stored.trial);
         self.author = self.author.take().or(stored.author);

@@ -10,6 +10,7 @@ use common::ui::Ui;
 
 use crate::exported::Exported;
 use crate::folder::Marker;
+use crate::grasp;
 use crate::harbor::{self, Machine};
 use crate::huggingface;
 use crate::selection::{Chosen, LeftOut};
@@ -25,6 +26,8 @@ pub(crate) struct Export<'a> {
     tasks: Vec<Exported>,
     /// What Harbor needs of the environments, by name.
     machines: BTreeMap<String, Machine>,
+    /// What GRASP's writer of skills is told of the environments, by name.
+    notes: BTreeMap<String, String>,
     left_out: usize,
 }
 
@@ -33,7 +36,8 @@ impl<'a> Export<'a> {
     pub(crate) fn open(settings: &'a Settings) -> Result<Option<Self>> {
         let Target::Folder { path, format } = &settings.target else { return Ok(None) };
         let earlier = Marker::read(path)?;
-        Ok(Some(Self { path, format, earlier, tasks: Vec::new(), machines: BTreeMap::new(), left_out: 0 }))
+        let (machines, notes) = (BTreeMap::new(), BTreeMap::new());
+        Ok(Some(Self { path, format, earlier, tasks: Vec::new(), machines, notes, left_out: 0 }))
     }
 
     /// Adds the tasks of an environment. Those that cannot be exported are returned.
@@ -52,6 +56,9 @@ impl<'a> Export<'a> {
                     return Ok(all_left_out(chosen, "environment_not_exportable", &format!("{error:#}")));
                 }
             }
+        }
+        if let Format::Grasp { notes } = self.format {
+            self.notes.insert(environment.name.clone(), grasp::read_notes(environment, notes.as_ref())?);
         }
         let solutions = settings.solutions(&environment.name);
         let mut left_out = Vec::new();
@@ -78,7 +85,7 @@ impl<'a> Export<'a> {
 
     /// Writes the folder.
     pub(crate) fn publish(self, ui: &Ui) -> Result<()> {
-        let Self { path, format, tasks, machines, left_out, .. } = self;
+        let Self { path, format, tasks, machines, notes, left_out, .. } = self;
         ensure!(
             !tasks.is_empty(),
             "no task has the evidence that --require asks for; {} is as it was",
@@ -88,6 +95,7 @@ impl<'a> Export<'a> {
             Format::HuggingFace { license } => huggingface::folder(&tasks, license, left_out)?,
             Format::Harbor => harbor::folder(&tasks, &machines)?,
             Format::Verifiers => verifiers::folder(&tasks, &machines)?,
+            Format::Grasp { .. } => grasp::folder(&tasks, &machines, &notes)?,
         };
         folder.publish(path, format.name(), &tasks)?;
         ui.info(format_args!("{} exported to {}", count(tasks.len() as u64, "task"), path.display()));

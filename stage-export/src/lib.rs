@@ -4,7 +4,7 @@
 //! - [`evidence`]: what the records say of each task.
 //! - [`selection`]: which tasks are exported, and why the others are not.
 //! - [`export`], [`exported`], [`folder`]: an export that is a folder; a task in it; a folder that is replaced as a whole.
-//! - [`harbor`]: tasks and images that Harbor runs. [`verifiers`]: a Python package around them.
+//! - [`harbor`]: tasks and images that Harbor runs. [`verifiers`], [`grasp`]: Python packages around them.
 //! - [`huggingface`]: a dataset of Parquet files, with a card.
 //! - [`splits`]: the lists of training and test tasks that gym-anything's benchmark reads.
 
@@ -13,6 +13,7 @@ mod evidence;
 mod export;
 mod exported;
 mod folder;
+mod grasp;
 mod harbor;
 mod huggingface;
 mod run;

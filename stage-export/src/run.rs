@@ -26,7 +26,15 @@ const KINDS: [Kind; 7] =
 
 /// The manifests of a run directory that hold them. Those of the checks of seeds are in a folder of their own.
 const MANIFESTS: [&str; 9] = [
-    "seeds", "seeds/verdicts", "seeds/probes", "files", "tasks", "verdicts", "probes", "trials", "decisions",
+    "seeds",
+    "seeds/verdicts",
+    "seeds/probes",
+    "files",
+    "tasks",
+    "verdicts",
+    "probes",
+    "trials",
+    "decisions",
 ];
 
 /// Runs the stage.

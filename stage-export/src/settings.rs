@@ -62,6 +62,11 @@ pub(crate) enum Format {
     Harbor,
     /// A Python package for `verifiers`, around the same tasks.
     Verifiers,
+    /// A Python package for GRASP, around the same tasks.
+    Grasp {
+        /// The notes on the environment; `None` for its README.md.
+        notes: Option<PathBuf>,
+    },
 }
 
 impl Format {
@@ -71,12 +76,13 @@ impl Format {
             Self::HuggingFace { .. } => "huggingface",
             Self::Harbor => "harbor",
             Self::Verifiers => "verifiers",
+            Self::Grasp { .. } => "grasp",
         }
     }
 
     /// Whether it holds the images of environments.
     pub(crate) fn runs_in_containers(&self) -> bool {
-        matches!(self, Self::Harbor | Self::Verifiers)
+        matches!(self, Self::Harbor | Self::Verifiers | Self::Grasp { .. })
     }
 }
 

@@ -83,12 +83,15 @@ impl<'a> Assignment<'a> {
         side
     }
 
-    #[expect(clippy::cast_precision_loss, reason = "53 of 64 bits suffice")]
     fn by_name(&self, name: &str) -> Side {
-        let hash = xxh3_64(format!("{}/{name}", self.env).as_bytes());
-        let position = hash as f64 / u64::MAX as f64;
-        if position < self.train_ratio { Side::Train } else { Side::Test }
+        if portion(&format!("{}/{name}", self.env)) < self.train_ratio { Side::Train } else { Side::Test }
     }
+}
+
+/// A number from 0 to 1 that depends on the key alone, and is spread evenly over keys.
+#[expect(clippy::cast_precision_loss, reason = "53 of 64 bits suffice")]
+pub(crate) fn portion(key: &str) -> f64 {
+    xxh3_64(key.as_bytes()) as f64 / u64::MAX as f64
 }
 
 #[cfg(test)]

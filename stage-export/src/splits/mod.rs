@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use task_spec::spec;
 use task_spec::verified::VerifiedTasks;
 
-pub(crate) use self::assign::Side;
+pub(crate) use self::assign::{Side, portion};
 
 use self::assign::{Assignment, Task};
 use self::json::Document;

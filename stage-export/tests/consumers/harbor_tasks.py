@@ -17,13 +17,10 @@ def run(test):
 
 def live(test, python, folder):
     """The rewards of Harbor's agents `nop` and `oracle`."""
-    base = os.environ.get("BASE_IMAGE")
-    if not base:
-        return "not run: set BASE_IMAGE to the image of a Linux desktop"
     if subprocess.run([docker(), "compose", "version"], capture_output=True).returncode:
         return "not run: docker compose is not there"
-    build = os.environ.get("BUILD_OPTIONS", "--network host").split()
-    subprocess.run([folder / "build_images.sh", base, *build], check=True)
+    if why_not := build(folder):
+        return f"not run: {why_not}"
     solved = sorted(path.parent.parent.name for path in folder.glob("tasks/*/solution/solve.sh"))
     every = sorted(path.name for path in folder.glob("tasks/*"))
     counts = []
@@ -33,6 +30,16 @@ def live(test, python, folder):
         assert not wrong and set(rewards) == set(tasks), (agent, wrong, set(tasks) - set(rewards))
         counts.append(f"{agent} {expected} on {len(rewards)} tasks")
     return ", ".join(counts)
+
+
+def build(folder):
+    """Builds the images of an export. Returns why it cannot, if so."""
+    base = os.environ.get("BASE_IMAGE")
+    if not base:
+        return "set BASE_IMAGE to the image of a Linux desktop"
+    options = os.environ.get("BUILD_OPTIONS", "--network host").split()
+    subprocess.run([folder / "build_images.sh", base, *options], check=True)
+    return ""
 
 
 def docker():

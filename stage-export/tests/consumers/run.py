@@ -18,6 +18,7 @@ import tempfile
 import time
 import traceback
 
+import grasp_package
 import harbor_tasks
 import huggingface
 import splits
@@ -26,7 +27,7 @@ import verifiers_package
 HERE = pathlib.Path(__file__).resolve().parent
 ENV = "gnucash_env"
 PARTS = {"splits": splits.run, "huggingface": huggingface.run, "harbor": harbor_tasks.run,
-         "verifiers": verifiers_package.run}
+         "verifiers": verifiers_package.run, "grasp": grasp_package.run}
 
 
 class Skipped(Exception):

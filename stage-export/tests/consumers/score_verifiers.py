@@ -7,23 +7,13 @@ writes in a state with a known verdict. The verifier runs in that folder, which 
 import asyncio
 import json
 import pathlib
-import subprocess
 import sys
 import tempfile
 
+import in_folder
 from generated_tasks import GeneratedConfig
 from verifiers.v1.runtimes.base import ProgramResult, Runtime
 from verifiers.v1.utils.loaders import load_taskset
-
-SYSTEM = ("bin", "dev", "etc", "lib", "lib64", "sbin", "usr")
-ENTER = f"""
-cd "$1" && shift
-for name in {' '.join(SYSTEM)}; do
-    [ ! -e /$name ] || {{ mkdir -p $name && mount --rbind /$name $name; }}
-done
-exec chroot . "$@"
-"""
-
 
 class FolderRuntime(Runtime):
     """A folder in place of a container."""
@@ -39,18 +29,14 @@ class FolderRuntime(Runtime):
         pass
 
     async def run(self, argv, env):
-        command = ["unshare", "--mount", "--map-root-user", "sh", "-c", ENTER, "sh", self.root, *argv]
-        variables = {"PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", "HOME": "/tmp", **env}
-        done = subprocess.run(command, env=variables, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = in_folder.run(self.root, argv, env)
         return ProgramResult(done.returncode, done.stdout, done.stderr)
 
     async def _read(self, path, max_bytes=None):
         return (self.root / path.lstrip("/")).read_bytes()[:max_bytes]
 
     async def write(self, path, data):
-        target = self.root / path.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(data)
+        in_folder.write(self.root, path, data)
 
 
 class Trace:
@@ -67,10 +53,7 @@ async def score(task, state, image):
     """Reward and metrics after a rollout that leaves these files."""
     with tempfile.TemporaryDirectory() as root:
         runtime = FolderRuntime(pathlib.Path(root))
-        for path, content in state["files"].items():
-            await runtime.write(path, (content if isinstance(content, str) else json.dumps(content)).encode())
-        for script in image.glob("*.sh"):
-            await runtime.write(f"/opt/task-environment/{script.name}", script.read_bytes())
+        in_folder.write_state(runtime.root, state, image)
         trace = Trace()
         reward = await task.solved(runtime, trace)
         return reward["reward"], trace.metrics

@@ -12,7 +12,7 @@ use walkdir::WalkDir;
 use crate::world::{World, decision, probe, probed, trial, verdict};
 
 /// The formats.
-const FORMATS: [&str; 3] = ["huggingface", "harbor", "verifiers"];
+const FORMATS: [&str; 4] = ["huggingface", "harbor", "verifiers", "grasp"];
 
 /// Content and mode of every file below a folder.
 fn snapshot(folder: &Path) -> BTreeMap<String, (Vec<u8>, u32)> {

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod folders;
+mod grasp;
 mod harbor;
 mod huggingface;
 mod selection;

@@ -80,7 +80,11 @@ fn rejected_tasks_are_left_out() {
     let world = world_with_split(&["kept", "refused", "allowed", "noted"]);
     let mut records = probed(&["kept", "refused", "allowed", "noted"]);
     // The last decision about a task counts; one may leave out the environment.
-    records.extend([decision("allowed", "reject"), decision("allowed", "accept"), decision("noted", "comment")]);
+    records.extend([
+        decision("allowed", "reject"),
+        decision("allowed", "accept"),
+        decision("noted", "comment"),
+    ]);
     records.push(json!({ "record": "decision", "task": "refused", "choice": "reject" }));
     let ran = world.export(&[], &records);
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
@@ -91,7 +95,8 @@ fn rejected_tasks_are_left_out() {
 #[test]
 fn decisions_of_the_run_directory_count_and_those_of_the_input_before_them() {
     let world = world_with_split(&["one", "two"]);
-    let of_run = [decision("one", "reject"), decision("two", "reject")].map(|record| record.to_string() + "\n");
+    let of_run =
+        [decision("one", "reject"), decision("two", "reject")].map(|record| record.to_string() + "\n");
     world.write(world.run_dir().join("decisions.jsonl"), &of_run.concat());
     let mut records = probed(&["one", "two"]);
     assert_eq!(left_out(&world.export(&[], &records)).len(), 2);
@@ -109,8 +114,10 @@ fn an_accepted_task_still_needs_the_evidence() {
 #[test]
 fn checks_of_seeds_are_evidence_and_seeds_are_for_training() {
     let world = world_with_split(&["seed", "unchecked"]);
-    let seed = |task: &str| json!({ "record": "seed", "env": ENV, "task": task, "dir": "x", "origin": "existing" });
-    let lines = |records: &[Value]| records.iter().map(|record| record.to_string() + "\n").collect::<String>();
+    let seed =
+        |task: &str| json!({ "record": "seed", "env": ENV, "task": task, "dir": "x", "origin": "existing" });
+    let lines =
+        |records: &[Value]| records.iter().map(|record| record.to_string() + "\n").collect::<String>();
     world.write(world.run_dir().join("seeds.jsonl"), &lines(&[seed("seed"), seed("unchecked")]));
     world.write(world.run_dir().join("seeds/verdicts.jsonl"), &lines(&[verdict("seed", true)]));
     world.write(world.run_dir().join("seeds/probes.jsonl"), &lines(&[probe("seed", true)]));
