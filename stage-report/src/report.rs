@@ -6,7 +6,7 @@ use common::environment::Workspace;
 use serde::Serialize;
 
 use crate::figures::{self, Coverage, EnvironmentFigures, Reason, Step};
-use crate::neighbours::{self, Pair};
+use crate::neighbours::{self, Neighbours, Pair};
 use crate::progress::Progress;
 use crate::source::Run;
 use crate::spending::Spending;
@@ -27,8 +27,10 @@ pub(crate) struct Report {
     pub(crate) dollars_per_usable_task: Option<f64>,
     pub(crate) coverage: Coverage,
     pub(crate) environments: Vec<EnvironmentFigures>,
-    /// The most similar tasks, as places in the list of tasks.
+    /// The most similar tasks of one environment, as places in the list of tasks.
     pub(crate) pairs: Vec<Pair>,
+    /// Nearly the same tasks of different environments, likewise.
+    pub(crate) pairs_across: Vec<Pair>,
     /// The tasks, in the order of the sources, of environments and of the plan.
     pub(crate) tasks: Vec<Task>,
 }
@@ -65,7 +67,7 @@ impl Report {
             tasks.extend(tasks_of(number, run, workspace));
             spending.merge(&run.spending);
         }
-        let pairs = neighbours::find(&mut tasks);
+        let Neighbours { within, across } = neighbours::find(&mut tasks);
         let usable = tasks.iter().filter(|task| task.written && !task.bad).count();
         let is_priced = spending.total.answers > 0 && spending.total.unpriced == 0;
         Self {
@@ -76,7 +78,8 @@ impl Report {
             coverage: figures::coverage(&tasks),
             environments: figures::environments(runs, &tasks),
             runs: runs.iter().enumerate().map(|(number, run)| RunFigures::of(number, run, &tasks)).collect(),
-            pairs,
+            pairs: within,
+            pairs_across: across,
             spending,
             tasks,
         }

@@ -27,6 +27,7 @@ pub(crate) fn text(report: &Report) -> String {
         line(&mut text, &format!("{} in {}: {example}", reason.code, count(reason.tasks as u64, "task")));
     }
     add_bad_tasks(&mut text, report);
+    add_pairs_across(&mut text, report);
     if report.runs.len() > 1 {
         return text;
     }
@@ -70,6 +71,26 @@ fn add_bad_tasks(text: &mut String, report: &Report) {
             line(text, &format!("bad tasks: {named} and {} more", all - NAMED_TASKS));
         }
         _ => line(text, &format!("bad tasks: {named}")),
+    }
+}
+
+/// Names the most similar tasks of different environments.
+fn add_pairs_across(text: &mut String, report: &Report) {
+    let side = |place: usize| {
+        report.tasks.get(place).map(|task| format!("{}/{}", task.env, task.name)).unwrap_or_default()
+    };
+    let most_similar = report.pairs_across.iter().take(NAMED);
+    let named = most_similar.map(|pair| {
+        let percent = pair.similarity * 100.0;
+        format!("{} and {} ({percent:.0} %)", side(pair.first), side(pair.second))
+    });
+    let named = named.collect::<Vec<_>>().join("; ");
+    match report.pairs_across.len() {
+        0 => {}
+        all => line(
+            text,
+            &format!("nearly the same in different environments: {}: {named}", count(all as u64, "pair")),
+        ),
     }
 }
 

@@ -90,6 +90,11 @@ impl Task {
         task
     }
 
+    /// Notes that a task is this similar, from 0 to 1.
+    pub(crate) fn note_neighbour(&mut self, similarity: f64) {
+        self.nearest = Some(self.nearest.map_or(similarity, |nearest| nearest.max(similarity)));
+    }
+
     fn add_plan(&mut self, plan: Option<&Plan>) {
         let Some(plan) = plan else { return };
         self.planned = true;

@@ -1,7 +1,9 @@
 //! Detects tasks with nearly the same description.
 //!
-//! The descriptions are compared as sets of five consecutive words. The sets of all tasks of an environment
-//! are small enough for an exact comparison, so nothing is estimated.
+//! The descriptions are compared as sets of five consecutive words. Nothing is estimated: the sets of an environment are
+//! small enough to compare each with each, and [`pairs`] compares only those of a corpus that can be alike.
+
+use std::collections::HashMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -67,6 +69,57 @@ impl Shingles {
         let all = self.0.len() + other.0.len() - common;
         if all == 0 { 0.0 } else { share(common, all) }
     }
+
+    /// The rarest shingles, of which every text that shares `threshold` of all has one.
+    fn rarest(&self, threshold: f64, frequency: &HashMap<u64, u32>) -> Vec<u64> {
+        let mut hashes = self.0.clone();
+        hashes.sort_unstable_by_key(|hash| (frequency.get(hash), *hash));
+        let shared = (1..=hashes.len()).find(|&shared| share(shared, hashes.len()) >= threshold);
+        hashes.truncate(shared.map_or(0, |shared| hashes.len() - shared + 1));
+        hashes
+    }
+}
+
+/// Two texts that are alike, by their places in the list.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alike {
+    /// The place of the one that comes first.
+    pub first: usize,
+    /// The place of the other.
+    pub second: usize,
+    /// The similarity, from 0 to 1.
+    pub similarity: f64,
+}
+
+/// All pairs of texts with a similarity of at least `threshold`, which is above 0.
+///
+/// Two texts that share `threshold` of their shingles have one in common among the first `n - threshold * n + 1` of the
+/// `n` shingles of each, in whichever order all shingles are put. In the order from the rarest one on, few texts have
+/// one of these in common, so few are compared: Bayardo, Ma and Srikant, "Scaling up all pairs similarity search", 2007.
+pub fn pairs(texts: &[Shingles], threshold: f64) -> Vec<Alike> {
+    let mut frequency: HashMap<u64, u32> = HashMap::new();
+    for hash in texts.iter().flat_map(|text| &text.0) {
+        *frequency.entry(*hash).or_default() += 1;
+    }
+    let mut alike = Vec::new();
+    // The texts so far, by each of their rarest shingles.
+    let mut earlier: HashMap<u64, Vec<usize>> = HashMap::new();
+    for (second, text) in texts.iter().enumerate() {
+        let mut candidates = Vec::new();
+        for hash in text.rarest(threshold, &frequency) {
+            let others = earlier.entry(hash).or_default();
+            candidates.extend_from_slice(others);
+            others.push(second);
+        }
+        candidates.sort_unstable();
+        candidates.dedup();
+        let compared = candidates.into_iter().map(|first| {
+            let similarity = texts.get(first).map_or(0.0, |other| text.similarity(other));
+            Alike { first, second, similarity }
+        });
+        alike.extend(compared.filter(|pair| pair.similarity >= threshold));
+    }
+    alike
 }
 
 fn hash(words: &[String]) -> u64 {
@@ -91,6 +144,30 @@ mod tests {
         seen.add("a", TEXT);
         let reformatted = TEXT.to_uppercase().replace(", ", " - ");
         assert_eq!(seen.nearest(&reformatted), Some("a"));
+    }
+
+    #[test]
+    fn all_pairs_that_are_alike_are_found() {
+        let word = |n: usize| ["open", "close", "file", "ward", "nurse"][n % 5].to_owned();
+        let text =
+            |seed: usize| -> Vec<String> { (0..12).map(|n| word(n * n + seed * n / 7 + seed)).collect() };
+        let texts: Vec<Shingles> = (0..60).map(|seed| Shingles::of(&text(seed))).collect();
+        for threshold in [0.1, 0.5, 0.9, 1.0] {
+            let mut found = pairs(&texts, threshold);
+            found.sort_by_key(|pair| (pair.first, pair.second));
+            let mut expected = Vec::new();
+            for (first, ours) in texts.iter().enumerate() {
+                for (second, theirs) in texts.iter().enumerate().skip(first + 1) {
+                    let similarity = theirs.similarity(ours);
+                    if similarity >= threshold {
+                        expected.push(Alike { first, second, similarity });
+                    }
+                }
+            }
+            assert!(!expected.is_empty(), "{threshold}");
+            assert_eq!(found, expected, "{threshold}");
+        }
+        assert_eq!(pairs(&[Shingles::of(&[]), Shingles::of(&[])], 0.1), []);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::rows::worst_first;
 use crate::figures::{Coverage, EnvironmentFigures, Grid, Reason, Step};
+use crate::neighbours::Pair;
 use crate::report::{Report, RunFigures};
 use crate::spending::Spent;
 use crate::task::Task;
@@ -17,6 +18,8 @@ const BAR: usize = 420;
 const SHADES: usize = 5;
 /// The number of tasks that are named as the worst.
 const WORST: usize = 10;
+/// The number of pairs of tasks of different environments that are shown.
+const MAX_ACROSS: usize = 50;
 
 /// The report as the template shows it.
 #[derive(Serialize)]
@@ -38,6 +41,9 @@ pub(super) struct View<'a> {
     features: Option<HeatMap<'a>>,
     worst: Vec<Worst<'a>>,
     pairs: Vec<PairView<'a>>,
+    pairs_across: Vec<PairView<'a>>,
+    /// The number of pairs of tasks of different environments, those that are not shown too.
+    all_across: usize,
     environments: &'a [EnvironmentFigures],
     tasks: usize,
     problems: usize,
@@ -108,7 +114,12 @@ impl<'a> View<'a> {
             occupations: heat_map(occupation_by_archetype),
             features: heat_map(feature_by_archetype),
             worst: worst(&report.tasks),
-            pairs: pairs(report),
+            pairs: pairs(report, &report.pairs),
+            pairs_across: pairs(
+                report,
+                report.pairs_across.get(..MAX_ACROSS).unwrap_or(&report.pairs_across),
+            ),
+            all_across: report.pairs_across.len(),
             environments: &report.environments,
             tasks: report.tasks.len(),
             problems: report.runs.iter().map(|run| run.problems.len() + run.failures.len()).sum(),
@@ -157,12 +168,12 @@ fn why(task: &Task) -> Option<String> {
     first.map(|finding| format!("{}: {}", finding.code, finding.message)).or_else(missed)
 }
 
-fn pairs(report: &Report) -> Vec<PairView<'_>> {
+fn pairs<'a>(report: &'a Report, pairs: &[Pair]) -> Vec<PairView<'a>> {
     let side = |number: usize| {
         report.tasks.get(number).map(|task| Side { number, task, description: &task.description })
     };
-    let pairs = report.pairs.iter();
     pairs
+        .iter()
         .filter_map(|pair| {
             Some(PairView { similarity: pair.similarity, sides: [side(pair.first)?, side(pair.second)?] })
         })

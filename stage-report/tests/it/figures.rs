@@ -139,3 +139,60 @@ fn several_runs_are_one_table_that_says_what_to_run_again() {
     let again = "to run again: demo_env (amplify stopped by a limit: stopped at $1.00)\n";
     assert!(ran.stdout.contains(again), "{}", ran.stdout);
 }
+
+/// Adds a task to an environment, and returns its verdict.
+fn task_of(world: &World, env: &str, name: &str, description: &str) -> serde_json::Value {
+    let dir = format!("benchmarks/cua_world/environments/{env}/tasks/{name}");
+    world.write(world.path(&dir).join("task.json"), &json!({ "description": description }).to_string());
+    json!({"record": "verdict", "env": env, "task": name, "kind": "task", "dir": dir, "path": dir, "ok": true,
+        "issues": []})
+}
+
+#[test]
+fn nearly_the_same_tasks_of_different_environments_are_named() {
+    let world = World::new();
+    let text = "Move the shifts of ward three within the contracted hours of each nurse until no two overlap";
+    let verdicts = [
+        task_of(&world, "clinic_env", "plan_shifts", &format!("{text} in any night.")),
+        task_of(
+            &world,
+            "clinic_env",
+            "bill_patient",
+            "Bill the patient of room nine for the three days in March.",
+        ),
+        task_of(&world, "hospital_env", "shifts", &format!("{text} in March.")),
+        // Short descriptions that only say alike where to save.
+        task_of(
+            &world,
+            "clinic_env",
+            "export",
+            "Print the bill and save it to /home/ga/Documents/output.pdf.",
+        ),
+        task_of(
+            &world,
+            "hospital_env",
+            "scan",
+            "Crop the scan and save it to /home/ga/Documents/output.pdf.",
+        ),
+    ];
+    world.manifest("verdicts", &verdicts);
+    let file = world.run_dir().join("verdicts.jsonl");
+    let figures = world.report(&["--json", file.to_str().unwrap()]);
+    let figures: serde_json::Value = serde_json::from_str(&figures.stdout).unwrap();
+    let pairs = figures["pairs_across"].as_array().unwrap();
+    let names = |pair: &serde_json::Value| {
+        ["first", "second"].map(|side| {
+            let place = usize::try_from(pair[side].as_u64().unwrap()).unwrap();
+            figures["tasks"][place]["task"].as_str().unwrap().to_owned()
+        })
+    };
+    assert_eq!(pairs.iter().map(names).collect::<Vec<_>>(), [["plan_shifts", "shifts"]]);
+    assert_eq!(figures["pairs"], json!([]));
+    let summary = world.report(&["--text", file.to_str().unwrap()]).stdout;
+    let line = "nearly the same in different environments: 1 pair: clinic_env/plan_shifts and hospital_env/shifts (82 %)\n";
+    assert!(summary.contains(line), "{summary}");
+    let page = world.report(&["-o", "-", file.to_str().unwrap()]).stdout;
+    assert!(
+        page.contains("82 % alike: <bdi>clinic_env/plan_shifts</bdi> and <bdi>hospital_env/shifts</bdi>")
+    );
+}
