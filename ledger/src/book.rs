@@ -40,6 +40,8 @@ pub(crate) struct Book<W> {
     /// The calls that were granted, by the number of their ticket, until they are settled.
     granted: BTreeMap<u64, Granted>,
     lanes: BTreeMap<String, Lane<W>>,
+    /// What is set aside for each batch, in US dollars; `None` once it has ended.
+    batches: BTreeMap<String, Option<f64>>,
     /// The number of the next ticket.
     next: u64,
     /// The number of calls granted so far.
@@ -90,7 +92,15 @@ pub(crate) enum Decision {
 impl<W> Book<W> {
     /// An empty book.
     pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spent: 0.0, granted: BTreeMap::new(), lanes: BTreeMap::new(), next: 1, turn: 0 }
+        Self {
+            limits,
+            spent: 0.0,
+            granted: BTreeMap::new(),
+            lanes: BTreeMap::new(),
+            batches: BTreeMap::new(),
+            next: 1,
+            turn: 0,
+        }
     }
 
     /// Adds a waiting call. Returns the number of its ticket.
@@ -116,10 +126,9 @@ impl<W> Book<W> {
     }
 
     fn decide_one(&mut self, provider: &str) -> Option<(u64, W, Decision)> {
-        let reserved = self.reserved();
+        let (reserved, left) = (self.reserved(), self.left());
         let lane = self.lanes.get_mut(provider)?;
         let name = lane.next_run()?;
-        let left = self.limits.max_cost.map(|max| max - self.spent - reserved + ROUNDING);
         let Waiting { ticket, worst, who } = lane.take(&name, left, reserved > 0.0)?;
         if left.is_some_and(|left| worst > left) {
             let refused =
@@ -153,6 +162,27 @@ impl<W> Book<W> {
             }
             self.leave(&granted.ask);
         }
+    }
+
+    /// Whether `worst` US dollars can be set aside for a batch now, or are already.
+    pub(crate) fn has_room_for(&self, batch: &str, worst: f64) -> bool {
+        self.batches.contains_key(batch) || self.left().is_none_or(|left| worst <= left)
+    }
+
+    /// Sets money aside for a batch, until it is settled.
+    pub(crate) fn reserve_batch(&mut self, batch: &str, worst: f64) {
+        self.batches.entry(batch.to_owned()).or_insert(Some(worst));
+    }
+
+    /// Whether a batch was settled before.
+    pub(crate) fn has_settled(&self, batch: &str) -> bool {
+        self.batches.get(batch).is_some_and(Option::is_none)
+    }
+
+    /// Enters what a batch cost, in US dollars. One for which nothing was set aside counts all the same.
+    pub(crate) fn settle_batch(&mut self, batch: &str, cost: f64) {
+        self.spent += cost;
+        self.batches.insert(batch.to_owned(), None);
     }
 
     /// The connection of a call broke. If it was waiting, it is forgotten; if it was in flight, its reservation is
@@ -189,6 +219,7 @@ impl<W> Book<W> {
     pub(crate) fn resume(&mut self, past: Past, now: Instant) {
         self.spent = past.spent;
         self.next = past.last + 1;
+        self.batches = past.batches;
         let open = past.open.into_iter();
         self.granted = open.map(|(ticket, ask)| (ticket, Granted { ask, lost: Some(now) })).collect();
     }
@@ -199,13 +230,20 @@ impl<W> Book<W> {
             max_cost: self.limits.max_cost,
             spent: self.spent,
             reserved: self.reserved(),
+            batches: u32::try_from(self.batches.values().flatten().count()).unwrap_or(u32::MAX),
             providers: self.lanes.iter().map(|(name, lane)| lane.status(name)).collect(),
         }
     }
 
     fn reserved(&self) -> f64 {
+        let calls = self.granted.values().map(|granted| granted.ask.worst);
         // The sum of nothing would be -0.
-        self.granted.values().fold(0.0, |sum, granted| sum + granted.ask.worst)
+        calls.chain(self.batches.values().flatten().copied()).fold(0.0, |sum, worst| sum + worst)
+    }
+
+    /// What is neither spent nor set aside; `None` without a budget.
+    fn left(&self) -> Option<f64> {
+        self.limits.max_cost.map(|max| max - self.spent - self.reserved() + ROUNDING)
     }
 
     /// A call of `ask` has ended.
@@ -461,6 +499,21 @@ mod tests {
             let all: u32 = answers.values().sum();
             assert!(answers.len() == 8 && answers.values().all(|run| run * 16 >= all), "{answers:?}");
         }
+    }
+
+    #[test]
+    fn a_batch_reserves_once_and_settles_once() {
+        let mut book = Book::new(Limits { max_cost: Some(1.0), ..LIMITS });
+        assert!(book.has_room_for("batch", 0.7));
+        book.reserve_batch("batch", 0.7);
+        book.reserve_batch("batch", 0.7);
+        assert!(book.has_room_for("batch", 0.7) && !book.has_room_for("other", 0.7));
+        let ticket = book.ask(&ask("a", 0.4), ());
+        assert!(book.decide().is_empty(), "it waits for the batch");
+        book.settle_batch("batch", 0.2);
+        assert!(book.has_settled("batch") && !book.has_settled("other"));
+        assert_eq!(granted(&mut book), [(ticket, "a".to_owned())]);
+        assert!((book.status().spent - 0.2).abs() < 1e-9);
     }
 
     #[test]

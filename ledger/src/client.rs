@@ -50,6 +50,24 @@ pub enum LedgerError {
     Ended,
 }
 
+/// The money of all runs, in US dollars.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Room {
+    /// The budget.
+    pub max: f64,
+    /// What is spent.
+    pub spent: f64,
+    /// The most that calls in flight and batches may cost.
+    pub reserved: f64,
+}
+
+impl Room {
+    /// What is neither spent nor set aside.
+    pub fn left(&self) -> f64 {
+        self.max - self.spent - self.reserved
+    }
+}
+
 /// The ledger, for the calls of one run to one model.
 #[derive(Debug)]
 pub struct Ledger {
@@ -93,10 +111,38 @@ impl Ledger {
         }
     }
 
+    /// What is left for batches of the budget of all runs; `None` without a budget.
+    pub fn room(&self) -> Result<Option<Room>, LedgerError> {
+        let status = match self.request_patiently(&Request::Status)? {
+            Response::Status(status) => status,
+            other => return Err(self.unreachable(&unexpected(&other))),
+        };
+        Ok(status.max_cost.map(|max| Room { max, spent: status.spent, reserved: status.reserved }))
+    }
+
+    /// Sets money aside for a batch, until it is settled: `worst` US dollars. Returns whether it fits into the budget.
+    pub fn reserve_batch(&self, batch: &str, worst: f64) -> Result<bool, LedgerError> {
+        let request = Request::ReserveBatch { batch: batch.to_owned(), worst };
+        match self.request_patiently(&request)? {
+            Response::Reserved => Ok(true),
+            Response::Short => Ok(false),
+            other => Err(self.unreachable(&unexpected(&other))),
+        }
+    }
+
+    /// Reports what a batch cost, in US dollars. Only the first report counts, so that it can be repeated.
+    pub fn settle_batch(&self, batch: &str, cost: f64) -> Result<(), LedgerError> {
+        let request = Request::SettleBatch { batch: batch.to_owned(), cost };
+        match self.request_patiently(&request)? {
+            Response::Settled => Ok(()),
+            other => Err(self.unreachable(&unexpected(&other))),
+        }
+    }
+
     /// What the ledger says of all runs.
     pub(crate) fn status(file: &Path) -> Result<Status, LedgerError> {
         let ledger = Self::new(file, "", "");
-        match ledger.request(Request::Status) {
+        match ledger.request(&Request::Status) {
             Ok(Response::Status(status)) => Ok(status),
             Ok(other) => Err(ledger.unreachable(&unexpected(&other))),
             Err(error) => Err(ledger.unreachable(&error)),
@@ -111,7 +157,7 @@ impl Ledger {
     ) -> io::Result<Result<Ticket<'_>, LedgerError>> {
         self.report_late()?;
         let ask = Ask { run: self.run.clone(), provider: self.provider.clone(), worst };
-        let mut stream = self.open(Request::Ask(ask))?;
+        let mut stream = self.open(&Request::Ask(ask))?;
         loop {
             // Nothing is read before there is something to read, so that no part of a line is lost.
             stream.get_ref().set_read_timeout(Some(LOOK))?;
@@ -138,7 +184,7 @@ impl Ledger {
     fn report_late(&self) -> io::Result<()> {
         let mut unreported = self.unreported.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(&(ticket, outcome)) = unreported.last() {
-            match self.request(Request::Settle { ticket, outcome })? {
+            match self.request(&Request::Settle { ticket, outcome })? {
                 Response::Settled => unreported.pop(),
                 other => return Err(unexpected(&other)),
             };
@@ -146,20 +192,34 @@ impl Ledger {
         Ok(())
     }
 
-    fn request(&self, request: Request) -> io::Result<Response> {
+    /// A request that can be repeated. A ledger that does not answer is asked again: it may be starting.
+    fn request_patiently(&self, request: &Request) -> Result<Response, LedgerError> {
+        let start = Instant::now();
+        loop {
+            match self.request(request) {
+                Ok(response) => return Ok(response),
+                Err(error) if start.elapsed() > PATIENCE || !self.file.exists() => {
+                    return Err(self.unreachable(&error));
+                }
+                Err(_) => thread::sleep(PAUSE),
+            }
+        }
+    }
+
+    fn request(&self, request: &Request) -> io::Result<Response> {
         let mut stream = self.open(request)?;
         Ok(receive(&mut stream)?.ok_or(io::ErrorKind::UnexpectedEof)?)
     }
 
     /// Opens a connection and says what it is for.
-    fn open(&self, request: Request) -> io::Result<BufReader<TcpStream>> {
+    fn open(&self, request: &Request) -> io::Result<BufReader<TcpStream>> {
         let Address { address, token } = Address::read(&self.file)?;
         let found = address.to_socket_addrs()?.next();
         let stream = TcpStream::connect_timeout(&found.ok_or(io::ErrorKind::NotFound)?, CONNECT)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(CONNECT))?;
         stream.set_write_timeout(Some(CONNECT))?;
-        send(&stream, &Opening { token, request })?;
+        send(&stream, &Opening { token, request: request.clone() })?;
         Ok(BufReader::new(stream))
     }
 

@@ -1,4 +1,5 @@
-//! The book on disk: `ledger.jsonl`, one line for each call that was granted, settled or given back.
+//! The book on disk: `ledger.jsonl`, one line for each call that was granted, settled or given back, and for each batch
+//! that was reserved or settled.
 //!
 //! A line is written before it takes effect, so that a ledger that is killed and started again knows every call that
 //! may be in flight. Lines are not synced: a crash of the machine may lose the last of them.
@@ -30,6 +31,18 @@ pub(crate) enum Entry {
     },
     /// The reservation of a call that ended with its process was given back.
     GivenBack { ticket: u64 },
+    /// Money was set aside for a batch.
+    BatchReserved {
+        batch: String,
+        /// In US dollars.
+        worst: f64,
+    },
+    /// A batch has ended.
+    BatchSettled {
+        batch: String,
+        /// In US dollars.
+        cost: f64,
+    },
 }
 
 /// What a journal says.
@@ -41,6 +54,8 @@ pub(crate) struct Past {
     pub(crate) open: BTreeMap<u64, Ask>,
     /// The greatest number of a ticket.
     pub(crate) last: u64,
+    /// The batches: what is set aside for each, in US dollars; `None` for those that have ended.
+    pub(crate) batches: BTreeMap<String, Option<f64>>,
 }
 
 /// The open journal.
@@ -88,6 +103,13 @@ impl Past {
             }
             Entry::GivenBack { ticket } => {
                 self.open.remove(&ticket);
+            }
+            Entry::BatchReserved { batch, worst } => {
+                self.batches.insert(batch, Some(worst));
+            }
+            Entry::BatchSettled { batch, cost } => {
+                self.spent += cost;
+                self.batches.insert(batch, None);
             }
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! The program `fleet-ledger` holds both. Before each call, a stage takes a [`Ticket`] from it, which reserves the
 //! most that the call may cost and one of the calls that the provider accepts at a time. After the call it settles
-//! the ticket with the cost.
+//! the ticket with the cost. A batch reserves its cost alone, and keeps it when its process ends.
 //!
 //! A process and not a file, for three reasons. A connection that breaks tells at once that a call has ended with its
 //! process. A waiting call needs no polling, and the calls of all runs can be served in turn. And locks of files do
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::args::Args;
-pub use crate::client::{Ledger, LedgerError, Ticket};
+pub use crate::client::{Ledger, LedgerError, Room, Ticket};
 pub use crate::protocol::{Flow, Outcome};
 
 /// The name of the program.

@@ -21,7 +21,7 @@ pub(crate) struct Opening {
 }
 
 /// What a stage wants.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Request {
     /// To call the provider.
@@ -31,6 +31,20 @@ pub(crate) enum Request {
         /// The number of the ticket.
         ticket: u64,
         outcome: Outcome,
+    },
+    /// To set money aside for a batch, which is no call in flight: it needs no turn, and outlives its process.
+    ReserveBatch {
+        /// Its name. What is set aside under a name is set aside once.
+        batch: String,
+        /// The most that it may cost, in US dollars.
+        worst: f64,
+    },
+    /// To report what a batch cost.
+    SettleBatch {
+        /// Its name. The first report counts.
+        batch: String,
+        /// In US dollars.
+        cost: f64,
     },
     /// To see what is spent, and by whom.
     Status,
@@ -79,6 +93,10 @@ pub(crate) enum Response {
     },
     /// The budget is spent.
     Refused(Refused),
+    /// The money is set aside.
+    Reserved,
+    /// It does not fit into what is left of the budget now.
+    Short,
     /// The outcome was recorded.
     Settled,
     Status(Status),
@@ -108,8 +126,11 @@ pub(crate) struct Status {
     pub(crate) max_cost: Option<f64>,
     /// What the settled calls cost.
     pub(crate) spent: f64,
-    /// The most that the calls in flight may cost, and those that ended with their process.
+    /// The most that the calls in flight may cost, those that ended with their process, and the batches.
     pub(crate) reserved: f64,
+    /// The number of batches that are not settled.
+    #[serde(default)]
+    pub(crate) batches: u32,
     /// By provider and model.
     pub(crate) providers: Vec<ProviderStatus>,
 }

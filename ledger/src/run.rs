@@ -85,5 +85,10 @@ fn table(status: &Status) -> String {
 
 fn money(status: &Status) -> String {
     let budget = status.max_cost.map_or_else(String::new, |max| format!(" of ${max:.2}"));
-    format!("${:.2}{budget} spent, ${:.2} reserved", status.spent, status.reserved)
+    let batches = match status.batches {
+        0 => "",
+        1 => ", also for a batch",
+        _ => ", also for batches",
+    };
+    format!("${:.2}{budget} spent, ${:.2} reserved{batches}", status.spent, status.reserved)
 }

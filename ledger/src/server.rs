@@ -77,6 +77,8 @@ impl Shared {
                 self.settle(ticket, outcome);
                 send(stream, &Response::Settled)
             }
+            Request::ReserveBatch { batch, worst } => send(stream, &self.reserve_batch(&batch, worst)),
+            Request::SettleBatch { batch, cost } => send(stream, &self.settle_batch(batch, cost)),
             Request::Status => send(stream, &Response::Status(self.state().book.status())),
         }
     }
@@ -110,6 +112,34 @@ impl Shared {
         self.decide();
     }
 
+    fn reserve_batch(&self, batch: &str, worst: f64) -> Response {
+        let State { book, journal } = &mut *self.state();
+        if !book.has_room_for(batch, worst) {
+            return Response::Short;
+        }
+        book.reserve_batch(batch, worst);
+        match journal.append(&Entry::BatchReserved { batch: batch.to_owned(), worst }) {
+            Ok(()) => Response::Reserved,
+            Err(error) => {
+                book.settle_batch(batch, 0.0);
+                denied(&error)
+            }
+        }
+    }
+
+    fn settle_batch(&self, batch: String, cost: f64) -> Response {
+        let mut state = self.state();
+        if !state.book.has_settled(&batch) {
+            state.book.settle_batch(&batch, cost);
+            if let Err(error) = state.journal.append(&Entry::BatchSettled { batch, cost }) {
+                return denied(&error);
+            }
+        }
+        drop(state);
+        self.decide();
+        Response::Settled
+    }
+
     /// Gives back the reservations of calls that ended with their process, every second.
     pub(crate) fn expire_regularly(&self) {
         loop {
@@ -136,7 +166,7 @@ impl Shared {
                     Ok(()) => Response::Granted { ticket },
                     Err(error) => {
                         book.settle(ticket, Outcome { cost: 0.0, flow: Flow::Failed });
-                        Response::Denied { message: format!("cannot write its journal: {error}") }
+                        denied(&error)
                     }
                 },
                 Decision::Refused(refused) => Response::Refused(refused),
@@ -156,4 +186,8 @@ impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn denied(error: &io::Error) -> Response {
+    Response::Denied { message: format!("cannot write its journal: {error}") }
 }

@@ -115,6 +115,7 @@ impl Client {
             batches,
             journal: &self.journal,
             limiter: &self.limiter,
+            turns: &self.turns,
             facts: self.model.facts(),
             board: &self.board,
             settings: &self.settings,

@@ -5,6 +5,7 @@ use std::ops::AddAssign;
 use common::record::Usage;
 
 use crate::facts::ModelFacts;
+use crate::pricing::Price;
 
 /// Calls of the same kind, to be estimated before any is made.
 #[derive(Clone, Debug)]
@@ -32,6 +33,16 @@ pub struct Estimate {
     pub cost: Option<f64>,
     /// What they cost without a cache.
     pub cost_uncached: Option<f64>,
+}
+
+impl Estimate {
+    /// The same calls in batches of this model.
+    #[must_use]
+    pub fn in_batches(self, facts: &ModelFacts) -> Self {
+        let share = facts.price.as_ref().map_or(1.0, Price::batch_share);
+        let at_share = |cost: Option<f64>| cost.map(|cost| cost * share);
+        Self { cost: at_share(self.cost), cost_uncached: at_share(self.cost_uncached), ..self }
+    }
 }
 
 impl PassSize {

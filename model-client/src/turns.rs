@@ -1,6 +1,6 @@
-//! The calls of all runs take turns, where a ledger limits them together.
+//! The calls of all runs take turns, where a ledger limits them together. Batches need no turn, but share its budget.
 
-use ledger::{Flow, Ledger, LedgerError, Outcome, Ticket};
+use ledger::{Flow, Ledger, LedgerError, Outcome, Room, Ticket};
 
 use crate::error::{AskError, Limit};
 use crate::facts::ModelFacts;
@@ -26,19 +26,38 @@ impl Turns {
     /// Waits for the turn of a call that may cost `worst` US dollars. The error ends the run.
     pub(crate) fn wait(&self, worst: f64, has_ended: impl Fn() -> bool) -> Result<Turn<'_>, AskError> {
         let Some(ledger) = &self.0 else { return Ok(Turn(None)) };
-        match ledger.ticket(worst, has_ended) {
-            Ok(ticket) => Ok(Turn(Some(ticket))),
-            Err(LedgerError::Budget { max, spent, next }) => {
-                Err(AskError::Limit(Limit::Budget { max, spent, next }))
-            }
+        Ok(Turn(Some(ledger.ticket(worst, has_ended)?)))
+    }
+
+    /// What is left for batches of the budget of all runs; `None` without a budget.
+    pub(crate) fn room(&self) -> Result<Option<Room>, AskError> {
+        self.0.as_ref().map_or(Ok(None), |ledger| Ok(ledger.room()?))
+    }
+
+    /// Sets `worst` US dollars aside for a batch. Returns whether they fit into the budget of all runs.
+    pub(crate) fn reserve_batch(&self, batch: &str, worst: f64) -> Result<bool, AskError> {
+        self.0.as_ref().map_or(Ok(true), |ledger| Ok(ledger.reserve_batch(batch, worst)?))
+    }
+
+    /// Reports what a batch cost, in US dollars. It may be reported before.
+    pub(crate) fn settle_batch(&self, batch: &str, cost: f64) -> Result<(), AskError> {
+        self.0.as_ref().map_or(Ok(()), |ledger| Ok(ledger.settle_batch(batch, cost)?))
+    }
+}
+
+/// Each of them ends the run.
+impl From<LedgerError> for AskError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            LedgerError::Budget { max, spent, next } => Self::Limit(Limit::Budget { max, spent, next }),
             // The run has its own reason already.
-            Err(LedgerError::Ended) => Err(AskError::Interrupted),
-            Err(error @ LedgerError::Unreachable { .. }) => Err(AskError::Stopped {
+            LedgerError::Ended => Self::Interrupted,
+            LedgerError::Unreachable { .. } => Self::Stopped {
                 message: error.to_string(),
                 hint: Some(
                     "start it with `fleet-ledger serve DIR`, and run the same command again".to_owned(),
                 ),
-            }),
+            },
         }
     }
 }

@@ -72,11 +72,11 @@ pub struct Args {
     rounds: usize,
 
     /// Send the requests of all passes but the plan and repairs in batches, at half the price and within a day
-    #[arg(help_heading = help::MODEL, long, conflicts_with = "ledger")]
+    #[arg(help_heading = help::MODEL, long)]
     batch: bool,
 
     /// Like --batch, but ask live for what a batch leaves unanswered, instead of in another batch
-    #[arg(help_heading = help::MODEL, long, conflicts_with = "ledger")]
+    #[arg(help_heading = help::MODEL, long)]
     batch_then_live: bool,
 
     /// Look at batches in progress every SECONDS

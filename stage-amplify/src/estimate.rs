@@ -116,7 +116,10 @@ fn passes(
     Ok(selected
         .map(|preview| {
             let missing = missing(preview, settings.count, &rows, answered);
-            (preview.name, size(preview, missing as u64, history).estimate(facts))
+            let live = size(preview, missing as u64, history).estimate(facts);
+            // The plan is asked live in any case.
+            let is_batched = settings.batches().is_some() && preview.pass != Pass::Plan;
+            (preview.name, if is_batched { live.in_batches(facts) } else { live })
         })
         .collect())
 }

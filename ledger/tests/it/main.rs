@@ -97,6 +97,26 @@ fn a_call_that_ends_with_its_process_gives_its_reservation_back_after_a_time() {
 }
 
 #[test]
+fn what_is_reserved_for_a_batch_outlives_its_process_and_the_ledger() {
+    let dir = TempDir::new().unwrap();
+    let options = ["--max-cost", "1", "--lease-sec", "0"];
+    let serving = Serving::start(dir.path(), &options);
+    let run = client(dir.path(), "a");
+    assert_eq!(run.reserve_batch("first", 0.7), Ok(true));
+    assert_eq!(run.reserve_batch("first", 0.7), Ok(true), "it is the same");
+    assert_eq!(run.reserve_batch("second", 0.4), Ok(false));
+    drop((run, serving));
+    let _serving = Serving::start(dir.path(), &options);
+    assert!(status(dir.path()).starts_with("$0.00 of $1.00 spent, $0.70 reserved, also for a batch"));
+    let resumed = client(dir.path(), "a");
+    assert!((resumed.room().unwrap().unwrap().left() - 0.3).abs() < 1e-9);
+    resumed.settle_batch("first", 0.2).unwrap();
+    resumed.settle_batch("first", 0.2).unwrap();
+    assert!(status(dir.path()).starts_with("$0.20 of $1.00 spent, $0.00 reserved\n"));
+    assert_eq!(resumed.reserve_batch("second", 0.4), Ok(true));
+}
+
+#[test]
 fn a_waiting_call_ends_with_its_run() {
     let dir = TempDir::new().unwrap();
     let _serving = Serving::start(dir.path(), &["--in-flight", "1"]);

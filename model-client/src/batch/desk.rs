@@ -7,18 +7,19 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 use super::fetch::Fetch;
-use super::log::{Event, Intent, Open};
+use super::log::{Event, Intent, Item, Open};
 use super::service::{Found, Order, Progress, Search};
 use super::spool::Spool;
 use super::{BatchNews, Batches, is_final};
 use crate::activity::Board;
 use crate::budget::Short;
-use crate::error::AskError;
+use crate::error::{AskError, Limit};
 use crate::facts::ModelFacts;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
 use crate::model::CallError;
 use crate::settings::CallSettings;
+use crate::turns::Turns;
 
 /// How often a list of batches is read before what it does not show counts as not submitted. A batch may appear in it
 /// a moment after it was accepted.
@@ -29,6 +30,7 @@ pub(crate) struct Desk<'a> {
     pub(crate) batches: &'a Batches,
     pub(crate) journal: &'a Journal,
     pub(crate) limiter: &'a Limiter,
+    pub(crate) turns: &'a Turns,
     pub(crate) facts: &'a ModelFacts,
     pub(crate) board: &'a Board,
     pub(crate) settings: &'a CallSettings,
@@ -48,15 +50,18 @@ impl Desk<'_> {
         for one in &open {
             (self.report)(&BatchNews::Resumed { requests: one.intent.requests.len() });
         }
+        let mut is_put_back = false;
         for spool in spools {
-            open.extend(self.submit(spool)?);
+            let submitted = self.submit(spool, !open.is_empty())?;
+            is_put_back |= submitted.is_none();
+            open.extend(submitted);
         }
         if open.is_empty() {
             return match short {
                 Some(Short::ForGood(limit)) => Err(self.limiter.end(AskError::Limit(limit))),
                 // Live calls may turn out cheaper than what is reserved for them.
                 Some(Short::Now) => Ok(true),
-                None => Ok(false),
+                None => Ok(is_put_back),
             };
         }
         let result = self.wait(&mut open);
@@ -66,16 +71,23 @@ impl Desk<'_> {
         result.map(|()| true)
     }
 
-    /// Submits one batch.
-    fn submit(&self, spool: Spool) -> Result<Option<Open>, AskError> {
+    /// Submits one batch, as far as the budget of all runs permits. `None` if its requests are to be collected again.
+    fn submit(&self, mut spool: Spool, has_open: bool) -> Result<Option<Open>, AskError> {
         if let Some(ended) = self.limiter.ended() {
             return Err(ended);
         }
+        if !self.fit(&mut spool, has_open)? {
+            return Ok(None);
+        }
+        let reserved = spool.reserved();
         let (file, bytes, requests) = spool.finish().map_err(|error| self.cannot_write(&error))?;
         let batch = format!("propose-amplify-{}", uuid::Uuid::new_v4().simple());
         let model = self.model.to_owned();
         let intent = Intent { batch, time: Timestamp::now(), model, requests };
         self.append(&Event::Intent(intent.clone()))?;
+        if !self.reserve(&intent, reserved)? {
+            return Ok(None);
+        }
         let mut open = Open { intent, id: None };
         let order = Order { name: &open.intent.batch, file: &file, bytes };
         let patience = Patience::new(self);
@@ -100,6 +112,44 @@ impl Desk<'_> {
         Ok(Some(open))
     }
 
+    /// Leaves as many requests in a batch as the budget of all runs permits now. Where that is none, waits for other runs,
+    /// or for the batches of this one: then none is left, and this returns `false`.
+    fn fit(&self, spool: &mut Spool, has_open: bool) -> Result<bool, AskError> {
+        loop {
+            let room = self.turns.room().map_err(|error| self.limiter.end(error))?;
+            let Some(room) = room else { return Ok(true) };
+            let affordable = spool.affordable(room.left());
+            if affordable > 0 || has_open {
+                let others = spool.keep(affordable).map_err(|error| self.cannot_write(&error))?;
+                self.release(&others);
+                return Ok(affordable > 0);
+            }
+            if room.reserved <= 0.0 {
+                let next = spool.items.first().map_or(0.0, |item| item.reserved);
+                let limit = Limit::Budget { max: room.max, spent: room.spent, next };
+                return Err(self.limiter.end(AskError::Limit(limit)));
+            }
+            self.limiter.pause(self.batches.settings.poll)?;
+        }
+    }
+
+    /// Sets money aside for a batch that is about to be submitted. Another run may have been faster; then the requests
+    /// are free again.
+    fn reserve(&self, intent: &Intent, amount: f64) -> Result<bool, AskError> {
+        let fits =
+            self.turns.reserve_batch(&intent.batch, amount).map_err(|error| self.limiter.end(error))?;
+        if !fits {
+            self.append(&Event::NotSubmitted { batch: intent.batch.clone() })?;
+            self.release(&intent.requests);
+        }
+        Ok(fits)
+    }
+
+    /// Reports to all runs what a batch cost, in US dollars.
+    fn settle_among_runs(&self, intent: &Intent, cost: f64) -> Result<(), AskError> {
+        self.turns.settle_batch(&intent.batch, cost).map_err(|error| self.limiter.end(error))
+    }
+
     fn submitted(&self, open: &mut Open, id: String) -> Result<(), AskError> {
         self.append(&Event::Submitted { batch: open.intent.batch.clone(), id: id.clone() })?;
         open.id = Some(id);
@@ -108,8 +158,7 @@ impl Desk<'_> {
 
     /// The provider refuses the batch, which ends the run: it would refuse the next one too.
     fn not_submitted(&self, intent: &Intent, error: &CallError) -> Result<Option<String>, AskError> {
-        self.append(&Event::NotSubmitted { batch: intent.batch.clone() })?;
-        self.release(intent);
+        self.forget(intent)?;
         Err(self.stop(error))
     }
 
@@ -205,8 +254,14 @@ impl Desk<'_> {
         }
         let one = open.remove(index);
         done.remove(index);
-        self.append(&Event::NotSubmitted { batch: one.intent.batch.clone() })?;
-        self.release(&one.intent);
+        self.forget(&one.intent)
+    }
+
+    /// Records that a batch was not submitted. Its requests are free again, and so is what was set aside.
+    fn forget(&self, intent: &Intent) -> Result<(), AskError> {
+        self.settle_among_runs(intent, 0.0)?;
+        self.append(&Event::NotSubmitted { batch: intent.batch.clone() })?;
+        self.release(&intent.requests);
         Ok(())
     }
 
@@ -215,8 +270,10 @@ impl Desk<'_> {
         for file in files {
             fetch.read(file)?;
         }
+        let charged = fetch.charged();
         let news = fetch.finish(why);
         self.journal.sync_all().map_err(|error| self.cannot_write(&error))?;
+        self.settle_among_runs(&open.intent, charged)?;
         if let BatchNews::Fetched { answers, failed, .. } = news {
             self.append(&Event::Fetched { batch: open.intent.batch.clone(), answers, failed })?;
         }
@@ -224,10 +281,10 @@ impl Desk<'_> {
         Ok(())
     }
 
-    /// Frees the requests of a batch that was not submitted.
-    fn release(&self, intent: &Intent) {
+    /// Frees requests that are in no batch.
+    fn release(&self, requests: &[Item]) {
         let mut state = self.batches.state();
-        for item in &intent.requests {
+        for item in requests {
             if let Some(held) = state.waiting.remove(&item.request) {
                 self.limiter.release(held.reservation);
             }

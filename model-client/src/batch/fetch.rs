@@ -21,6 +21,8 @@ pub(super) struct Fetch<'a> {
     missing: HashMap<&'a str, &'a Item>,
     answers: u64,
     cost: f64,
+    /// The same, with what was reserved for answers of unknown cost.
+    charged: f64,
     failed: Vec<(&'a Item, CallError)>,
     /// Why the run has to end.
     ended: Option<AskError>,
@@ -29,7 +31,7 @@ pub(super) struct Fetch<'a> {
 impl<'a> Fetch<'a> {
     pub(super) fn new(desk: &'a Desk<'a>, intent: &'a Intent) -> Self {
         let missing = intent.requests.iter().map(|item| (item.request.as_str(), item)).collect();
-        Self { desk, missing, answers: 0, cost: 0.0, failed: Vec::new(), ended: None }
+        Self { desk, missing, answers: 0, cost: 0.0, charged: 0.0, failed: Vec::new(), ended: None }
     }
 
     /// Reads a result file to its end. A download that breaks off goes on where it was.
@@ -117,6 +119,7 @@ impl<'a> Fetch<'a> {
         };
         self.answers += 1;
         self.cost += cost.unwrap_or_default();
+        self.charged += cost.unwrap_or(item.reserved);
         let mut state = batches.state();
         let held = state.waiting.remove(&item.request);
         if !is_new {
@@ -134,6 +137,11 @@ impl<'a> Fetch<'a> {
             limiter.count(|totals| totals.unpriced += 1);
         }
         Ok(())
+    }
+
+    /// What the answers cost, or may have cost, in US dollars.
+    pub(super) fn charged(&self) -> f64 {
+        self.charged
     }
 
     /// Frees the requests without an answer, to be asked again. `why` is the reason of those without a result.

@@ -58,6 +58,27 @@ fn an_estimate_is_of_what_is_missing_and_needs_no_lock() {
     drop(lock);
 }
 
+/// The cost of a pass, or of all together, by an estimate.
+fn estimated(ran: &testkit::Ran, pass: &str) -> f64 {
+    let line = ran.stderr.lines().find(|line| line.contains(&format!("{pass}: "))).unwrap();
+    let (_, cost) = line.split_once("about $").unwrap();
+    cost.split_once(',').unwrap().0.parse().unwrap()
+}
+
+#[test]
+fn an_estimate_of_batches_is_half_of_the_price_but_for_the_plan() {
+    let (world, server) = (World::new(), good_server());
+    let live = world.run_at(&server, &["--count", "100", "--estimate"]);
+    let batched = world.run_at(&server, &["--count", "100", "--estimate", "--batch"]);
+    assert_eq!(batched.status, Some(0), "{batched:?}");
+    for (pass, share) in
+        [("plan", 1.0), ("readme", 0.5), ("files", 0.5), ("checklist", 0.5), ("fixtures", 0.5)]
+    {
+        let (live, batched) = (estimated(&live, pass), estimated(&batched, pass));
+        assert!((batched - live * share).abs() < 0.011, "{pass}: {batched} of {live}");
+    }
+}
+
 /// A longest answer costs $0.79 with this model, and those of this server cost a cent.
 #[test]
 fn a_cost_limit_is_one_of_the_run_directory_and_is_used_up() {
