@@ -380,7 +380,7 @@ help:
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
-## make test-fleet GYM_ANYTHING=CHECKOUT [PARTS="local slurm"]  20 environments on this machine and on a real SLURM
+## make test-fleet GYM_ANYTHING=CHECKOUT [PARTS="fair local slurm"]  eight runs on one limit; 20 environments here and on a real SLURM
 ## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
 ## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo

@@ -1,10 +1,14 @@
-"""Tests the fleet: twenty environments of gym-anything with twelve tasks each, against a model server on the loopback
-interface with one rate limit, 5 % faults and calls that hang.
+"""Tests the fleet: environments of gym-anything, against a model server on the loopback interface with one rate limit,
+5 % faults and calls that hang.
 
-Usage: run.py PROGRAMS GYM_ANYTHING [PART…]   parts: local slurm (default: both)
+Usage: run.py PROGRAMS GYM_ANYTHING [PART…]   parts: fair local slurm (default: all)
 
-On the way, the workflow is killed once, and with SLURM slurmd too. Everything is in a temporary folder. The checkout of
-gym-anything is only read. Exit status: 0 all parts passed, 1 one failed, 77 nothing could be tested.
+fair: eight runs that want very different numbers of calls share the rate limit.
+local, slurm: twenty environments with twelve tasks each. On the way, the workflow is killed once, and with SLURM slurmd
+too.
+
+Everything is in a temporary folder. The checkout of gym-anything is only read. Exit status: 0 all parts passed, 1 one
+failed, 77 nothing could be tested.
 """
 
 import json
@@ -41,39 +45,60 @@ class Failed(Exception):
     """A part failed."""
 
 
-class Fleet:
-    """A workspace with environments, a model server, and the workflow."""
+class World:
+    """A workspace with environments, and a model server with a rate limit."""
 
-    def __init__(self, folder, programs, gym, profile, variables):
-        self.folder, self.programs, self.profile, self.variables = folder, programs, profile, variables
+    def __init__(self, folder, programs, gym, environments):
+        self.folder, self.programs = folder, programs
         self.workspace = folder / "workspace"
         self.runs = self.workspace / "task_generation_runs"
         self.bill = folder / "bill.jsonl"
-        self.names = self.copy(gym)
+        self.names = self.copy(gym, environments)
+        self.prices = self.write_prices()
         self.server = subprocess.Popen(
             [programs / "loopback-model", "--author", "--faults", "--per-second", str(PER_SECOND), "--bill", self.bill]
             + ["--first", "0.2", "--last", "1"],
             stdout=subprocess.PIPE, text=True,
         )
         self.url = self.server.stdout.readline().strip()
-        self.envs = self.write_table()
-        self.workflow = None
 
-    def copy(self, gym):
+    def copy(self, gym, environments):
         source = gym / table.ENVIRONMENTS
         fit = [path for path in sorted(source.iterdir()) if is_fit(path)]
-        step = len(fit) // ENVIRONMENTS
-        chosen = fit[::step][:ENVIRONMENTS]
+        step = len(fit) // environments
+        chosen = fit[::step][:environments]
         for path in chosen:
             shutil.copytree(path, self.workspace / table.ENVIRONMENTS / path.name, symlinks=True)
         return [path.name for path in chosen]
 
-    def write_table(self):
+    def write_prices(self):
         prices = self.folder / "prices.json"
         price = {"base": {"input": INPUT, "output": OUTPUT}}
         model = {"name": MODEL, "dated": "2026-11-26", "source": "this test", "max_output_tokens": 8192, "price": price}
         prices.write_text(json.dumps({"providers": {}, "models": [model]}))
-        amplify = f"--prices {prices} --idle-timeout-sec 5 --warm-up-sec 0"
+        return prices
+
+    def stop(self):
+        self.server.kill()
+        self.server.wait()
+
+    def calls(self):
+        if not self.bill.exists():
+            return []
+        return [json.loads(line) for line in self.bill.read_text().splitlines() if line.endswith("}")]
+
+
+class Fleet(World):
+    """A world, and the workflow."""
+
+    def __init__(self, folder, programs, gym, profile, variables):
+        super().__init__(folder, programs, gym, ENVIRONMENTS)
+        self.profile, self.variables = profile, variables
+        self.envs = self.write_table()
+        self.workflow = None
+
+    def write_table(self):
+        amplify = f"--prices {self.prices} --idle-timeout-sec 5 --warm-up-sec 0"
         columns = {
             "software": "Software", "count": COUNT, "model": MODEL, "agent": "existing", "workers": 4,
             "amplify_args": amplify, "verify_args": "--python none", "probe_args": "--mutants 0 --repeat 1",
@@ -118,16 +143,10 @@ class Fleet:
     def stop(self):
         if self.workflow and self.workflow.poll() is None:
             self.kill()
-        self.server.kill()
-        self.server.wait()
+        super().stop()
 
     def log(self):
         return (self.folder / "workflow.log").read_text(errors="replace")[-6000:]
-
-    def calls(self):
-        if not self.bill.exists():
-            return []
-        return [json.loads(line) for line in self.bill.read_text().splitlines() if line.endswith("}")]
 
     def whole(self):
         return [call for call in self.calls() if call["outcome"] == "answer" and call["whole"]]
@@ -218,14 +237,78 @@ def tokens(usage):
 
 
 def print_use(calls):
-    """How much of the rate limit is used in the busiest 20 seconds. Calls do not tell which run they are of."""
+    """How much of the rate limit is used in the busiest 20 seconds."""
     accepted = sorted(call["came"] for call in calls if call["outcome"] != "rejected")
     seconds = 20.0
     busiest = max(sum(start <= came < start + seconds for came in accepted) for start in accepted)
     print(f"    {busiest / seconds / PER_SECOND:.0%} of the limit used in the busiest {seconds:.0f} s", flush=True)
 
 
+# The workers of the runs that share a rate limit, and the tasks of each.
+GREEDY, MODEST, SHARED_COUNT = 48, 8, 24
+SHARING = [GREEDY, GREEDY] + 6 * [MODEST]
+
+
+def run_fair(folder, programs, gym):
+    """Eight runs without a workflow, each with its own key."""
+    world = World(folder, programs, gym, len(SHARING))
+    ledger = subprocess.Popen([programs / "fleet-ledger", "serve", folder / "ledger", "--quiet"])
+    runs = []
+    try:
+        await_file(folder / "ledger" / "ledger.json")
+        for name, workers in zip(world.names, SHARING):
+            runs.append(start_amplify(world, name, workers))
+        statuses = [run.wait(timeout=PATIENCE_SECONDS) for run in runs]
+    finally:
+        for process in [*runs, ledger]:
+            process.kill()
+            process.wait()
+        world.stop()
+    check(statuses == [0] * len(SHARING), f"the runs ended with {statuses}")
+    verify_shares(world)
+
+
+def start_amplify(world, name, workers):
+    environment = os.environ | {
+        "GEMINI_BASE_URL": world.url, "GEMINI_API_KEY": f"key-of-{name}",
+        "PROPOSE_AMPLIFY_LEDGER": str(world.folder / "ledger" / "ledger.json"),
+    }
+    command = [world.programs / "stage-amplify", "--workspace", world.workspace, "--env-dir", name, "--env-seeds"]
+    command += ["--software", "Software", "--model", MODEL, "--prices", world.prices, "--quiet"]
+    command += ["--count", SHARED_COUNT, "--num-workers", workers, "--idle-timeout-sec", 5, "--warm-up-sec", 0]
+    return subprocess.Popen(list(map(str, command)), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def verify_shares(world):
+    """What each run got while all of them had calls to make: after their plans, and before the first had ended."""
+    calls = [call for call in world.calls() if call["outcome"] != "rejected"]
+    times = {f"key-of-{name}": [] for name in world.names}
+    for call in calls:
+        times[call["key"]].append(call["came"])
+    start = max(sorted(came)[1] for came in times.values())
+    end = min(max(came) for came in times.values())
+    shares = [sum(start <= came < end for came in of_run) for of_run in times.values()]
+    hung = sum(call["outcome"] == "hang" for call in calls)
+    used = sum(shares) / (end - start) / PER_SECOND
+    print(f"    {end - start:.0f} s; calls of each run: {shares}; {hung} hung", flush=True)
+    check(hung > 0, "some calls hung")
+    check(used >= 0.9, f"{used:.0%} of the limit used together")
+    least = min(shares) / (sum(shares) / len(shares))
+    check(least >= 0.5, f"the run with the fewest calls has {least:.0%} of its fair share")
+
+
+def await_file(path):
+    end = time.monotonic() + 30
+    while not path.exists():
+        if time.monotonic() > end:
+            raise Failed(f"{path.name} does not appear")
+        time.sleep(0.05)
+
+
 def part(name, programs, gym, folder):
+    if name == "fair":
+        run_fair(folder, programs, gym)
+        return
     if name == "local":
         fleet = Fleet(folder, programs, gym, "local", {})
         try:
@@ -254,7 +337,7 @@ def main():
         sys.exit("test-fleet: pass a checkout of gym-anything: make test-fleet GYM_ANYTHING=path")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Counter()
-    for name in sys.argv[3:] or ["local", "slurm"]:
+    for name in sys.argv[3:] or ["fair", "local", "slurm"]:
         print(f"{name}:", flush=True)
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
             try:

@@ -171,7 +171,7 @@ fn purpose(prompt: &str) -> Option<Call> {
 }
 
 /// The part of `text` between `left` and the next `right`.
-pub(crate) fn between<'a>(text: &'a str, left: &str, right: &str) -> Option<&'a str> {
+fn between<'a>(text: &'a str, left: &str, right: &str) -> Option<&'a str> {
     let (_, rest) = text.split_once(left)?;
     rest.split_once(right).map(|(found, _)| found)
 }

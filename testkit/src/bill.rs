@@ -5,15 +5,14 @@ use std::hash::{Hash, Hasher};
 
 use serde_json::{Value, json};
 
-use crate::author::between;
 use crate::exchange::{Asked, Play, Reply};
 use crate::wire::Tokens;
 
 /// A line of the bill.
 pub(crate) struct Line {
     came: f64,
-    /// The environment that the prompt names.
-    env: String,
+    /// The key that it came with.
+    key: String,
     /// Equal for equal requests.
     request: u64,
     outcome: &'static str,
@@ -34,7 +33,7 @@ impl Line {
         (&asked.prompt, &asked.path).hash(&mut hasher);
         Self {
             came,
-            env: between(&asked.prompt, "(environment `", "`").unwrap_or_default().to_owned(),
+            key: key(asked).to_owned(),
             request: hasher.finish(),
             outcome,
             whole: charged(text),
@@ -46,10 +45,16 @@ impl Line {
     pub(crate) fn ended(&self, is_whole: bool, done: f64) -> Value {
         let tokens = if is_whole { &self.whole } else { &self.part };
         json!({
-            "came": self.came, "done": done, "env": self.env, "request": format!("{:016x}", self.request),
+            "came": self.came, "done": done, "key": self.key, "request": format!("{:016x}", self.request),
             "outcome": self.outcome, "whole": is_whole, "input": tokens.input, "output": tokens.billed_output(),
         })
     }
+}
+
+/// The key of a request; empty if it has none.
+fn key(asked: &Asked) -> &str {
+    let headers = ["x-goog-api-key", "x-api-key", "authorization"];
+    headers.into_iter().find_map(|header| asked.header(header)).unwrap_or_default()
 }
 
 /// The name of a response, and the answer that it starts to send.
