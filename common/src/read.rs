@@ -89,14 +89,21 @@ pub fn start_of_regular(path: &Path, max: usize) -> Result<Start, FileError> {
     start(open(path)?, max)
 }
 
+/// Opens the file at `path`, of at most `max` bytes, to read it part by part. Links are followed.
+pub(crate) fn open_regular(path: &Path, max: usize) -> Result<File, FileError> {
+    of_length(open(path)?, max)
+}
+
 fn whole(file: File, max: usize) -> Result<Vec<u8>, FileError> {
-    let length = regular_length(&file)?;
-    if length > max as u64 {
-        return Err(FileError::TooLong(max));
-    }
+    let file = of_length(file, max)?;
     // One more byte, since the file may have grown.
     let bytes = first_bytes(file, max.saturating_add(1))?;
     if bytes.len() > max { Err(FileError::TooLong(max)) } else { Ok(bytes) }
+}
+
+/// The file, if it has at most `max` bytes.
+fn of_length(file: File, max: usize) -> Result<File, FileError> {
+    if regular_length(&file)? > max as u64 { Err(FileError::TooLong(max)) } else { Ok(file) }
 }
 
 fn start(file: File, max: usize) -> Result<Start, FileError> {

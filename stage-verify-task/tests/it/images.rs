@@ -1,5 +1,8 @@
 //! Images of environments.
 
+use std::process::Command;
+
+use fs_err as fs;
 use serde_json::json;
 
 use crate::world::World;
@@ -30,6 +33,28 @@ fn an_image_changes_with_what_it_is_built_from_and_not_with_tasks() {
     assert_ne!(second, first);
     world.spec(&json!({ "hooks": { "pre_start": "/workspace/scripts/install.sh" }, "description": "new" }));
     assert_ne!(image(), second);
+}
+
+/// A file that needs more memory than the stage has, and one that is longer than what is read.
+#[test]
+fn large_files_are_hashed_part_by_part_up_to_a_maximum() {
+    let world = World::new();
+    world.task("one", &[]);
+    let data = world.env_dir().join("scripts/data");
+    let file = fs::File::create(&data).unwrap();
+    file.set_len(1 << 26).unwrap();
+    let stage = world.stage(&["--once"]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -d 60000; exec \"$@\"", "sh"])
+        .arg(stage.get_program())
+        .args(stage.get_args());
+    limited.envs(stage.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let ran = testkit::Ran::of(limited.arg(world.env_dir()), "");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    file.set_len(1 << 40).unwrap();
+    let reason = world.trial(&["--once"])["not_run"].as_str().unwrap().to_owned();
+    assert!(reason.contains("the mounts hold more than 64 GiB, with "), "{reason}");
 }
 
 #[test]
