@@ -319,7 +319,7 @@ test-checklists: demo
 	  $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)
 
 # Needs a container engine, or docker.io and root; a network to install GnuCash; and mmdebstrap where no registry is in
-# reach.
+# reach. Parts of it need GYM_ANYTHING=path/to/checkout and a PYTHON with its requirements.
 test-live:
 	cargo build --workspace --bins --locked
 	python3 stage-verify-task/tests/live/run.py $(TARGET)/debug $(PARTS)
@@ -385,7 +385,7 @@ help:
 ## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo
 ## make demo-live [RELEASE=trixie] [NETWORK=host]   the demo, its tasks run and solved in GnuCash, in containers
-## make test-live [PARTS="sound web faults engine daemon"]  stage-verify-task on real containers, with GnuCash 4 and 5
+## make test-live [PARTS="sound web faults engine daemon gym"]  stage-verify-task on real containers, with GnuCash 4 and 5
 ## make bench [CORPUS=path/to/environments]         every benchmark; see BENCH_ARGS and EXTRACT_TASKS in the Makefile
 ## make check-stage STAGE='./mine' [MANIFEST=FILE]  which parts of the contract a custom stage breaks
 ## make schemas                                     generate schemas/ from the record types

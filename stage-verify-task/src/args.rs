@@ -33,8 +33,8 @@ pub(crate) struct Args {
     #[arg(help_heading = help::INPUT_OUTPUT, long, value_name = "ENV")]
     pub(crate) env_dir: Option<String>,
 
-    /// The container engine: docker, podman, or the path of a program with the same command line [default: the first
-    /// of docker and podman that answers]
+    /// The engine: docker, podman, the path of a program with the same command line, or gym-anything, whose runners
+    /// --python imports [default: the first of docker and podman that answers]
     #[arg(help_heading = help::CHECK, long, value_name = "ENGINE")]
     pub(crate) engine: Option<String>,
 

@@ -11,7 +11,7 @@ use common::targets::{self, Selection, Target, Work, failure};
 use common::ui::Ui;
 use sandbox::{Interpreter, TaskFolder, confinement};
 
-use crate::engine::{self, Docker, EngineError};
+use crate::engine::{Docker, Engine, EngineError, Wanted};
 use crate::image::Images;
 use crate::settings::{Job, Settings};
 use crate::summary::Summary;
@@ -31,19 +31,24 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
     let ui = settings.stage.ui("stage-verify-task");
     let interrupt = Interrupt::on_signals().context("cannot listen for signals")?;
     let stop = interrupt.closed_at(Urgency::Stop);
-    let docker = engine::find(settings.engine.as_deref(), &stop);
+    let mut workspace = settings.stage.workspace()?;
+    let wanted = Wanted {
+        engine: settings.engine.as_deref(),
+        python: &settings.python,
+        base_image: settings.recipe.base_image.as_deref(),
+    };
+    let engine = Engine::find(wanted, &workspace, &stop);
     match settings.job {
         Job::Run => {}
-        Job::ListImages => return list_images(&docker?, &ui),
-        Job::PruneImages => return prune_images(&docker?, &ui),
+        Job::ListImages => return list_images(engine?.docker()?, &ui),
+        Job::PruneImages => return prune_images(engine?.docker()?, &ui),
     }
-    let mut workspace = settings.stage.workspace()?;
     let environment = settings.env_dir.as_deref().map(|env| workspace.environment(env)).transpose()?;
     if let Some(environment) = &environment {
         workspace.admit(environment);
     }
-    let runner = match docker {
-        Ok(docker) => Runner::Tryer(Box::new(tryer(settings, docker, workspace.clone(), &interrupt, &ui)?)),
+    let runner = match engine {
+        Ok(engine) => Runner::Tryer(Box::new(tryer(settings, engine, workspace.clone(), &interrupt, &ui)?)),
         Err(EngineError::Interrupted) => return Ok(ExitStatus::Interrupted),
         // A run without an engine is not an error of its own: the records say that nothing was run.
         Err(error) => Runner::NoEngine { reason: error.to_string(), workspace: workspace.clone() },
@@ -53,20 +58,20 @@ pub(crate) fn run(settings: &Settings) -> Result<ExitStatus> {
 
 fn tryer(
     settings: &Settings,
-    docker: Docker,
+    engine: Engine,
     workspace: Workspace,
     interrupt: &Interrupt,
     ui: &Ui,
 ) -> Result<Tryer> {
-    ui.debug(format_args!("the engine is {} {}", docker.name(), docker.version()?));
+    ui.debug(format_args!("the engine is {}", engine.describe()?));
     let interpreter = Interpreter::find(&settings.python, &settings.python_path)
         .context("no usable Python; pass --python a Python 3.8 or newer")?;
     let stop = interrupt.closed_at(Urgency::Stop);
     let mut sandboxes = sandbox::Settings { interpreter, confined: true, stop: stop.clone() };
     let first = confinement::check(&mut sandboxes, settings.allow_unconfined, ui)?;
-    let images = Images::new(docker.clone(), settings.recipe.clone(), workspace.clone(), ui.clone());
+    let images = Images::new(engine.clone(), settings.recipe.clone(), workspace.clone(), ui.clone());
     Ok(Tryer {
-        docker,
+        engine,
         images,
         plan: settings.plan.clone(),
         workspace,

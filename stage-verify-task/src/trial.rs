@@ -14,7 +14,7 @@ use crossbeam_channel::Receiver;
 use sandbox::{Otherwise, Sandbox, State, TaskFolder, Vlm};
 use task_spec::machine::Mount;
 
-use crate::engine::{Docker, EngineError, Start};
+use crate::engine::{Engine, EngineError};
 use crate::episode::{Action, Look, Observed, Run};
 use crate::evidence::{Evidence, Keep};
 use crate::image::{Images, Ready};
@@ -39,7 +39,7 @@ pub(crate) struct Plan {
 
 /// Runs tasks.
 pub(crate) struct Tryer {
-    pub(crate) docker: Docker,
+    pub(crate) engine: Engine,
     pub(crate) images: Images,
     pub(crate) plan: Plan,
     pub(crate) workspace: Workspace,
@@ -69,7 +69,7 @@ impl Tryer {
             env: folder.env.clone(),
             task: folder.task.clone(),
             dir: self.workspace.relative(&folder.dir),
-            engine: self.docker.name().to_owned(),
+            engine: self.engine.name().to_owned(),
             ..Trial::default()
         };
         let ready = match self.images.of(folder.env_root()) {
@@ -206,18 +206,12 @@ impl Episodes<'_> {
         if action.script().is_some() {
             mounts.push(Mount::read_only(&self.solutions, "/solution"));
         }
-        let start = Start {
-            image: &self.ready.image,
-            environment: &self.ready.spec,
-            mounts: &mounts,
-            prepare: "",
-            network: tryer.network(self.ready),
-        };
+        let start = self.ready.start(&mounts, tryer.network(self.ready));
         let mut sandbox = tryer.sandbox().map_err(|error| EngineError::of_sandbox(error, "start"))?;
-        let mut container = tryer.docker.start(&start)?;
+        let mut machine = tryer.engine.start(&start)?;
         let mut run = Run {
             task: self.task,
-            machine: &mut container,
+            machine: &mut *machine,
             action,
             user: self.ready.spec.desktop_user(),
             solution_limit: tryer.plan.solution_limit,

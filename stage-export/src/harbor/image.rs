@@ -46,6 +46,7 @@ impl Image {
     /// Reads the files of an environment.
     pub(super) fn read(environment: &Environment, workspace: &Workspace) -> Result<Self> {
         let spec = EnvironmentSpec::read(environment)?;
+        spec.ensure_container()?;
         let tasks_dir = environment.tasks_dir().canonicalize().unwrap_or_else(|_| environment.tasks_dir());
         let mut files = Vec::new();
         let mut tasks = TASKS.to_owned();

@@ -132,12 +132,12 @@ impl Docker {
         command.args(["--log-driver", "none", "--user", "0", "--tmpfs", "/run/verify-task:mode=755"]);
         command.args(["--pids-limit", PROCESSES, "--network", start.network.unwrap_or("none")]);
         command.args(resources(start)).args(security(start)).args(mounts(start.mounts));
-        let spec = start.environment;
+        let (spec, image) = (start.environment, start.base.unwrap_or(start.image));
         let (width, height) = spec.resolution();
         let display = spec.display();
         let entrypoint = spec.entrypoint.as_deref().unwrap_or_default();
         command.arg("--env").arg(format!("DISPLAY={display}"));
-        command.args(["--env", "container=docker", "--entrypoint", "sh", start.image, "-c", DESKTOP, "sh"]);
+        command.args(["--env", "container=docker", "--entrypoint", "sh", image, "-c", DESKTOP, "sh"]);
         command.args([
             display,
             &width.to_string(),
@@ -302,14 +302,6 @@ impl Container {
         Ok(())
     }
 
-    /// Keeps the container's files as an image.
-    pub(crate) fn commit(&self, tag: &str) -> Result<(), EngineError> {
-        let label = format!("LABEL {LABEL}");
-        self.docker
-            .ask("commit the image", &["commit", "--change", &label, &self.name, tag], COMMIT)
-            .map(drop)
-    }
-
     /// Why a script has no exit status: the container ended, or the engine.
     fn exec_error(&mut self, ran: &Ran) -> EngineError {
         if let Err(error) = self.docker.version() {
@@ -341,6 +333,12 @@ impl Machine for Container {
             End::TimedOut => Ok(Done { exit: None, output: ran.stdout, took }),
             End::Stopped => Err(EngineError::Interrupted),
         }
+    }
+
+    fn keep(&mut self, image: &str) -> Result<(), EngineError> {
+        let label = format!("LABEL {LABEL}");
+        let arguments = ["commit", "--change", &label, &self.name, image];
+        self.docker.ask("commit the image", &arguments, COMMIT).map(drop)
     }
 }
 

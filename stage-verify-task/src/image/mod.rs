@@ -1,5 +1,6 @@
 //! The image of an environment: its base image after `pre_start` and `post_start`, built once and kept.
 
+mod base;
 mod content;
 
 use std::collections::HashMap;
@@ -11,9 +12,10 @@ use std::time::Duration;
 use common::environment::{Environment, Workspace};
 use common::text::{escape, shorten};
 use common::ui::Ui;
-use task_spec::machine::{EnvironmentSpec, Mount, SpecFault, accounts_script, login_shell};
+use task_spec::machine::{EnvironmentSpec, Mount, accounts_script, login_shell};
 
-use crate::engine::{Docker, Machine, Script, Start};
+use self::base::{Base, Bases};
+use crate::engine::{Engine, Script, Start};
 
 /// The time limit of `pre_start` and `post_start`. gym-anything, `env.py`.
 const HOOK: Duration = Duration::from_mins(30);
@@ -24,12 +26,22 @@ const LOG: usize = 1 << 20;
 /// An environment that is ready to run tasks.
 #[derive(Debug)]
 pub(crate) struct Ready {
+    /// The folder of the environment.
+    pub(crate) root: PathBuf,
     pub(crate) spec: EnvironmentSpec,
     pub(crate) mounts: Vec<Mount>,
     /// The tag of its image.
     pub(crate) image: String,
     /// The version of the software, once an episode has found it.
     pub(crate) app_version: OnceLock<String>,
+}
+
+impl Ready {
+    /// A machine of its image, with these mounts.
+    pub(crate) fn start<'a>(&'a self, mounts: &'a [Mount], network: Option<&'a str>) -> Start<'a> {
+        let (image, root, environment) = (&*self.image, &*self.root, &self.spec);
+        Start { image, base: None, root, environment, mounts, prepare: "", network }
+    }
 }
 
 /// Why the image of an environment cannot be had. Its tasks are then not run.
@@ -56,7 +68,7 @@ pub(crate) struct Recipe {
 /// The images of all environments of a run. Each is built once, by the first task that needs it.
 #[derive(Debug)]
 pub(crate) struct Images {
-    docker: Docker,
+    engine: Engine,
     recipe: Recipe,
     workspace: Workspace,
     ui: Ui,
@@ -68,8 +80,8 @@ type Slot = OnceLock<Result<Arc<Ready>, NoImage>>;
 
 impl Images {
     /// No images yet.
-    pub(crate) fn new(docker: Docker, recipe: Recipe, workspace: Workspace, ui: Ui) -> Self {
-        Self { docker, recipe, workspace, ui, ready: Mutex::default() }
+    pub(crate) fn new(engine: Engine, recipe: Recipe, workspace: Workspace, ui: Ui) -> Self {
+        Self { engine, recipe, workspace, ui, ready: Mutex::default() }
     }
 
     /// The environment in the folder `root`, with its image. Other threads that need it wait.
@@ -86,70 +98,65 @@ impl Images {
 
     fn prepare(&self, root: &Path) -> Result<Ready, NoImage> {
         let environment = Environment::open(root).map_err(no_image)?;
-        let spec = EnvironmentSpec::read(&environment).map_err(no_spec)?;
+        let spec = EnvironmentSpec::read(&environment).map_err(no_image)?;
+        if !spec.is_linux() {
+            return Err(NoImage("tasks are run on Linux only".to_owned()));
+        }
         let mounts = spec.mounts(&environment, &self.workspace).map_err(no_image)?;
         let base = self.base(&environment, &spec)?;
-        let id = self.docker.image_id(&base).map_err(no_image)?;
-        let id = id.ok_or_else(|| NoImage(format!("there is no image {base}")))?;
-        let hash = content::hash(&environment, &mounts, &id).map_err(no_image)?;
+        let hash = content::hash(&environment, &mounts, &base.id).map_err(no_image)?;
         let image = format!("verify-task/{}:{hash}", repository(&environment.name));
-        if self.recipe.rebuild || self.docker.image_id(&image).map_err(no_image)?.is_none() {
-            self.build(&environment, &spec, &mounts, &base, &image)?;
+        let ready =
+            Ready { root: environment.root.clone(), spec, mounts, image, app_version: OnceLock::new() };
+        if self.recipe.rebuild || !self.is_built(&ready)? {
+            self.build(&environment.name, &ready, &base)?;
         }
-        Ok(Ready { spec, mounts, image, app_version: OnceLock::new() })
+        Ok(ready)
     }
 
-    /// The image to start from: the one that was asked for, or what the spec names.
-    fn base(&self, environment: &Environment, spec: &EnvironmentSpec) -> Result<String, NoImage> {
-        if let Some(image) = self.recipe.base_image.as_ref().or(spec.image.as_ref()) {
-            if self.docker.image_id(image).map_err(no_image)?.is_none() {
-                self.ui.info(format_args!("pulling {image}"));
-                self.docker.pull(image).map_err(no_image)?;
+    fn base(&self, environment: &Environment, spec: &EnvironmentSpec) -> Result<Base, NoImage> {
+        match &self.engine {
+            Engine::Docker(docker) => {
+                let bases = Bases { docker, recipe: &self.recipe, workspace: &self.workspace, ui: &self.ui };
+                bases.of(environment, spec)
             }
-            return Ok(image.clone());
+            // It finds the base itself. Only the name of the base tells whether it is another.
+            Engine::GymAnything(_) => {
+                let name = self.recipe.base_image.clone().or_else(|| spec.base.clone()).unwrap_or_default();
+                Ok(Base { id: name.clone(), name })
+            }
         }
-        let Some(dockerfile) = &spec.dockerfile else {
-            let preset = spec.base.as_deref().unwrap_or("nothing");
-            let message =
-                format!("the environment is based on {preset}, which is not an image; pass --base-image");
-            return Err(NoImage(message));
-        };
-        let candidates = [environment.root.join(dockerfile), self.workspace.root().join(dockerfile)];
-        let Some(path) = candidates.into_iter().find(|path| path.is_file()) else {
-            return Err(no_image(SpecFault::NoSource(dockerfile.clone())));
-        };
-        let tag = format!("verify-task/{}:base", repository(&environment.name));
-        self.ui.info(format_args!("building {dockerfile}"));
-        let context = path.parent().unwrap_or(&environment.root);
-        self.docker.build(&path.to_string_lossy(), &context.to_string_lossy(), &tag).map_err(no_image)?;
-        Ok(tag)
+    }
+
+    fn is_built(&self, ready: &Ready) -> Result<bool, NoImage> {
+        match &self.engine {
+            Engine::Docker(docker) => docker.image_id(&ready.image).map(|id| id.is_some()),
+            Engine::GymAnything(gym) => gym.is_kept(&ready.start(&ready.mounts, None)),
+        }
+        .map_err(no_image)
     }
 
     /// Builds the image. After a failed hook there is none.
-    fn build(
-        &self,
-        environment: &Environment,
-        spec: &EnvironmentSpec,
-        mounts: &[Mount],
-        base: &str,
-        image: &str,
-    ) -> Result<(), NoImage> {
-        self.ui.info(format_args!("building the image of {}; this is done once", environment.name));
+    fn build(&self, name: &str, ready: &Ready, base: &Base) -> Result<(), NoImage> {
+        self.ui.info(format_args!("building the image of {name}; this is done once"));
+        let spec = &ready.spec;
         let accounts = accounts_script(&spec.user_accounts);
         let network = self.recipe.network.as_deref().filter(|_| spec.resources.net != Some(false));
-        let start = Start { image: base, environment: spec, mounts, prepare: &accounts, network };
-        let mut container = self.docker.start(&start).map_err(no_image)?;
+        let start =
+            Start { base: Some(&base.name), prepare: &accounts, ..ready.start(&ready.mounts, network) };
+        let mut machine = self.engine.start(&start).map_err(no_image)?;
         let hooks = [("pre_start", &spec.hooks.pre_start), ("post_start", &spec.hooks.post_start)];
-        for (name, hook) in hooks.into_iter().filter_map(|(name, hook)| Some((name, hook.as_ref()?))) {
-            self.ui.info(format_args!("{}: running {name}", environment.name));
-            let text = login_shell(hook);
+        for (hook, command) in hooks.into_iter().filter_map(|(hook, command)| Some((hook, command.as_ref()?)))
+        {
+            self.ui.info(format_args!("{name}: running {hook}"));
+            let text = login_shell(command);
             let script = Script { text: &text, input: b"", limit: HOOK, output: LOG, user: None };
-            let done = container.run(&script).map_err(no_image)?;
+            let done = machine.run(&script).map_err(no_image)?;
             if done.exit != Some(0) {
-                return Err(self.hook_failed(name, done.exit, &done.output));
+                return Err(self.hook_failed(hook, done.exit, &done.output));
             }
         }
-        container.commit(image).map_err(no_image)
+        machine.keep(&ready.image).map_err(no_image)
     }
 
     fn hook_failed(&self, name: &str, exit: Option<i32>, output: &[u8]) -> NoImage {
@@ -199,14 +206,6 @@ fn repository(name: &str) -> String {
     let clean = clean.trim_matches('-');
     let clean = clean.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-");
     if clean.is_empty() { "env".to_owned() } else { shorten(&clean, 100).into_owned() }
-}
-
-/// Why a spec cannot be used, and what else runs such an environment.
-fn no_spec(fault: SpecFault) -> NoImage {
-    match fault {
-        SpecFault::Unsupported(what) => NoImage(format!("{what}; use --engine gym-anything")),
-        other => no_image(other),
-    }
 }
 
 fn no_image(error: impl Into<anyhow::Error>) -> NoImage {

@@ -10,8 +10,14 @@ elif command -v xprop >/dev/null; then
     done
 fi
 printf '\0'
-# Without the processes that look: they have higher ids.
-cat /proc/[0-9]*/status 2>/dev/null | awk -v own=$PPID '
+# Without the processes that look: they have higher ids than the one that the engine started. Its parent is outside.
+own=$PPID next=$PPID
+while [ "$next" -gt 1 ]; do
+    first=$next
+    next=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$next/status")
+done
+[ "$next" = 1 ] || own=${first:-$own}
+cat /proc/[0-9]*/status 2>/dev/null | awk -v own="$own" '
     /^Name:/ {name = $2} /^State:/ {state = $2} /^Pid:/ {id = $2}
     /^PPid:/ && id < own {print id, state, $2, name}'
 printf '\0'

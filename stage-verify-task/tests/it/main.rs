@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod engine;
+mod gym_anything;
 mod images;
 mod interrupted;
 mod records;

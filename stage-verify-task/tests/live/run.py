@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Tests stage-verify-task on real containers with the demo's tasks, in GnuCash 4 and 5:
 
-    run.py PROGRAMS [sound] [web] [faults] [engine] [daemon]
+    run.py PROGRAMS [sound] [web] [faults] [engine] [daemon] [gym] [beside]
 
-PROGRAMS is the folder of the stages' programs. `sound` runs all 18 tasks on both versions, twice on the first: nothing
-done scores 0, the solution 100, and every wrong solution fails; none has an issue, and both runs give the same records
-but for times. `web` does the same once with the three tasks of a wiki in Firefox. `faults` seeds 40 faults into tasks and helpers: each is found. `engine` interrupts and kills the stage,
-and runs tasks that attack their container; `daemon` stops a dockerd of its own, fills its disk and removes its images:
-nothing is left, and the same command resumes. Uses the engine that answers, or starts dockerd in a temporary folder.
-Needs a network to install GnuCash; tasks run without.
+PROGRAMS is the folder of the stages' programs. `sound` runs all 18 tasks on both versions, twice: nothing done scores 0,
+the solution 100, and every wrong solution fails; none has an issue, and both runs give the same records but for times.
+`web` does the same once with the three tasks of a wiki in Firefox. `faults` seeds 42 faults into tasks, helpers and
+solutions: each is found. `engine` interrupts and kills the stage, and runs tasks that attack their container; `daemon`
+stops a dockerd of its own, fills its disk and removes its images: nothing is left, and the same command resumes. `gym`
+runs the demo by gym-anything's own runner for docker, if the environment variable GYM_ANYTHING names a checkout whose
+requirements PYTHON has; `beside`, which has to be named, measures its verification of tasks and this one. Uses the engine that answers, or starts dockerd in a temporary folder. Needs a network to install
+GnuCash; tasks run without.
 """
 
 import json
@@ -23,6 +25,7 @@ import time
 
 import engines
 import faults
+import gym
 import small
 from engines import containers, docker
 
@@ -109,14 +112,17 @@ def ensure_sound(trials, seconds):
 
 
 def sound(demo, images):
-    first = None
-    for image in [images[0], *images]:
-        trials, seconds = demo.run(image)
-        check(sorted(trials) == demo.tasks, f"records: {trials}")
-        ensure_sound(trials, seconds)
-        if image == images[0]:
-            check(first in (None, without_times(trials)), "two runs give different records")
-            first = without_times(trials)
+    for image in images:
+        first, second = (sound_run(demo, image) for _ in range(2))
+        different = [task for task in first if first[task] != second[task]]
+        check(not different, f"two runs give different records: {[(first[task], second[task]) for task in different]}")
+
+
+def sound_run(demo, image):
+    trials, seconds = demo.run(image)
+    check(sorted(trials) == demo.tasks, f"records: {trials}")
+    ensure_sound(trials, seconds)
+    return without_times(trials)
 
 
 def web(programs, folder, network, image):
@@ -141,12 +147,32 @@ def seeded(demo, image):
                 missed.append((name, code, trials[task]))
     demo.restore()
     check(not missed, f"missed: {json.dumps(missed, indent=1)}")
-    print(f"ok: {sum(map(len, faults.ROUNDS))} faults, all found")
+    print(f"ok: {sum(map(len, faults.ROUNDS))} faults, all found", flush=True)
+
+
+def solved(stage, image):
+    """Faults of solutions: the state is only in memory, the outcome depends on chance."""
+    for name, *_, code in small.SOLVED:
+        process = subprocess.Popen(stage.command(image, "--once", paths=[stage.env / "tasks" / name]), stdout=subprocess.PIPE)
+        answers = stage.root / "run/solutions" / name / "answers"
+        answers.mkdir()
+        while process.poll() is None:
+            # The first container that asks is told no, the others yes.
+            for container in containers():
+                asks = ["docker", "exec", container, "test", "-e", "/tmp/asks"]
+                if not (answers / container).exists() and subprocess.run(asks, capture_output=True).returncode == 0:
+                    (answers / container).write_text("yes" if any(answers.iterdir()) else "no")
+            time.sleep(0.2)
+        trial = by_task(process.communicate()[0])[name]
+        codes = [issue["code"] for issue in trial.get("issues", [])]
+        check(code in codes, f"{name}: {trial}")
+        print(f"found  {code:<22} ({name}): {', '.join(codes)}", flush=True)
 
 
 def start(stage, image, *options):
     """The stage, once its first container runs."""
-    process = subprocess.Popen(stage.command(image, *options), stdout=subprocess.PIPE)
+    paths = [stage.env / "tasks" / task for task in small.CALM]
+    process = subprocess.Popen(stage.command(image, *options, paths=paths), stdout=subprocess.PIPE)
     wait_until(containers, "no container was started")
     return process
 
@@ -264,9 +290,41 @@ def full(stage, image, folder):
     print(f"ok: the disk is full: {found.get('not_run') or found.get('message')}"[:200], flush=True)
 
 
+def run_by_gym(demo, image):
+    """The demo by gym-anything's runner: nothing done, and the solutions of two tasks."""
+    some = demo.root / "some"
+    for task in demo.tasks[:2]:
+        shutil.copytree(demo.root / "run/solutions" / task, some / task)
+    options = ["--engine", "gym-anything", "--python", gym.PYTHON, "--once", "--solutions", some]
+    trials, seconds = demo.run(image, *options)
+    bad = {task: trial for task, trial in trials.items() if not trial.get("ok")}
+    check(sorted(trials) == demo.tasks and not bad, f"by gym-anything: {bad}")
+    check(all(outcomes(trial)["untouched"] == ("fail", 0.0) for trial in trials.values()), trials)
+    check(all(outcomes(trials[task])["solution"] == ("pass", 100.0) for task in demo.tasks[:2]), trials)
+    check({trial["engine"] for trial in trials.values()} == {"gym-anything"}, trials)
+    left = docker("ps", "--all", "--quiet", "--filter", "name=ga_gnucash")
+    check(not left, f"containers of gym-anything are left: {left}")
+    print(f"ok: {len(trials)} tasks by gym-anything's runner in {seconds:.0f} s", flush=True)
+
+
+def beside(demo, image):
+    """Seconds for a task of which nothing is done, by gym-anything's own verification and by the stage."""
+    tasks = demo.tasks[:6]
+    paths = [demo.env / "tasks" / task for task in tasks]
+    demo.run(image, "--once", paths=paths[:1])
+    trials, seconds = demo.run(image, "--once", paths=paths)
+    check(all(trial.get("ok") for trial in trials.values()), trials)
+    ours = seconds / len(tasks)
+    print(f"stage-verify-task: {ours:.1f} s a task", flush=True)
+    for settle in ("15", "0"):
+        os.environ["GYM_ANYTHING_POST_TASK_SETTLE_SEC"] = settle
+        theirs = gym.verify(demo, image, tasks)
+        print(f"gym-anything, {settle} s of settling: {theirs:.1f} s a task, {theirs / ours:.1f} times as long", flush=True)
+
+
 def main():
     programs = pathlib.Path(sys.argv[1]).resolve()
-    parts = sys.argv[2:] or ["sound", "web", "faults", "engine", "daemon"]
+    parts = sys.argv[2:] or ["sound", "web", "faults", "engine", "daemon", "gym"]
     releases = ("bookworm", "trixie") if "sound" in parts else ("bookworm",)
     with engines.engine() as network, tempfile.TemporaryDirectory(prefix="test-live-") as folder:
         folder = pathlib.Path(folder)
@@ -274,9 +332,9 @@ def main():
         for release in releases:
             images.append(f"verify-task-desktop:{release}")
             subprocess.run([DEMO / "desktop_image.sh", release, images[-1]], check=True)
-        if {"sound", "faults"} & {*parts}:
+        if {"sound", "faults", "gym", "beside"} & {*parts}:
             demo = Demo(programs, folder / "demo", network)
-        if {"engine", "daemon"} & {*parts}:
+        if {"faults", "engine", "daemon"} & {*parts}:
             stage = Stage(programs, folder / "small", network, small.write(folder / "small"))
         if "sound" in parts:
             sound(demo, images)
@@ -292,6 +350,14 @@ def main():
             daemon_faults(stage, images[0], folder / "daemon")
         if "faults" in parts:
             seeded(demo, images[0])
+            solved(stage, images[0])
+        if "gym" in parts and gym.why_not():
+            print(f"skipped: gym-anything's runner: {gym.why_not()}")
+        elif "gym" in parts:
+            run_by_gym(demo, images[0])
+        if "beside" in parts:
+            check(not gym.why_not(), f"gym-anything cannot be measured: {gym.why_not()}")
+            beside(demo, images[0])
         check(not containers(), f"containers are left: {containers()}")
 
 

@@ -7,7 +7,8 @@ setsid xmessage -title Application text >/dev/null 2>&1 </dev/null &
 until wmctrl -l | grep -q Application; do sleep 0.1; done
 """
 EXPORT = """#!/bin/bash
-echo '{"done": false}' >/tmp/task_result.json
+[ -e /home/ga/done ] && done=true || done=false
+echo "{\\"done\\": $done}" >/tmp/task_result.json
 """
 VERIFIER = """import json, os, tempfile
 
@@ -19,6 +20,26 @@ def verify(traj, env_info, task_info):
     return {"passed": done, "score": 100 if done else 0, "feedback": ""}
 """
 
+# What the application knows is a property of its window, which ends with it.
+EXPORT_OF_MEMORY = """#!/bin/bash
+xprop -name Application DONE | grep -q yes && done=true || done=false
+echo "{\\"done\\": $done}" >/tmp/task_result.json
+"""
+SOLVE_IN_MEMORY = """window=$(xdotool search --name Application | tail -n 1)
+xprop -id "$window" -f DONE 8s -set DONE yes
+"""
+# Whether it does anything is decided from outside, by the name of the container.
+SOLVE_BY_CHANCE = """touch /tmp/asks
+until [ -s "/solution/answers/$HOSTNAME" ]; do sleep 0.1; done
+grep -q no "/solution/answers/$HOSTNAME" || touch /home/ga/done
+"""
+
+# Of each task with a faulty solution: name, what else its set-up does, export, solution, the issue.
+SOLVED = [
+    ("in_memory", "xprop -name Application -f _NET_WM_PID 32c -set _NET_WM_PID $(pgrep -x xmessage)", EXPORT_OF_MEMORY, SOLVE_IN_MEMORY, "state_not_saved"),
+    ("by_chance", "", EXPORT, SOLVE_BY_CHANCE, "solution_flaky"),
+]
+
 # Task, what its set-up does besides, the issue.
 HOSTILE = [
     ("flood", "head -c 10G /dev/zero; exit 1", "setup_failed"),
@@ -26,6 +47,8 @@ HOSTILE = [
     ("full_disk", "head -c 10G /dev/zero >/root/large || exit 1", "setup_failed"),
     ("fork_bomb", "bomb() { bomb | bomb & }; bomb; sleep 5; exit 1", "setup_timeout"),
 ]
+# 10 GB through the engine's pipe take minutes.
+TIMEOUTS = {"flood": 900, "endless": 20, "fork_bomb": 20}
 CALM = [f"calm_{number}" for number in range(4)]
 
 
@@ -45,10 +68,15 @@ def write(root):
         write_task(env, name, SETUP)
     for name, line, _ in HOSTILE:
         write_task(env, name, SETUP + line + "\n")
+    for name, line, export, solve, _ in SOLVED:
+        write_task(env, name, SETUP + line + "\n", export)
+        solution = root / "run/solutions" / name
+        solution.mkdir(parents=True)
+        (solution / "solve.sh").write_text(solve)
     return env
 
 
-def write_task(env, name, setup):
+def write_task(env, name, setup, export=EXPORT):
     task, mounted = env / "tasks" / name, f"/workspace/tasks/{name}"
     task.mkdir(parents=True)
     spec = {
@@ -57,13 +85,13 @@ def write_task(env, name, setup):
         "description": "Do it.",
         "hooks": {
             "pre_task": f"{mounted}/setup_task.sh",
-            "pre_task_timeout": 60 if name in ("full_disk", "flood", *CALM) else 20,
+            "pre_task_timeout": TIMEOUTS.get(name, 60),
             "post_task": f"{mounted}/export_result.sh",
         },
         "success": {"mode": "program", "spec": {"program": "verifier.py::verify"}},
     }
     (task / "task.json").write_text(json.dumps(spec))
     (task / "verifier.py").write_text(VERIFIER)
-    for name, text in (("setup_task.sh", setup), ("export_result.sh", EXPORT)):
+    for name, text in (("setup_task.sh", setup), ("export_result.sh", export)):
         (task / name).write_text(text)
         (task / name).chmod(0o755)

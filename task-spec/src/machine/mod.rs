@@ -208,14 +208,18 @@ impl EnvironmentSpec {
     /// Reads the spec of an environment.
     pub fn read(environment: &Environment) -> Result<Self, SpecFault> {
         let spec = spec::read(&environment.spec)?;
-        let spec: Self = serde_json::from_value(spec.to_json())
-            .map_err(|problem| SpecFault::Shape { path: environment.spec.clone(), problem })?;
-        spec.check()?;
-        Ok(spec)
+        serde_json::from_value(spec.to_json())
+            .map_err(|problem| SpecFault::Shape { path: environment.spec.clone(), problem })
     }
 
-    fn check(&self) -> Result<(), SpecFault> {
-        let unsupported = if self.os_type.as_deref().is_some_and(|os| os != "linux") {
+    /// Whether it runs Linux.
+    pub fn is_linux(&self) -> bool {
+        self.os_type.as_deref().is_none_or(|os| os == "linux")
+    }
+
+    /// Whether a container can be this environment, without rights over the host; why not.
+    pub fn ensure_container(&self) -> Result<(), SpecFault> {
+        let unsupported = if !self.is_linux() {
             "a container engine runs Linux only"
         } else if self.security.use_systemd {
             "the environment needs systemd as process 1"
