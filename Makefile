@@ -319,7 +319,7 @@ test-checklists: demo
 	  $(DEMO)/benchmarks/cua_world/environments/$(DEMO_ENV)
 
 # Needs a container engine, or docker.io and root; a network to install GnuCash; and mmdebstrap where no registry is in
-# reach. Parts of it need GYM_ANYTHING=path/to/checkout and a PYTHON with its requirements.
+# reach. Parts need GYM_ANYTHING=path/to/checkout, and PyPI.
 test-live:
 	cargo build --workspace --bins --locked
 	python3 stage-verify-task/tests/live/run.py $(TARGET)/debug $(PARTS)

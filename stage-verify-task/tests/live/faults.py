@@ -59,6 +59,9 @@ HIDE = "xdotool search --name GnuCash windowunmap %@; sleep 0.5"
 DOWNLOAD = "/usr/bin/python3 -c 'import urllib.request as u; u.urlopen(\"https://example.org\")' || exit 1"
 OVERRIDE = "/usr/share/glib-2.0/schemas/99_gnucash_env.gschema.override"
 
+# What only solutions find.
+BY_SOLUTIONS = {"solution_fails", "wrong_solution_passes"}
+
 # A round is seeded and run together. Of each fault: name, task, the files that change, the issue.
 ROUNDS = [
     [

@@ -8,8 +8,8 @@ the solution 100, and every wrong solution fails; none has an issue, and both ru
 `web` does the same once with the three tasks of a wiki in Firefox. `faults` seeds 42 faults into tasks, helpers and
 solutions: each is found. `engine` interrupts and kills the stage, and runs tasks that attack their container; `daemon`
 stops a dockerd of its own, fills its disk and removes its images: nothing is left, and the same command resumes. `gym`
-runs the demo by gym-anything's own runner for docker, if the environment variable GYM_ANYTHING names a checkout whose
-requirements PYTHON has; `beside`, which has to be named, measures its verification of tasks and this one. Uses the engine that answers, or starts dockerd in a temporary folder. Needs a network to install
+runs the demo by gym-anything's own runner for docker, if the environment variable GYM_ANYTHING names a checkout; `beside`,
+which has to be named, measures its verification of tasks beside this one. Both need PyPI. Uses the engine that answers, or starts dockerd in a temporary folder. Needs a network to install
 GnuCash; tasks run without.
 """
 
@@ -137,9 +137,16 @@ def seeded(demo, image):
     missed = []
     for number in range(len(faults.ROUNDS)):
         demo.restore()
-        for name, task, changes, _ in faults.ROUNDS[number]:
+        solutions = demo.root / f"solutions_{number}"
+        solutions.mkdir()
+        for name, task, changes, code in faults.ROUNDS[number]:
             faults.seed(demo.env, name, task, changes)
-        trials, _ = demo.run(image, paths=[demo.env / "tasks" / task for _, task, *_ in faults.ROUNDS[number]])
+            if code in faults.BY_SOLUTIONS:
+                # Wrong ones take time, and tell no more of the other faults.
+                wrong = shutil.ignore_patterns(*[] if code == "wrong_solution_passes" else ["wrong-*"])
+                shutil.copytree(demo.root / "run/solutions" / task, solutions / task, ignore=wrong)
+        paths = [demo.env / "tasks" / task for _, task, *_ in faults.ROUNDS[number]]
+        trials, _ = demo.run(image, "--solutions", solutions, paths=paths)
         for name, task, _, code in faults.ROUNDS[number]:
             codes = [issue["code"] for issue in trials[task].get("issues", [])]
             print(f"{'found ' if code in codes else 'MISSED'} {code:<22} {name} ({task}): {', '.join(codes)}", flush=True)
@@ -290,12 +297,12 @@ def full(stage, image, folder):
     print(f"ok: the disk is full: {found.get('not_run') or found.get('message')}"[:200], flush=True)
 
 
-def run_by_gym(demo, image):
+def run_by_gym(python, demo, image):
     """The demo by gym-anything's runner: nothing done, and the solutions of two tasks."""
     some = demo.root / "some"
     for task in demo.tasks[:2]:
         shutil.copytree(demo.root / "run/solutions" / task, some / task)
-    options = ["--engine", "gym-anything", "--python", gym.PYTHON, "--once", "--solutions", some]
+    options = ["--engine", "gym-anything", "--python", python, "--once", "--solutions", some]
     trials, seconds = demo.run(image, *options)
     bad = {task: trial for task, trial in trials.items() if not trial.get("ok")}
     check(sorted(trials) == demo.tasks and not bad, f"by gym-anything: {bad}")
@@ -307,7 +314,7 @@ def run_by_gym(demo, image):
     print(f"ok: {len(trials)} tasks by gym-anything's runner in {seconds:.0f} s", flush=True)
 
 
-def beside(demo, image):
+def beside(python, demo, image):
     """Seconds for a task of which nothing is done, by gym-anything's own verification and by the stage."""
     tasks = demo.tasks[:6]
     paths = [demo.env / "tasks" / task for task in tasks]
@@ -318,7 +325,7 @@ def beside(demo, image):
     print(f"stage-verify-task: {ours:.1f} s a task", flush=True)
     for settle in ("15", "0"):
         os.environ["GYM_ANYTHING_POST_TASK_SETTLE_SEC"] = settle
-        theirs = gym.verify(demo, image, tasks)
+        theirs = gym.verify(python, demo, image, tasks)
         print(f"gym-anything, {settle} s of settling: {theirs:.1f} s a task, {theirs / ours:.1f} times as long", flush=True)
 
 
@@ -351,13 +358,13 @@ def main():
         if "faults" in parts:
             seeded(demo, images[0])
             solved(stage, images[0])
-        if "gym" in parts and gym.why_not():
-            print(f"skipped: gym-anything's runner: {gym.why_not()}")
+        if "gym" in parts and not os.environ.get("GYM_ANYTHING"):
+            print("skipped: gym-anything's runner: set GYM_ANYTHING=path/to/checkout")
         elif "gym" in parts:
-            run_by_gym(demo, images[0])
+            run_by_gym(gym.python(programs.parent / "gym-anything"), demo, images[0])
         if "beside" in parts:
-            check(not gym.why_not(), f"gym-anything cannot be measured: {gym.why_not()}")
-            beside(demo, images[0])
+            check(os.environ.get("GYM_ANYTHING"), "set GYM_ANYTHING=path/to/checkout")
+            beside(gym.python(programs.parent / "gym-anything"), demo, images[0])
         check(not containers(), f"containers are left: {containers()}")
 
 
