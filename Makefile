@@ -307,7 +307,8 @@ test-providers:
 	python3 model-client/tests/providers/run.py $(TARGET) $(PARTS)
 
 # Needs PyPI and a Python 3.12 or later; for a part a checkout of gym-anything, in which nothing is changed.
-test-exports: demo
+test-exports:
+	@$(MAKE) --no-print-directory demo SOLUTIONS=1 PRE_SOLVE='$(WITH_SEEDS)'
 	cargo build --locked --package stage-export
 	python3 stage-export/tests/consumers/run.py $(TARGET) $(DEMO) "$(and $(GYM_ANYTHING),$(abspath $(GYM_ANYTHING)))" $(PARTS)
 

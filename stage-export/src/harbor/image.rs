@@ -58,6 +58,7 @@ impl Image {
             add_mount(&mount, &tasks_dir, &mut files)
                 .with_context(|| format!("cannot read {}", mount.source.display()))?;
         }
+        let tasks = tasks.trim_end_matches('/').to_owned();
         let accounts = accounts_script(&spec.user_accounts);
         for (name, text) in [
             ("Dockerfile", DOCKERFILE),
@@ -66,14 +67,13 @@ impl Image {
             ("install.sh", include_str!("scripts/install.sh")),
             ("lib.sh", include_str!("scripts/lib.sh")),
             ("ready.sh", include_str!("scripts/ready.sh")),
-            ("settings.sh", &settings(&spec)),
+            ("settings.sh", &settings(&spec, &tasks)),
             // `COPY files/` fails without a file.
             ("files/opt/task-environment/.keep", ""),
         ] {
             files.push((name.to_owned(), TaskFile { bytes: text.as_bytes().to_vec(), executable: false }));
         }
         files.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let tasks = tasks.trim_end_matches('/').to_owned();
         let name = format!("task-environments/{}:{}", repository(&environment.name), tag(&files));
         Ok(Self { spec, tasks, name, files })
     }
@@ -121,11 +121,12 @@ fn read(path: &Path) -> Result<TaskFile> {
 }
 
 /// What the scripts of the image have to know, as variables of a shell.
-fn settings(spec: &EnvironmentSpec) -> String {
+fn settings(spec: &EnvironmentSpec, tasks: &str) -> String {
     let (width, height) = spec.resolution();
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     let values = [
         ("display", spec.display().to_owned()),
+        ("tasks", tasks.to_owned()),
         ("width", width.to_string()),
         ("height", height.to_string()),
         ("desktop_user", spec.desktop_user().to_owned()),

@@ -53,7 +53,9 @@ pub(super) fn add(folder: &mut Folder, at: &str, task: &Exported, image: &Image)
             }
             Some(Role::Export) => {}
             Some(Role::Setup) | None if *name == program.file => continue,
-            Some(Role::Setup) | None => folder.add_file(format!("{at}/environment/{name}"), file),
+            Some(Role::Setup) | None => {
+                folder.add_file(format!("{at}/environment/{}/{name}", task.task), file);
+            }
         }
         folder.add_file(format!("{at}/tests/task/{name}"), file);
     }
@@ -110,7 +112,8 @@ fn task_toml(task: &Exported, image: &Image) -> String {
     toml.table("verifier");
     toml.set("timeout_sec", VERIFIER);
     toml.table("environment");
-    toml.set("docker_image", image.name.as_str()).set("workdir", format!("{}/{}", image.tasks, task.task));
+    // Harbor's first command already runs in the working directory, so that the image has to have it.
+    toml.set("docker_image", image.name.as_str()).set("workdir", image.tasks.as_str());
     toml.set("network_mode", network);
     if let Some(cpus) = positive(spec.resources.cpu) {
         toml.set("cpus", cpus);

@@ -4,11 +4,13 @@
 
 TARGET_DIR holds debug/stage-export; virtual environments go to TARGET_DIR/exports. DEMO is the workspace of `make demo`.
 GYM_ANYTHING is a checkout of gym-anything, or empty, which leaves out the parts that need it. Needs PyPI, and a Python
-3.12 or later in PATH (or named by PYTHON). Where docker and its compose plugin are, BASE_IMAGE names the image of a Linux
-desktop, and Harbor runs the tasks; SOLUTIONS names a folder of solutions, if the demo has none. Exits with 1 if a part fails, 2 if it cannot start;
-parts that cannot run are named.
+3.12 or later in PATH (or named by PYTHON). Harbor, for which docker needs its compose plugin, and GRASP run the tasks in
+containers where an engine answers, or dockerd can be started: on BASE_IMAGE, or on a desktop made of Debian's packages.
+SOLUTIONS names a folder of solutions, if the demo has none. Exits with 1 if a part fails, 2 if it cannot start; parts
+that cannot run are named.
 """
 
+import contextlib
 import os
 import pathlib
 import shutil
@@ -25,6 +27,13 @@ import splits
 import verifiers_package
 
 HERE = pathlib.Path(__file__).resolve().parent
+REPOSITORY = HERE.parents[2]
+# Starts dockerd as the tests of stage-verify-task do.
+sys.path.append(str(REPOSITORY / "stage-verify-task/tests/live"))
+import engines  # noqa: E402
+
+IN_CONTAINERS = {"harbor", "grasp"}
+DESKTOP = "verify-task-desktop:bookworm"
 ENV = "gnucash_env"
 PARTS = {"splits": splits.run, "huggingface": huggingface.run, "harbor": harbor_tasks.run,
          "verifiers": verifiers_package.run, "grasp": grasp_package.run}
@@ -117,18 +126,33 @@ def main(target, demo, gym_anything, *wanted):
     if not (demo / "task_generation_runs" / ENV / "probes.jsonl").exists():
         print(f"test-exports: {demo} is not the workspace of a demo; run make demo", file=sys.stderr)
         return 2
+    parts = {name: part for name, part in PARTS.items() if not wanted or name in wanted}
     results = {}
-    for name, part in PARTS.items():
-        if wanted and name not in wanted:
-            continue
-        started = time.monotonic()
-        with tempfile.TemporaryDirectory(prefix="test-exports-") as scratch:
-            results[name] = outcome(part, Test(target, demo, checkout, pathlib.Path(scratch)))
-        print(f"test-exports: {name}: {results[name]} ({time.monotonic() - started:.0f} s)", flush=True)
+    with containers() if IN_CONTAINERS & set(parts) else contextlib.nullcontext():
+        for name, part in parts.items():
+            started = time.monotonic()
+            with tempfile.TemporaryDirectory(prefix="test-exports-") as scratch:
+                results[name] = outcome(part, Test(target, demo, checkout, pathlib.Path(scratch)))
+            print(f"test-exports: {name}: {results[name]} ({time.monotonic() - started:.0f} s)", flush=True)
     failed = sum(result.startswith("FAILED") for result in results.values())
     skipped = sum(result.startswith("SKIPPED") for result in results.values())
     print(f"test-exports: {len(results) - failed - skipped} parts passed, {failed} failed, {skipped} skipped")
     return 1 if failed else 2 if skipped == len(results) else 0
+
+
+@contextlib.contextmanager
+def containers():
+    """Sets BASE_IMAGE, and starts dockerd if no engine answers. Does nothing where that is not possible."""
+    if "BASE_IMAGE" in os.environ or (not engines.answers() and engines.why_no_daemon()):
+        yield
+        return
+    with engines.engine() as network:
+        subprocess.run([REPOSITORY / "examples/demo/desktop_image.sh", "bookworm", DESKTOP], check=True)
+        os.environ["BASE_IMAGE"] = DESKTOP
+        if network == "host":
+            # The engine has no bridge; the tasks of the demo need no network.
+            os.environ["NETWORK"] = "none"
+        yield
 
 
 def outcome(part, test):

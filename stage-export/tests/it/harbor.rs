@@ -55,7 +55,7 @@ fn exported() -> World {
 fn the_agent_sees_what_the_set_up_needs_and_nothing_else() {
     let world = exported();
     let task = world.path("exports/harbor/tasks/demo_env__close");
-    assert_eq!(names_in(&task.join("environment")), ["data", "setup_task.sh"]);
+    assert_eq!(names_in(&task.join("environment/close")), ["data", "setup_task.sh"]);
     assert_eq!(names_in(&task.join("tests/task")), ["data", "export_result.sh", "setup_task.sh"]);
     assert_eq!(names_in(&task.join("solution")), ["solution.sh", "solve.sh"]);
     assert!(!task.join("tests/env/tasks/close/fixtures.json").exists());
@@ -71,13 +71,26 @@ fn the_agent_sees_what_the_set_up_needs_and_nothing_else() {
         "name = \"demo_env/close\"",
         "user = \"ga\"",
         "timeout_sec = 900.0",
-        "workdir = \"/workspace/tasks/close\"",
+        "workdir = \"/workspace/tasks\"",
         "memory_mb = 4096",
         "evidence = \"probe\"",
         &format!("docker_image = \"{}\"", name.trim()),
     ] {
         assert!(toml.lines().any(|found| found == line), "{line}: {toml}");
     }
+}
+
+/// Harbor runs its first command in the working directory, before it copies a file into the container.
+#[test]
+fn the_image_has_the_working_directory_of_every_task() {
+    let world = exported();
+    let install = world.read(format!("exports/harbor/environments/{ENV}/install.sh"));
+    assert!(install.contains("mkdir -p \"$tasks/\""), "{install}");
+    let settings = world.read(format!("exports/harbor/environments/{ENV}/settings.sh"));
+    let toml = world.read("exports/harbor/tasks/demo_env__close/task.toml");
+    let place = "/workspace/tasks";
+    assert!(settings.contains(&format!("tasks={place}\n")), "{settings}");
+    assert!(toml.contains(&format!("workdir = \"{place}\"")), "{toml}");
 }
 
 #[test]

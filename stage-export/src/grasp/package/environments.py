@@ -95,7 +95,7 @@ class Container:
         command = [self.docker, "run", "--rm", "--interactive", "--init", "--pull", "never", "--name", self.name]
         log = pathlib.Path(self.place.name) / "log"
         with log.open("wb") as errors:
-            self.process = subprocess.Popen([*command, *options, environment["docker_image"], "cat"],
+            self.process = subprocess.Popen([*command, *options, "--entrypoint", "cat", environment["docker_image"]],
                                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors)
         deadline = time.monotonic() + LONGEST_COMMAND
         while subprocess.run([self.docker, "exec", self.name, "true"], capture_output=True).returncode:

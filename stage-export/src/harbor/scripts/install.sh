@@ -2,6 +2,7 @@
 set -e
 . /opt/task-environment/lib.sh
 sh $here/accounts.sh
+mkdir -p "$tasks/"
 start_desktop
 hook "$pre_start"
 hook "$post_start"
