@@ -16,11 +16,14 @@ import pathlib
 import sqlite3
 import sys
 import tempfile
+import time
 from fractions import Fraction
 
 BOOK = pathlib.Path("/home/ga/Documents/casco_bay_repair.gnucash")
 #: Only root can read it: the agent cannot learn from it, or change it.
 BASELINE = pathlib.Path("/var/lib/gnucash_env/baseline.json")
+#: When the set-up was complete.
+START = pathlib.Path("/var/lib/gnucash_env/start.json")
 RESULT = pathlib.Path("/tmp/task_result.json")
 
 OWNER_KINDS = {2: "customer", 3: "job", 4: "vendor", 5: "employee"}
@@ -287,6 +290,14 @@ def record_baseline(task):
     )
 
 
+def started():
+    """When the set-up was complete, in seconds since the epoch, or None."""
+    try:
+        return json.loads(START.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
 class Export:
     """The result of a task: `with Export("task") as result:` writes it when the block ends, whatever happens.
 
@@ -298,7 +309,7 @@ class Export:
         self.book = None
         self.baseline = {}
         self.added = []
-        self.values = {"task": task, "error": ""}
+        self.values = {"task": task, "error": "", "task_start": started(), "export_time": int(time.time())}
 
     def __setitem__(self, key, value):
         self.values[key] = value

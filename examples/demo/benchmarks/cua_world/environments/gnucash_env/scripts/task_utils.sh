@@ -7,6 +7,7 @@ BOOK="$USER_HOME/Documents/casco_bay_repair.gnucash"
 INBOX="$USER_HOME/Documents/Inbox"
 TEMPLATE=/var/lib/gnucash_env/template.gnucash
 BASELINE=/var/lib/gnucash_env/baseline.json
+START=/var/lib/gnucash_env/start.json
 SCRIPTS=/workspace/scripts
 
 export DISPLAY="${DISPLAY:-:1}"
@@ -45,7 +46,7 @@ close_gnucash() {
 # that fails on the way to start_task leaves no baseline, and without one no verifier gives a point.
 begin_task() {
     close_gnucash
-    rm -f "$BASELINE"
+    rm -f "$BASELINE" "$START"
     rm -f /tmp/task_result.json /tmp/task_result.json.partial /tmp/task_start.png /tmp/task_end.png
     rm -rf "$INBOX"
     install -d -o "$TASK_USER" -g "$TASK_USER" "$USER_HOME/Documents" "$INBOX"
@@ -60,8 +61,8 @@ inbox() {
     chmod 644 "$INBOX/$1"
 }
 
-# start_task NAME: records the baseline and opens the book in GnuCash, maximized. If GnuCash does not open, the baseline
-# goes: the agent had nothing to work with.
+# start_task NAME: records the baseline, opens the book in GnuCash, maximized, and records the time last. If GnuCash does
+# not open, the baseline goes: the agent had nothing to work with.
 start_task() {
     rm -f "$BOOK".*
     chown "$TASK_USER:$TASK_USER" "$BOOK"
@@ -79,6 +80,7 @@ start_task() {
             wmctrl -r "casco_bay_repair" -b add,maximized_vert,maximized_horz 2>/dev/null
             wmctrl -a "casco_bay_repair" 2>/dev/null
             take_screenshot /tmp/task_start.png
+            (umask 077 && date +%s > "$START")
             return 0
         fi
         if gnucash_runs; then

@@ -48,7 +48,7 @@ def load_result(env_info, task):
     os.close(handle)
     try:
         copy_from_env(RESULT, path)
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             result = json.load(file)
     except Exception as error:  # Each runner raises exceptions of its own kind.
         return None, f"no result could be read: {type(error).__name__}: {error}"
