@@ -64,6 +64,10 @@ pub enum File {
     Text(String),
     /// Bytes, in Base64.
     Base64(String),
+    /// A SQLite database that these statements build, in the sandbox.
+    Sqlite(String),
+    /// A ZIP archive with these entries, by name.
+    Zip(BTreeMap<String, String>),
     /// The JSON that this Python program would write when nothing was done. It is derived from the program's
     /// text, in the sandbox; the program is not executed.
     Python(String),

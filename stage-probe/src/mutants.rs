@@ -58,8 +58,9 @@ pub(crate) fn json_files(fixture: &Fixture) -> impl Iterator<Item = (&str, Value
 
 fn size_of(fixture: &Fixture) -> usize {
     let files = fixture.files.values().map(|content| content.to_string().len());
-    let bytes = fixture.base64.values().map(String::len);
-    files.chain(bytes).sum()
+    let bytes = fixture.base64.values().chain(fixture.sqlite.values()).map(String::len);
+    let entries = fixture.zip.values().flat_map(|entries| entries.values()).map(String::len);
+    files.chain(bytes).chain(entries).sum()
 }
 
 impl Change<'_> {

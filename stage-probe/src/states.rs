@@ -69,6 +69,12 @@ impl KnownState {
         for (path, content) in &fixture.base64 {
             files.insert(path.clone(), File::Base64(content.clone()));
         }
+        for (path, statements) in &fixture.sqlite {
+            files.insert(path.clone(), File::Sqlite(statements.clone()));
+        }
+        for (path, entries) in &fixture.zip {
+            files.insert(path.clone(), File::Zip(entries.clone()));
+        }
         let agrees = matches!(expected, Expected::Golden | Expected::Mutant);
         let default = if agrees { Vlm::Agrees } else { Vlm::SeesNothing };
         let state = State {

@@ -66,12 +66,25 @@ pub struct Fixture {
     pub files: BTreeMap<String, Value>,
     /// Binary files, by path, in Base64.
     pub base64: BTreeMap<String, String>,
+    /// SQLite databases, by path, as the SQL statements that build them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub sqlite: BTreeMap<String, String>,
+    /// ZIP archives, by path, as the text of each of their entries: spreadsheets and documents too.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub zip: BTreeMap<String, BTreeMap<String, String>>,
     /// What `exec_capture` prints, by command. Any other command prints nothing.
     pub commands: BTreeMap<String, String>,
     /// What a vision model answers in this state, as the object that `query_vlm` returns under `parsed`.
     /// Without one it sees what the state claims: all of it in a golden one, nothing in any other.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vlm: Option<Value>,
+}
+
+impl Fixture {
+    /// Whether the state has no files.
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty() && self.base64.is_empty() && self.sqlite.is_empty() && self.zip.is_empty()
+    }
 }
 
 impl Fixtures {

@@ -14,6 +14,11 @@ import time
 MAX_REPORT = 1 << 18
 MAX_OUTPUT = 1 << 12
 
+# The size of a database that statements build, in pages of 4,096 bytes, and how many thousands of virtual instructions
+# they may take.
+MAX_PAGES = 2048
+MAX_INSTRUCTIONS = 20_000
+
 # The processor time of a keeper, in seconds. Parsing, importing packages and deriving states take well below one.
 KEEPER_SECONDS = 10
 
@@ -51,7 +56,7 @@ class Keeper:
         self.load_packages(tree)
         for number, state in enumerate(self.task["states"]):
             try:
-                contents = file_contents(state)
+                contents = self.file_contents(state)
             except Unreadable as error:
                 self.server.reply({"unreadable": {"state": number, "reason": str(error)}})
                 if state["vlm"] != "unavailable":
@@ -60,6 +65,16 @@ class Keeper:
                 contents, state["otherwise"] = {}, "empty"
             for _ in range(self.task["repeat"]):
                 self.server.reply({"run": {"state": number, **self.run(code, state, contents)}})
+
+    def file_contents(self, state):
+        """The content of each file of a state, by path."""
+        if not any("sqlite" in file for file in state["files"].values()):
+            return file_contents(state, None)
+        self.new_tmp()
+        try:
+            return file_contents(state, self.server.tmp)
+        finally:
+            self.drop_tmp()
 
     def load_packages(self, tree):
         """Loads the installed packages that the program imports, so that its runs need not. The program's own
@@ -196,8 +211,8 @@ def read_pipes(report, output, deadline, link):
     return kept[report], kept[output], True
 
 
-def file_contents(state):
-    """The content of each file of a state, by path."""
+def file_contents(state, folder):
+    """The content of each file of a state, by path. Databases may be written to this folder."""
     contents = {}
     for path, file in state["files"].items():
         if "text" in file:
@@ -207,6 +222,69 @@ def file_contents(state):
                 contents[path] = base64.b64decode(file["base64"])
             except binascii.Error as error:
                 raise Unreadable(f"{path} is not valid Base64: {error}") from error
+        elif "sqlite" in file:
+            contents[path] = database(path, file["sqlite"], folder)
+        elif "zip" in file:
+            contents[path] = archive(path, file["zip"])
         else:
             contents[path] = json.dumps(untouched_by(file["python"])).encode()
     return contents
+
+
+def database(path, statements, folder):
+    """The bytes of the SQLite database that these statements build. They can reach no other file."""
+    import sqlite3  # Few states have databases.
+
+    left = [MAX_INSTRUCTIONS]
+    other_files = (sqlite3.SQLITE_ATTACH, sqlite3.SQLITE_DETACH)
+
+    def has_enough():
+        left[0] -= 1
+        return left[0] < 0
+
+    def is_allowed(action, name, *_):
+        denied = action in other_files or (action == sqlite3.SQLITE_PRAGMA and name == "max_page_count")
+        return sqlite3.SQLITE_DENY if denied else sqlite3.SQLITE_OK
+
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA max_page_count = {MAX_PAGES}")
+        connection.set_authorizer(is_allowed)
+        connection.set_progress_handler(has_enough, 1000)
+        connection.executescript(statements)
+        connection.set_authorizer(None)
+        return serialized(connection, os.path.join(folder, "database"))
+    except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+        raise Unreadable(f"{path}: the statements build no database: {error}") from error
+    finally:
+        connection.close()
+
+
+def serialized(connection, path):
+    """The bytes of a database. Python before 3.11 cannot tell them: then the database is copied to this file."""
+    if hasattr(connection, "serialize"):
+        return connection.serialize()
+    import sqlite3
+
+    copy = sqlite3.connect(path)
+    try:
+        connection.backup(copy)
+    finally:
+        copy.close()
+    with open(path, "rb") as file:
+        content = file.read()
+    os.unlink(path)
+    return content
+
+
+def archive(path, entries):
+    """The bytes of a ZIP archive with these entries, in their order."""
+    import io
+    import zipfile
+
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, text in entries.items():
+            # Without a date of its own, so that the bytes are the same in every run.
+            file.writestr(zipfile.ZipInfo(name), text.encode("utf-8", "surrogatepass"), zipfile.ZIP_DEFLATED)
+    return content.getvalue()

@@ -122,7 +122,7 @@ fn check(text: &str) -> Result<Fixtures, String> {
     if fixtures.golden.is_empty() {
         return Err("there was no golden state".to_owned());
     }
-    if fixtures.states().any(|(_, state)| state.files.is_empty()) {
+    if fixtures.states().any(|(_, state)| state.is_empty()) {
         return Err("a state has no files".to_owned());
     }
     Ok(fixtures)

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test that cannot be run here says so")]
 
+mod binary;
 mod escapes;
 mod faults;
 mod hostile;
