@@ -13,6 +13,7 @@ use task_spec::value::Value;
 
 use super::data;
 use super::excerpt::Excerpt;
+use super::index::Index;
 use super::source::{Source, Why};
 
 /// The maximum shown of one file, in bytes.
@@ -58,11 +59,12 @@ pub(crate) struct EnvironmentFiles {
     files: Vec<Excerpt>,
     /// Names of the files that are not shown.
     omitted: Vec<String>,
+    index: Index,
 }
 
 impl EnvironmentFiles {
-    /// Reads the environment.
-    pub(crate) fn read(source: &Source<'_>) -> Result<Self> {
+    /// Reads the environment, which has these `tasks`.
+    pub(crate) fn read(source: &Source<'_>, tasks: &[String]) -> Result<Self> {
         let mut found = found_files(source)?;
         found.sort_by_cached_key(|file| (rank(&file.name), file.name.clone()));
         let (mut data, definitions): (Vec<Found>, Vec<Found>) =
@@ -70,7 +72,7 @@ impl EnvironmentFiles {
         let mut left = Left { definitions: ALL_BYTES, data: DATA_BYTES, alike: BTreeMap::new() };
         let (mut files, mut omitted) = left.show(definitions, |left, name| left.definition(source, name));
         let namers: Vec<&Excerpt> = files.iter().filter(|file| rank(&file.name) < LAST_RANK).collect();
-        data.sort_by_cached_key(|file| !is_named(&file.name, &namers));
+        data.sort_by_cached_key(|file| (is_answer(&file.name), !is_named(&file.name, &namers)));
         let (shown_data, omitted_data) = left.show(data, |left, name| left.data(source, name));
         files.extend(shown_data);
         omitted.extend(omitted_data);
@@ -79,7 +81,8 @@ impl EnvironmentFiles {
             omitted.truncate(NAMED);
             omitted.push(format!("and {more} more"));
         }
-        Ok(Self { name: source.environment().name.clone(), id: spec_id(source), files, omitted })
+        let index = Index::of(source, &files, tasks);
+        Ok(Self { name: source.environment().name.clone(), id: spec_id(source), files, omitted, index })
     }
 }
 
@@ -157,6 +160,14 @@ fn is_named(name: &str, files: &[&Excerpt]) -> bool {
     files.iter().any(|file| file.text.contains(name))
 }
 
+/// Whether a file holds what verifiers of existing tasks expect, by its name: `_gt`, `ground_truth` and the like. Data
+/// that tasks are about comes first.
+fn is_answer(name: &str) -> bool {
+    let stem = Path::new(name).file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_lowercase();
+    stem.ends_with("_gt")
+        || ["ground_truth", "groundtruth", "expected"].iter().any(|word| stem.contains(word))
+}
+
 /// What may still be shown.
 struct Left {
     /// Bytes of files that define the environment.
@@ -189,6 +200,11 @@ impl Left {
             return None;
         }
         let excerpt = Excerpt::read(source, name, name, FILE_BYTES.min(self.definitions))?;
+        // The beginning of a dump shows one table; its outline shows all of them.
+        let is_dump = excerpt.cut > 0 && extension(name) == "sql";
+        let outline =
+            if is_dump { data::outline(source, name).filter(|outline| outline.is_outline) } else { None };
+        let excerpt = outline.unwrap_or(excerpt);
         self.definitions -= excerpt.text.len().min(self.definitions);
         Some(excerpt)
     }
@@ -234,7 +250,7 @@ mod tests {
             ("tasks/t/task.json", "{}".to_owned()),
             ("scripts/odd.sh", "nul \0 inside".to_owned()),
         ]);
-        let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
         let shown: Vec<(&str, bool)> =
             context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
         assert_eq!(shown, [("env.json", false), ("scripts/setup.sh", true), ("data/grades.csv", false)]);
@@ -246,7 +262,7 @@ mod tests {
     fn the_id_is_read_from_yaml_too() {
         let (root, _) = environment(&[("env.yaml", "name: x\nid: 'demo@0.4' # quoted\n".to_owned())]);
         let environment = Environment::open(root.path()).unwrap();
-        assert_eq!(EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap().id, "demo@0.4");
+        assert_eq!(EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap().id, "demo@0.4");
     }
 
     #[test]
@@ -259,7 +275,7 @@ mod tests {
         files.push(("data/import.py", "print(1)\n".repeat(400)));
         files.push(("data/NAMES", "a\n".to_owned()));
         let (_root, environment) = environment(&files);
-        let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
         let shown: Vec<(&str, bool)> =
             context.files.iter().map(|file| (file.name.as_str(), file.cut > 0)).collect();
         let expected = [
@@ -283,9 +299,25 @@ mod tests {
         let files: Vec<(&str, String)> =
             files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         let (_root, environment) = environment(&files);
-        let context = EnvironmentFiles::read(&Source::of(&environment, &[])).unwrap();
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
         let shown: Vec<&str> = context.files.iter().map(|file| file.name.as_str()).collect();
         assert_eq!(shown, ["env.json", "scripts/setup.sh", "data/7.csv", "data/0.csv", "data/1.csv"]);
+    }
+
+    #[test]
+    fn expected_values_of_existing_tasks_come_last() {
+        let (_root, environment) = environment(&[
+            ("data/a_gt.json", "{\"x\": 1}".to_owned()),
+            ("data/b.json", "{\"x\": 1}".to_owned()),
+            ("data/c_ground_truth.csv", "x\n1\n".to_owned()),
+            ("data/d.csv", "x\n1\n".to_owned()),
+        ]);
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
+        let shown: Vec<&str> = context.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(
+            shown,
+            ["env.json", "data/b.json", "data/d.csv", "data/a_gt.json", "data/c_ground_truth.csv"]
+        );
     }
 
     #[test]

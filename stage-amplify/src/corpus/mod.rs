@@ -15,6 +15,7 @@ mod environment;
 mod examples;
 mod excerpt;
 mod existing;
+mod index;
 mod notes;
 mod occupations;
 mod places;
@@ -62,7 +63,7 @@ impl Corpus {
         let seeds: Vec<String> =
             seeds.iter().filter(|seed| !planned.contains(seed.as_str())).cloned().collect();
         let others: Vec<String> = existing.iter().map(|task| task.name.clone()).collect();
-        let files = EnvironmentFiles::read(&source)?;
+        let files = EnvironmentFiles::read(&source, &others)?;
         let places = Places::of(&source.spec());
         let wanted =
             Wanted { difficulties: &settings.difficulties, seed: settings.seed, sent: &settings.send };

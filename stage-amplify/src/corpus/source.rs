@@ -69,6 +69,12 @@ impl<'a> Source<'a> {
         self.may_send(name, &content).then_some(content)
     }
 
+    /// The same for a file that is searched and not shown: if it is refused, that is not remembered.
+    pub(crate) fn peek(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
+        let content = read_beneath(&self.environment.root, Path::new(name), max_bytes).ok()?;
+        (secret(name, &content).is_none() || self.is_chosen(name)).then_some(content)
+    }
+
     /// The beginning of the file `name`.
     pub(crate) fn start(&self, name: &str, max_bytes: usize) -> Option<Start> {
         let start = self.found(name, start_beneath(&self.environment.root, Path::new(name), max_bytes))?;

@@ -6,6 +6,7 @@ mod database;
 mod opendocument;
 mod records;
 mod spreadsheet;
+mod statements;
 mod structure;
 
 use std::fmt::Write as _;
@@ -59,6 +60,7 @@ pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
         "tsv" => records::table(&start.bytes, b'\t', is_whole),
         "jsonl" | "ndjson" => Some(records::lines(&text, is_whole)),
         "json" | "geojson" if is_whole => structure::json(&text),
+        "sql" => statements::outline(&text),
         "xml" | "gpx" | "kml" | "owl" | "svg" if is_whole => structure::xml(&text),
         _ => None,
     };
@@ -78,14 +80,34 @@ fn binary(extension: &str, bytes: &[u8]) -> Option<String> {
     }
 }
 
-/// An outline, up to the maximum length.
+/// An outline, up to the maximum length. If it is longer, it has fewer records: what tables there are matters more.
 fn limited(outline: &str) -> String {
+    let mut outline = outline.to_owned();
+    for rows in (0..ROWS).rev() {
+        if outline.len() > OUTLINE_BYTES {
+            outline = with_records(&outline, rows);
+        }
+    }
     if outline.len() <= OUTLINE_BYTES {
         return outline.trim_end().to_owned();
     }
     let shown = &outline[..outline.floor_char_boundary(OUTLINE_BYTES)];
     let shown = shown.rfind('\n').map_or(shown, |end| &shown[..end]);
     format!("{shown}\n…")
+}
+
+/// An outline with at most so many records of each list. Lines with records are indented; what is in parentheses counts
+/// records.
+fn with_records(outline: &str, most: usize) -> String {
+    let mut records = 0;
+    let mut kept = String::new();
+    for line in outline.split_inclusive('\n') {
+        records = if line.starts_with("  ") && !line.starts_with("  (") { records + 1 } else { 0 };
+        if records <= most {
+            kept += line;
+        }
+    }
+    kept
 }
 
 /// A value on one line, shortened.

@@ -1,0 +1,111 @@
+//! What the hooks of an environment leave running.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use task_spec::shell;
+use task_spec::value::Value;
+
+/// The hooks that run before an agent starts, in their order.
+const HOOKS: [&str; 3] = ["pre_start", "post_start", "reset"];
+
+/// The maximum number of commands that are named for a hook.
+const NAMED: usize = 6;
+
+/// Commands that leave something running.
+const STARTS: &str = r#"(?x)
+    \bsystemctl \s+ (?:--\S+\s+)* (?:start | restart | enable \s+ --now) \s+ [\w@.-]+
+    | \bservice \s+ [\w.-]+ \s+ (?:start | restart)
+    | \bdocker(?:\s|-)compose \b [^|;&>]*? \s up \b
+    | \bdocker \s+ run \b [^|;&>]*? --name (?:\s|=) [\w.-]+
+    | \b(?: Start-Service | Start-Process | schtasks \s+ /Run \s+ /TN ) \s+ [^|;\#]+
+    | \bam \s+ start \s+ [^|;>]+"#;
+
+static STARTING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(STARTS).ok());
+
+/// The hooks of an environment's spec that run before an agent starts, and their commands.
+pub(super) fn commands(spec: &Value) -> Vec<(&'static str, String)> {
+    let hooks = spec.get("hooks");
+    let command = |name: &str| hooks?.get(name)?.as_str().map(str::to_owned);
+    HOOKS.iter().filter_map(|&name| Some((name, command(name)?))).collect()
+}
+
+/// Whether a command runs the file `name` of the environment.
+pub(super) fn runs(command: &str, name: &str) -> bool {
+    let name = name.rsplit('/').next().unwrap_or(name);
+    command.rsplit(['/', '\\', ' ', '"', '\'']).any(|part| part == name)
+}
+
+/// The commands of a script that leave something running, each once.
+pub(super) fn started(script: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let joined = script.replace("\\\n", " ");
+    for line in shell::lines(&joined) {
+        for command in starting(line.text) {
+            if !found.contains(&command) && found.len() < NAMED {
+                found.push(command);
+            }
+        }
+    }
+    found
+}
+
+/// The commands of a line that leave something running.
+fn starting(line: &str) -> Vec<String> {
+    let Some(pattern) = &*STARTING else { return Vec::new() };
+    if line.contains("-Wait") {
+        // PowerShell goes on when the program has ended.
+        return Vec::new();
+    }
+    let named = pattern.find_iter(line).map(|found| {
+        let command = found.as_str().split(" 2>").next().unwrap_or_default();
+        command.trim_end_matches(['`', ' ']).to_owned()
+    });
+    let named: Vec<String> = named.collect();
+    if named.is_empty() && is_detached(line) {
+        let command = line.trim_end_matches(['&', '"', '\'', ' ']);
+        return vec![command.split(['>', '<']).next().unwrap_or(command).trim().to_owned()];
+    }
+    named
+}
+
+/// Whether a line starts a program in the background.
+fn is_detached(line: &str) -> bool {
+    let end = line.trim_end_matches(['"', '\'', ')', ' ']);
+    end.ends_with('&') && !end.ends_with("&&")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        assert!(STARTING.is_some());
+    }
+
+    #[test]
+    fn commands_that_leave_something_running() {
+        let script = "systemctl enable --now mariadb\nsystemctl stop nginx\n# service x start\n\
+                      docker compose -f a.yml up -d\ncat > a.service <<'EOF'\nservice y start\nEOF\n\
+                      docker run -d --name db \\\n  -p 1:1 postgres\n\
+                      su - ga -c \"DISPLAY=:1 nohup app >/tmp/app.log 2>&1 &\"\ntrue && true\n";
+        let expected = [
+            "systemctl enable --now mariadb",
+            "docker compose -f a.yml up",
+            "docker run -d --name db",
+            "su - ga -c \"DISPLAY=:1 nohup app",
+        ];
+        assert_eq!(started(script), expected);
+        let script =
+            "Start-Process msiexec -Wait\nschtasks /Run /TN App 2>$null\nStart-Process 'a.exe' `\n  -X\n";
+        assert_eq!(started(script), ["schtasks /Run /TN App", "Start-Process 'a.exe'"]);
+    }
+
+    #[test]
+    fn the_script_of_a_command() {
+        assert!(runs("/workspace/scripts/setup_app.sh", "scripts/setup_app.sh"));
+        assert!(runs(r"powershell -File C:\workspace\scripts\setup_app.ps1", "scripts/setup_app.ps1"));
+        assert!(!runs("/workspace/scripts/setup_app.sh", "scripts/app.sh"));
+    }
+}
