@@ -16,13 +16,14 @@ use rustix::process::{
 };
 use rustix::system::sethostname;
 use rustix::thread::{
-    UnshareFlags, set_thread_groups, set_thread_res_gid, set_thread_res_uid, unshare_unsafe,
+    CapabilitySet, UnshareFlags, capabilities, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+    unshare_unsafe,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Action, SandboxError};
 use crate::harness::HARNESS;
-use crate::root;
+use crate::{missing, root};
 
 /// The first argument that makes a program set up a sandbox. It is internal.
 pub(crate) const ROLE: &str = "__sandbox";
@@ -53,7 +54,7 @@ pub fn enter_role(arguments: &[OsString]) -> Option<ExitCode> {
     }
     let description = arguments.get(2).and_then(|description| description.to_str());
     Some(launch(description.unwrap_or_default()).unwrap_or_else(|error| {
-        let line = format!("sandbox: error: {}\n", with_causes(&error));
+        let line = format!("sandbox: error: {}{}\n", with_causes(&error), missing::hint(&error));
         // If standard error is closed as well, the exit status must do.
         drop(io::stderr().write_all(line.as_bytes()));
         ExitCode::FAILURE
@@ -83,6 +84,10 @@ fn launch(description: &str) -> Result<ExitCode, SandboxError> {
         become_nobody().action("give up the privileges of root")?;
         enter_namespaces()?;
     } else {
+        if is_root() && !may_be_mapped()? {
+            become_nobody()
+                .action("become an ordinary user; root without SETFCAP needs SETUID and SETGID")?;
+        }
         enter_namespaces()?;
         root::enter(&launch.visible)?;
     }
@@ -133,6 +138,12 @@ fn end_with_parent() -> Result<(), SandboxError> {
     set_parent_process_death_signal(Some(Signal::KILL)).action("follow the end of the parent")
 }
 
+/// Whether root may have an id in a new user namespace. Other users always may.
+fn may_be_mapped() -> Result<bool, SandboxError> {
+    let own = capabilities(None).action("read the capabilities")?;
+    Ok(own.effective.contains(CapabilitySet::SETFCAP))
+}
+
 fn become_nobody() -> rustix::io::Result<()> {
     let (user, group) = (Uid::from_raw(UNPRIVILEGED), Gid::from_raw(UNPRIVILEGED));
     set_thread_groups(&[])?;
@@ -154,11 +165,10 @@ fn enter_namespaces() -> Result<(), SandboxError> {
         | UnshareFlags::NEWNET
         | UnshareFlags::NEWIPC
         | UnshareFlags::NEWUTS;
-    unshare(all).action("enter namespaces; this machine or container may have disabled them for users")?;
+    unshare(all).action("enter namespaces")?;
     fs::write("/proc/self/setgroups", "deny").action("deny setgroups")?;
     fs::write("/proc/self/gid_map", format!("0 {group} 1")).action("map the group")?;
-    fs::write("/proc/self/uid_map", format!("0 {user} 1"))
-        .action("map the user; root needs the capability SETFCAP for it, other users do not")
+    fs::write("/proc/self/uid_map", format!("0 {user} 1")).action("map the user")
 }
 
 #[expect(unsafe_code, reason = "leaving a namespace is unsafe only where threads share what is left")]

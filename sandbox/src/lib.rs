@@ -31,6 +31,7 @@ mod harness;
 mod interpreter;
 mod launch;
 mod live;
+mod missing;
 mod process;
 mod program;
 mod root;

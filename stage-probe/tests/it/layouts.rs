@@ -164,6 +164,48 @@ fn b_a_root_that_may_not_mount_is_treated_like_a_user() {
     }
 }
 
+/// Without the capability, root has no id in a new user namespace. It becomes an ordinary user before.
+#[test]
+fn b_a_root_that_may_not_be_mapped_becomes_another_user() {
+    if !is_confined() || !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let mut command = Command::new("setpriv");
+    // A Python and a program that other users can read.
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let program = dir.path().join("stage-probe");
+    fs::copy(PROGRAM, &program).unwrap();
+    command.args(["--bounding-set", "-sys_admin,-setfcap"]).arg(program);
+    command.args(["--self-test", "--python", "/usr/bin/python3"]);
+    match command.output() {
+        Ok(output) => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{said}");
+        }
+        Err(_) => eprintln!("skipped: setpriv is missing"),
+    }
+}
+
+/// As Docker's default profile does.
+#[test]
+fn b_a_system_call_filter_that_denies_namespaces_is_named() {
+    let filter = "import ctypes, os, platform, struct, sys
+unshare = {'x86_64': 272, 'aarch64': 97}[platform.machine()]
+steps = [(0x20, 0, 0, 0), (0x15, 0, 1, unshare), (6, 0, 0, 0x50001), (6, 0, 0, 0x7FFF0000)]
+program = ctypes.create_string_buffer(b''.join(struct.pack('=HBBI', *step) for step in steps))
+header = struct.pack('HxxxxxxP', len(steps), ctypes.addressof(program))
+libc = ctypes.CDLL(None)
+sys.exit(libc.prctl(38, 1, 0, 0, 0) or libc.prctl(22, 2, header, 0, 0) or os.execv(sys.argv[1], sys.argv[1:]))
+";
+    let mut command = Command::new(python());
+    command.args(["-c", filter, PROGRAM, "--self-test"]);
+    let ran = Ran::of(&mut command, "");
+    assert_eq!(ran.status, Some(2), "{}", ran.stderr);
+    assert!(ran.stderr.contains("cannot enter namespaces"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("--security-opt seccomp=unconfined"), "{}", ran.stderr);
+}
+
 /// As the first program of a container, it has an id that each run also has in its own namespace.
 #[test]
 fn b_a_probe_may_be_the_first_process_of_a_container() {
