@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use common::record::{Failure, Files, Problem, Record, Usage};
+use common::record::{Failure, Files, Problem, Usage};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, Value as Json, json};
 use task_spec::checklist::{
@@ -19,7 +19,6 @@ use super::evidence::settle_statuses;
 use super::{rejections, tasks};
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
 use crate::corpus::{Corpus, Excerpt, excerpts};
-use crate::pipeline;
 use crate::prompts::checklist_prefix;
 use crate::session::Session;
 use crate::writer::Writer;
@@ -45,14 +44,7 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
     let corpus = Corpus::of_run(session.settings, session.ui)?;
     let prefix = prefix(session, &corpus, 1)?;
     let author = Author { asker: session.asker, prefix: &prefix, root: &session.settings.environment.root };
-    pipeline::write_tasks(session, writer, tasks, |task| {
-        let mut task = task.clone();
-        let failure = author.add(&mut task)?;
-        Ok([Record::Files(task)]
-            .into_iter()
-            .chain(failure.map(|failure| Record::Failure(*failure)))
-            .collect())
-    })
+    tasks::add_to_each(session, writer, tasks, |task| author.add(task))
 }
 
 /// The prefix of the pass for tasks of the batch that begins with the row `first`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use common::record::{Failure, Files, Record, Usage};
+use common::record::{Failure, Files, Usage};
 use model_client::{ModelAnswer, Prefix};
 use serde_json::{Map, Value};
 use task_spec::files::Role;
@@ -11,7 +11,6 @@ use task_spec::fixtures::{FILE_NAME, Fixtures};
 use super::tasks;
 use crate::ask::{Asker, Attempts, Halt, Question, Unanswered};
 use crate::corpus::Corpus;
-use crate::pipeline;
 use crate::prompts::fixtures_prefix;
 use crate::session::Session;
 use crate::writer::Writer;
@@ -29,14 +28,7 @@ pub(crate) fn run(session: &Session<'_>, writer: &mut Writer) -> Result<(), Halt
     let corpus = Corpus::of_run(session.settings, session.ui)?;
     let prefix = prefix(session, &corpus, 1)?;
     let author = Author { asker: session.asker, prefix: &prefix };
-    pipeline::write_tasks(session, writer, tasks, |task| {
-        let mut task = task.clone();
-        let failure = author.add(&mut task)?;
-        Ok([Record::Files(task)]
-            .into_iter()
-            .chain(failure.map(|failure| Record::Failure(*failure)))
-            .collect())
-    })
+    tasks::add_to_each(session, writer, tasks, |task| author.add(task))
 }
 
 /// The prefix of the pass for tasks of the batch that begins with the row `first`.

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
-use common::record::{Annotations, Files, Kind, Record, Seed, Task};
+use common::record::{Annotations, Failure, Files, Kind, Record, Seed, Task};
 use serde_json::{Map, Value, json};
 use task_spec::files::{Role, read_folder};
 
 use super::unreadable;
-use crate::ask::Halt;
+use crate::ask::{Halt, Unanswered};
 use crate::corpus::{Source, excerpts};
 use crate::incoming;
+use crate::pipeline;
 use crate::session::Session;
 use crate::writer::Writer;
 
@@ -99,6 +100,22 @@ fn read_files(session: &Session<'_>, dir: &str, hidden: &[Role]) -> Result<BTree
         .check_task(&below.to_string_lossy(), &files, hidden)
         .map_err(|refused| anyhow!(refused.to_string()))?;
     Ok(files)
+}
+
+/// Writes each of the tasks with the files that `add` adds to it. A task to which none could be added is written as it
+/// is, and the failure after it.
+pub(super) fn add_to_each(
+    session: &Session<'_>,
+    writer: &mut Writer,
+    tasks: Vec<Files>,
+    add: impl Fn(&mut Files) -> Result<Option<Box<Failure>>, Unanswered> + Sync,
+) -> Result<(), Halt> {
+    pipeline::write_tasks(session, writer, tasks, |task| {
+        let mut task = task.clone();
+        let failure = add(&mut task)?;
+        let failure = failure.map(|failure| Record::Failure(*failure));
+        Ok([Record::Files(task)].into_iter().chain(failure).collect())
+    })
 }
 
 /// What a question about a task shows: its name, and its files without those with a role in `hidden`.
