@@ -306,7 +306,8 @@ test-providers:
 	cargo build --workspace --bins --locked
 	python3 model-client/tests/providers/run.py $(TARGET) $(PARTS)
 
-# Needs PyPI and a Python 3.12 or later; for a part a checkout of gym-anything, in which nothing is changed.
+# Needs PyPI and a Python 3.12 or later; for a part a checkout of gym-anything, in which nothing is changed. Tasks are run
+# in containers where an engine answers, or where root and docker.io are there.
 test-exports:
 	@$(MAKE) --no-print-directory demo SOLUTIONS=1 PRE_SOLVE='$(WITH_SEEDS)'
 	cargo build --locked --package stage-export

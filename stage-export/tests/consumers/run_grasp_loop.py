@@ -16,7 +16,7 @@ import tempfile
 import grasp_tasks
 import in_folder
 from grasp import run_grasp
-from grasp_tasks import ExportedTasks
+from grasp_tasks import Container, ExportedTasks
 from scripted_model import SKILL, Model, text
 
 PACKAGE = pathlib.Path(grasp_tasks.__file__).parent
@@ -102,7 +102,22 @@ def live(model):
     assert all(entry["status"] == "completed" and entry["task_result"]["verdict"]["feedback"] for entry in runs), runs
     assert any("image_url" in str(messages) for messages in model.asked["agent"])
     assert any("GnuCash" in text(messages[-1]) for messages in model.asked["agent"]), "no window was shown"
-    return f"{len(runs)} rollouts in containers, tags {', '.join(sorted(tags_of(runs))[:3])}, a skill proposed"
+    solved = passes_solved(samples[0])
+    assert solved["passed"] is True and solved["score"] == 100, solved
+    return f"{len(runs)} rollouts in containers, the solution passes, tags {', '.join(sorted(tags_of(runs))[:3])}, a skill proposed"
+
+
+def passes_solved(sample):
+    """The verdict in a container of a rollout in which the recorded solution was run."""
+    environment = Container(sample, network=os.environ.get("NETWORK"))
+    try:
+        environment.reset()
+        environment.put(environment.folder / "solution", "/solution")
+        environment.run(["bash", "/solution/solve.sh"], environment.spec["agent"]["user"], timeout=300)
+        *_, info = environment.step([], mark_done=True)
+        return info["verifier"]
+    finally:
+        environment.close()
 
 
 def check_samples(tasks, folder):

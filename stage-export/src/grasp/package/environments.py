@@ -9,6 +9,7 @@ At the end `info["verifier"]` is the verdict. `close()` ends what was started.
 import json
 import os
 import pathlib
+import struct
 import subprocess
 import tempfile
 import time
@@ -121,10 +122,13 @@ class Container:
     def observe(self):
         user = self.spec["agent"]["user"]
         path = pathlib.Path(self.place.name) / f"frame_{self.frames:05}.png"
-        path.write_bytes(self.run(["sh", "-c", SCREEN], user))
+        png = self.run(["sh", "-c", SCREEN], user)
+        path.write_bytes(png)
         self.frames += 1
+        # A PNG begins with 16 bytes and its width and height.
+        size = struct.unpack(">II", png[16:24])
         windows = self.run(["sh", "-c", WINDOWS], user).decode(errors="replace")
-        return {"screen": {"path": str(path)}, "ui_tree": {"text": windows}}
+        return {"screen": {"path": str(path), "resolution": size}, "ui_tree": {"text": windows}}
 
     def act(self, action):
         """Does an action. Returns why it failed, if it did: a key, for example, may have another name."""

@@ -59,14 +59,16 @@ def refusal(why):
 
 def seen(observation):
     """An observation in words, and the files of its images."""
-    screen = (observation.get("screen") or {}).get("path")
+    screen = observation.get("screen") or {}
+    path, size = screen.get("path"), screen.get("resolution")
     text = (observation.get("ui_tree") or {}).get("text") or ""
     parts = [f"An action failed: {observation['error']}"] if observation.get("error") else []
-    if screen:
-        parts.append("The screenshot shows the screen now.")
+    if path:
+        pixels = f", {size[0]} x {size[1]} pixels" if size else ""
+        parts.append(f"The screenshot shows the screen{pixels}.")
     if text.strip():
         parts.append(f"Windows:\n{text.strip()[:SHOWN]}")
-    return "\n".join(parts), [screen] if screen else []
+    return "\n".join(parts), [path] if path else []
 
 
 def read(reply):
