@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::Annotations;
 
 /// What a person decided about a task. Written by the page of stage-report, or by hand. stage-extract moves a rejected
-/// task away; the repair pass of stage-amplify reads the comment. An accepted task stays as it is, whatever the checks
-/// say.
+/// task away, and stage-export leaves it out; the repair pass of stage-amplify reads the comment. An accepted task stays
+/// as it is, whatever the checks say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Decision {
     /// The environment's folder name.
