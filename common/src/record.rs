@@ -22,12 +22,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::agreement::{Agreement, Criterion};
+pub use self::answer::ModelAnswer;
 pub use self::decision::{COMMENT_OF_PERSON, Choice, Decision, Decisions, REJECTED_BY_PERSON};
 pub use self::probe::{Mutation, Outcome, Probe, ProbeState};
 pub use self::trial::{Episode, EpisodeVerdict, HookRun, Solution, Trial, WrongSolution};
 pub use self::usage::{StopReason, Usage};
 
 mod agreement;
+mod answer;
 mod decision;
 mod probe;
 mod trial;
@@ -160,6 +162,26 @@ impl Record {
             Self::Decision(record) => &record.env,
             Self::Agreement(record) => &record.env,
         }
+    }
+
+    /// The name of the task that it is of, if it names one.
+    pub fn task(&self) -> Option<&str> {
+        let task = match self {
+            Self::Seed(Seed { task, .. })
+            | Self::Plan(Plan { task, .. })
+            | Self::Spec(Spec { task, .. })
+            | Self::Solution(Solution { task, .. })
+            | Self::Task(Task { task, .. })
+            | Self::Probe(Probe { task, .. })
+            | Self::Agreement(Agreement { task, .. })
+            | Self::Decision(Decision { task, .. }) => Some(task.as_str()),
+            Self::Trial(trial) => Some(trial.task.as_str()),
+            Self::Files(Files { task, .. })
+            | Self::Verdict(Verdict { task, .. })
+            | Self::Dropped(Dropped { task, .. })
+            | Self::Failure(Failure { task, .. }) => task.as_deref(),
+        };
+        task.filter(|task| !task.is_empty())
     }
 
     /// Reads a record of a kind that is already known. Compared with going by the `record` field again,

@@ -1,6 +1,7 @@
 //! The run directory: the manifests, the journal and the logs of one run. All of it is plain text to read, edit
 //! and resume from.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -81,6 +82,65 @@ pub struct Cost {
     /// The most that calls without an answer may have cost on top of that, in US dollars. Calls of a killed process are
     /// not in it.
     pub lost_at_most: f64,
+}
+
+/// `run.json`: what was asked for in a run directory, and what it cost.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(crate) struct RunFile {
+    /// The name of the environment that the run directory belongs to.
+    environment: String,
+    cost: Option<Cost>,
+    /// What was asked last of each stage, by its short name. The passes of stage-amplify over existing tasks have entries of
+    /// their own: `checklist`, `fixtures`, `solution`, `agreement`, `repair`.
+    #[serde(flatten)]
+    stages: BTreeMap<String, Note>,
+}
+
+/// What was asked of a stage.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Note {
+    /// The version of the stage.
+    version: String,
+    asked: Asked,
+}
+
+/// The settings of a stage, as far as later commands use them. Stages may add others.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Asked {
+    /// The environment: its name, or its path below the workspace.
+    environment: String,
+    /// The name of the software.
+    software: Option<String>,
+    /// stage-amplify: the number of tasks.
+    count: Option<usize>,
+    /// stage-amplify: the name of the model.
+    model: Option<String>,
+    /// stage-amplify: the passes.
+    #[serde(default)]
+    passes: Vec<String>,
+    /// stage-amplify: the accepted labels of difficulty; empty for all.
+    #[serde(default)]
+    difficulties: Vec<String>,
+    /// stage-amplify: how long tasks are.
+    horizon: Option<String>,
+    /// stage-amplify: what selects one of several equally good examples.
+    seed: Option<u64>,
+    /// stage-propose: who writes the seeds.
+    agent: Option<String>,
+    /// stage-propose: the model of the agent.
+    proposer_model: Option<String>,
+    /// stage-propose: the number of seeds.
+    seed_count: Option<u64>,
+    /// stage-propose: the platforms whose notes the agent gets.
+    #[serde(default)]
+    platform: Vec<String>,
+    /// stage-propose: the type of tasks whose notes it gets.
+    task_type: Option<String>,
+    /// stage-propose: the only task to change.
+    edit_task: Option<String>,
 }
 
 /// A run directory that exists.

@@ -4,8 +4,10 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde_json::{Value, json};
 
 use crate::record::{
-    Agreement, Decision, Dropped, Failure, Files, Plan, Probe, Seed, Solution, Spec, Task, Trial, Verdict,
+    Agreement, Decision, Dropped, Failure, Files, ModelAnswer, Plan, Probe, Seed, Solution, Spec, Task,
+    Trial, Verdict,
 };
+use crate::run_dir::RunFile;
 
 /// Name of each record kind, and the schema of its records. They stand in `schemas/`, a file a kind.
 pub fn all() -> Vec<(&'static str, Schema)> {
@@ -26,6 +28,11 @@ pub fn all() -> Vec<(&'static str, Schema)> {
     ]
 }
 
+/// The schemas of the other files of a run directory: `run.json`, and a line of `answers.jsonl`.
+pub fn of_run_dir() -> [(&'static str, Schema); 2] {
+    [("run", identified::<RunFile>("run")), ("answer", identified::<ModelAnswer>("answer"))]
+}
+
 /// The version of the records, in the `$id` of their schemas. It changes when a field is removed or gets another
 /// meaning; new fields that may be left out do not change it.
 pub const VERSION: u32 = 1;
@@ -36,10 +43,15 @@ pub fn render(schema: &Schema) -> String {
     format!("{:#}\n", schema.as_value())
 }
 
+fn identified<T: JsonSchema>(name: &str) -> Schema {
+    let mut schema = schema_for!(T);
+    schema.insert("$id".to_owned(), json!(format!("urn:propose-amplify:{name}:{VERSION}")));
+    schema
+}
+
 /// The schema of `T` as a record: with the `record` field, which the enum around it writes.
 fn of<T: JsonSchema>(kind: &str) -> Schema {
-    let mut schema = schema_for!(T);
-    schema.insert("$id".to_owned(), json!(format!("urn:propose-amplify:record:{kind}:{VERSION}")));
+    let mut schema = identified::<T>(&format!("record:{kind}"));
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
         properties.shift_insert(0, "record".to_owned(), json!({ "const": kind }));
     }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::interrupt::{Interrupt, Urgency};
+use common::record::ModelAnswer;
 
 use crate::activity::{Activity, Board, Note, Retry};
-use crate::answer::{ModelAnswer, now};
+use crate::answer::now;
 use crate::batch::{BatchNews, Batches, Desk};
 use crate::budget::Budget;
 use crate::error::{AskError, Limit};
@@ -23,8 +24,9 @@ use crate::turns::{Turn, Turns, tells_overload};
 
 /// The longest wait between two attempts, where the server names none.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
-/// The number of attempts at a server that was never reached.
+/// The number of attempts at a server that was never reached, and the time after which there is no other.
 const ATTEMPTS_TO_REACH: u32 = 3;
+const TIME_TO_REACH: Duration = Duration::from_secs(4);
 
 /// Asks a model, from any number of threads.
 pub struct Client {
@@ -289,7 +291,7 @@ impl Client {
             Fault::NonRetryable | Fault::Rejected => false,
             Fault::Overload if requested > self.settings.patience => return Err(self.stop(error)),
             Fault::Overload => attempts.since.elapsed() + wait < self.settings.patience,
-            Fault::Unreachable if attempts.broken >= ATTEMPTS_TO_REACH && !self.limiter.totals().reached => {
+            Fault::Unreachable if attempts.are_in_vain() && !self.limiter.totals().reached => {
                 return Err(self.stop(error));
             }
             Fault::Unreachable | Fault::Slow | Fault::Transient => attempts.broken < self.settings.attempts,
@@ -360,4 +362,11 @@ struct Attempts {
     all: u32,
     /// Those that failed otherwise than by overload.
     broken: u32,
+}
+
+impl Attempts {
+    /// Whether a server that did not answer them will answer none.
+    fn are_in_vain(&self) -> bool {
+        self.broken >= ATTEMPTS_TO_REACH || self.since.elapsed() >= TIME_TO_REACH
+    }
 }

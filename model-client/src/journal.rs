@@ -13,13 +13,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use common::record::ModelAnswer;
 use fs_err::{File, OpenOptions};
 use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
 use rustix::io::Errno;
 use serde::Deserialize;
 use thiserror::Error;
 
-use crate::answer::ModelAnswer;
 use crate::history::{History, Paid};
 
 /// An open journal. Any number of threads may use it, but one process at a time, which the lock of the run

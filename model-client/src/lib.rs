@@ -39,11 +39,11 @@ mod settings;
 mod turns;
 
 pub use activity::{Activity, Retry};
-pub use answer::ModelAnswer;
 pub use batch::{
     BatchLimits, BatchNews, BatchService, BatchSettings, Batches, Found, Framing, Order, Progress, Search,
 };
 pub use client::{Client, Watch};
+pub use common::record::ModelAnswer;
 pub use error::{AskError, Limit};
 pub use estimate::{Estimate, PassSize};
 pub use facts::{ModelFacts, Retirement};

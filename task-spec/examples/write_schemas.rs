@@ -1,4 +1,4 @@
-//! Writes the JSON Schemas of all records, and of files of a task, into the folder given, as `make schemas` does.
+//! Writes the JSON Schemas of all records, of files of a run directory and of a task, into the folder given, as `make schemas` does.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ fn main() -> Result<()> {
         ("vlm_checklist", checklist_schema()),
         ("validated_pi", evidence_schema()),
     ];
-    for (kind, schema) in schema::all().into_iter().chain(files) {
+    for (kind, schema) in schema::all().into_iter().chain(schema::of_run_dir()).chain(files) {
         fs_err::write(dir.join(format!("{kind}.schema.json")), schema::render(&schema))?;
     }
     Ok(())

@@ -53,7 +53,7 @@ fn is_zero(count: &u64) -> bool {
 }
 
 /// Why an answer ended. Callers decide what to do with an answer that did not end with [`StopReason::End`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum StopReason {
     /// The model had finished.

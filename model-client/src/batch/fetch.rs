@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 
+use common::record::ModelAnswer;
+
 use super::desk::{Desk, Patience};
 use super::log::{Intent, Item};
 use super::{BatchNews, is_final};
-use crate::answer::{ModelAnswer, now};
+use crate::answer::now;
 use crate::error::AskError;
 use crate::model::{CallError, Reply};
 

@@ -28,7 +28,7 @@ fn schemas_dir() -> PathBuf {
 #[test]
 fn schema_files_are_up_to_date() {
     let mut expected = BTreeSet::new();
-    for (kind, schema) in schema::all().into_iter().chain(schemas_of_files()) {
+    for (kind, schema) in schema::all().into_iter().chain(schema::of_run_dir()).chain(schemas_of_files()) {
         let name = format!("{kind}.schema.json");
         let written = fs_err::read_to_string(schemas_dir().join(&name)).unwrap_or_default();
         assert!(written == schema::render(&schema), "schemas/{name} is stale; run `make schemas`");

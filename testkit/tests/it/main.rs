@@ -11,5 +11,6 @@ mod layers;
 mod make;
 mod piped;
 mod refused;
+mod schemas;
 mod shared;
 mod world;
