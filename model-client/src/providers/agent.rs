@@ -14,13 +14,16 @@ pub(super) const BUFFER: usize = 16 * 1024;
 /// Environment variables with a proxy URL, in ureq's order.
 const PROXY_VARIABLES: [&str; 6] =
     ["ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"];
+/// The time limit of a connection to a server that has answered nothing yet. The system has asked for it three times
+/// by then. A server that has answered before may be overloaded: it gets longer.
+const FIRST_CONNECT: Duration = Duration::from_secs(5);
 /// Files that a process has open beside its connections.
 const OTHER_FILES: u64 = 128;
 
 /// The time limits of a call.
 #[derive(Clone, Copy)]
 pub(super) struct Limits {
-    pub(super) connect: Duration,
+    connect: Duration,
     pub(super) silence: Duration,
     pub(super) total: Duration,
 }
@@ -34,11 +37,16 @@ impl Limits {
         let total = timeouts.total.unwrap_or(silence.max(usual) * 4);
         Self { connect: timeouts.connect, silence, total }
     }
+
+    /// The time limit of a connection, by whether the server has answered before.
+    pub(super) fn connect(&self, is_reached: bool) -> Duration {
+        if is_reached { self.connect } else { self.connect.min(FIRST_CONNECT) }
+    }
 }
 
 /// An agent for as many calls in flight as the settings allow.
 pub(super) fn agent(settings: &CallSettings, limits: Limits) -> Agent {
-    let Limits { connect, silence, total } = limits;
+    let Limits { connect: _, silence, total } = limits;
     Agent::config_builder()
         .http_status_as_error(false)
         // A redirect would send the key to another server.
@@ -48,8 +56,6 @@ pub(super) fn agent(settings: &CallSettings, limits: Limits) -> Agent {
         .accept("text/event-stream, application/json")
         // Compression delays the events of a stream.
         .accept_encoding("identity")
-        .timeout_resolve(Some(connect))
-        .timeout_connect(Some(connect))
         .timeout_recv_response(Some(silence))
         .timeout_per_read(Some(silence))
         .timeout_global(Some(total))

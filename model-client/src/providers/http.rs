@@ -2,7 +2,8 @@
 
 use std::io::{self, BufReader, Read};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use ureq::http::{HeaderValue, Response, header};
@@ -43,6 +44,8 @@ pub(super) struct HttpModel {
     /// `None` after an abort.
     agent: Mutex<Option<Agent>>,
     limits: Limits,
+    /// Whether the server has answered any call.
+    is_reached: AtomicBool,
     batches: LazyClient,
 }
 
@@ -72,6 +75,7 @@ impl HttpModel {
             blocked,
             agent: Mutex::new(Some(agent(settings, limits))),
             limits,
+            is_reached: AtomicBool::new(false),
             batches: LazyClient::default(),
         }
     }
@@ -96,7 +100,10 @@ impl HttpModel {
     }
 
     fn send(&self, agent: &Agent, body: &Body) -> Result<Response<ResponseBody>, CallError> {
-        let mut call = agent.post(&self.url).header(header::CONTENT_TYPE, "application/json");
+        let connect = self.limits.connect(self.is_reached.load(Ordering::Relaxed));
+        let call = agent.post(&self.url).config();
+        let call = call.timeout_resolve(Some(connect)).timeout_connect(Some(connect)).build();
+        let mut call = call.header(header::CONTENT_TYPE, "application/json");
         for (name, value) in self.format.headers() {
             call = call.header(*name, *value);
         }
@@ -112,7 +119,9 @@ impl HttpModel {
         let call = call.header(header::CONTENT_LENGTH, body.len());
         let mut reader = body.reader();
         let response = call.send(SendBody::from_reader(&mut reader));
-        response.map_err(|error| self.no_response(&error, reader.is_at_end()))
+        let response = response.map_err(|error| self.no_response(&error, connect, reader.is_at_end()))?;
+        self.is_reached.store(true, Ordering::Relaxed);
+        Ok(response)
     }
 
     /// The error that a response other than 200 means.
@@ -220,19 +229,20 @@ impl HttpModel {
 
     fn broken_stream(&self, error: io::Error) -> CallError {
         match error.downcast::<ureq::Error>() {
-            Ok(ureq::Error::Timeout(timeout)) => {
-                CallError { fault: Fault::Slow, ..self.cut_off(&self.too_slow(timeout)) }
-            }
+            Ok(ureq::Error::Timeout(timeout)) => CallError {
+                fault: Fault::Slow,
+                ..self.cut_off(&self.too_slow(timeout, self.limits.connect(true)))
+            },
             Ok(error) => self.cut_off(&error.to_string()),
             Err(error) => self.cut_off(&error.to_string()),
         }
     }
 
-    /// The error of a call without a response.
-    fn no_response(&self, error: &ureq::Error, is_sent: bool) -> CallError {
+    /// The error of a call without a response. `connect` was the time limit of its connection.
+    fn no_response(&self, error: &ureq::Error, connect: Duration, is_sent: bool) -> CallError {
         let Failure { fault, code, hint, charged } = Failure::of(error, is_sent);
         let cause = match error {
-            ureq::Error::Timeout(timeout) => self.too_slow(*timeout),
+            ureq::Error::Timeout(timeout) => self.too_slow(*timeout, connect),
             error => error.to_string(),
         };
         let message = format!("cannot ask {} at {}: {cause}", self.format.provider(), host(&self.url));
@@ -240,8 +250,8 @@ impl HttpModel {
         CallError { hint, charged, ..CallError::new(fault, code, message) }
     }
 
-    fn too_slow(&self, timeout: Timeout) -> String {
-        let Limits { connect, silence, total } = self.limits;
+    fn too_slow(&self, timeout: Timeout, connect: Duration) -> String {
+        let Limits { silence, total, .. } = self.limits;
         match timeout {
             Timeout::Resolve | Timeout::Connect => format!("no connection within {connect:?}"),
             Timeout::RecvResponse => format!("no response within {silence:?}"),

@@ -1,10 +1,13 @@
 //! Faults between client and server, and how they are handled.
 
 use std::collections::BTreeSet;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use model_client::{AskError, CallSettings, Journal, Limit};
+use rustix::io::ioctl_fionbio;
+use rustix::net::{self, AddressFamily, SocketType};
 use serde_json::json;
 use testkit::faults::{self, Rates};
 use testkit::{Format, Play, Reply as Said, Server};
@@ -188,6 +191,47 @@ fn an_unreachable_server_stops_the_run_soon() {
     assert!(matches!(error, AskError::Stopped { .. }), "{error:?}");
     let message = error.to_string().replace(&port.to_string(), "PORT");
     insta::assert_snapshot!(message, @"cannot ask the model's server at 127.0.0.1:PORT: io: Connection refused (os error 111)");
+}
+
+/// As a firewall does that drops packets.
+#[test]
+fn a_server_that_answers_no_packet_stops_the_run_within_seconds() {
+    let queue = FullQueue::new();
+    let dir = tempfile::tempdir().unwrap();
+    let journal = dir.path().join("answers.jsonl");
+    let interrupt = common::interrupt::Interrupt::new();
+    let client = client(&format!("http://{}", queue.address), "openai:x", &journal, settings(), &interrupt);
+    let started = Instant::now();
+    let error = client.ask(&super::request("a")).unwrap_err();
+    assert!(started.elapsed() < Duration::from_secs(15), "{:?}", started.elapsed());
+    assert!(matches!(error, AskError::Stopped { .. }), "{error:?}");
+    let message = error.to_string().replace(&queue.address.to_string(), "ADDRESS");
+    insta::assert_snapshot!(message, @"cannot ask the model's server at ADDRESS: no connection within 5s");
+}
+
+/// A listener that accepts nothing, and whose queue is full: the kernel drops further requests for a connection.
+struct FullQueue {
+    address: SocketAddr,
+    _listener: OwnedFd,
+    _queued: Vec<OwnedFd>,
+}
+
+impl FullQueue {
+    fn new() -> Self {
+        let socket = || net::socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let listener = socket();
+        net::bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+        net::listen(&listener, 0).unwrap();
+        let address = SocketAddr::try_from(net::getsockname(&listener).unwrap()).unwrap();
+        let queued = (0..16).map(|_| {
+            let socket = socket();
+            ioctl_fionbio(&socket, true).unwrap();
+            // It is on its way, or in the queue, or dropped.
+            let _ = net::connect(&socket, &address);
+            socket
+        });
+        Self { address, _queued: queued.collect(), _listener: listener }
+    }
 }
 
 #[test]
