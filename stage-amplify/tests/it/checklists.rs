@@ -1,7 +1,10 @@
 //! The checklist pass.
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use testkit::{Play, Reply, Server};
+use testkit::{Play, Reply, Server, spawn_silently};
 
 use crate::world::{Ran, World, good_server, journal_line, kinds_and_tasks, task};
 
@@ -177,4 +180,65 @@ fn a_contradicted_task_is_repaired_and_its_statuses_are_computed_again() {
     let asked = &server.log()[0].asked.prompt;
     assert!(asked.contains("`pi_contradicted`: balance") && !asked.contains("no shebang"));
     assert_eq!(file(&ran, "validated_pi.json")["pi_items"][0]["status"], "verified");
+}
+
+/// Each record without what it cost, which depends on the order of the calls.
+fn without_usage(records: &str) -> Vec<String> {
+    let without = |line: &str| {
+        let mut record: Value = serde_json::from_str(line).unwrap();
+        record.as_object_mut().unwrap().remove("usage");
+        record.to_string()
+    };
+    records.lines().map(without).collect()
+}
+
+/// The task that a call is about, and whether it is asked again.
+fn asked_about(prompt: &str) -> String {
+    let number =
+        (1..=4).find(|&number| prompt.contains(&format!("`validated_pi.json` for `{}`", task(number))));
+    format!("{} {}", task(number.unwrap()), prompt.contains("An earlier answer"))
+}
+
+#[test]
+fn after_a_kill_no_checklist_is_paid_for_again() {
+    // The first answer about each task is rejected, so that a kill comes between two answers about a task, too.
+    let reply = |prompt: &str| {
+        let is_second = prompt.contains("An earlier answer");
+        Reply::new(if is_second { good_answer() } else { "None.".to_owned() })
+    };
+    let undisturbed = World::new();
+    let input = tasks(&undisturbed, 4);
+    let server = Server::start(move |asked| Play::Answer(reply(&asked.prompt)));
+    let expected = run_on(&undisturbed, &server, &input);
+    assert_eq!((expected.status, server.log().len()), (Some(0), 8), "{expected:?}");
+
+    let world = World::new();
+    let path = world.write("tasks.jsonl", &input);
+    let arguments = ["--pass", "checklist", "--num-workers", "1", "-i", path.to_str().unwrap()];
+    let mut given: BTreeMap<String, usize> = BTreeMap::new();
+    let mut run = |answers: usize| {
+        let server = Server::start(move |asked| match asked.number {
+            number if number <= answers => Play::Answer(reply(&asked.prompt)),
+            _ => Play::Stall(reply(&asked.prompt), Duration::from_hours(1)),
+        });
+        let mut child = spawn_silently(&mut world.command_at(&server, &arguments));
+        server.wait_for(answers + 1);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for logged in server.log().iter().filter(|logged| logged.given.is_some()) {
+            *given.entry(asked_about(&logged.asked.prompt)).or_default() += 1;
+        }
+    };
+    for answers in [0, 1, 2, 1, 3, 0] {
+        run(answers);
+    }
+    assert_eq!(world.result("answers.jsonl").lines().count(), 7);
+    let server = Server::start(move |asked| Play::Answer(reply(&asked.prompt)));
+    let ran = world.run_at(&server, &arguments);
+    assert_eq!((ran.status, server.log().len()), (Some(0), 1), "{ran:?}");
+    assert_eq!(given.values().sum::<usize>(), 7, "{given:?}");
+    assert!(given.values().all(|&times| times == 1), "{given:?}");
+    assert!(without_usage(&ran.stdout) == without_usage(&expected.stdout), "{ran:?}");
+    let manifests = [&world, &undisturbed].map(|world| without_usage(&world.result("checklists.jsonl")));
+    assert!(manifests[0] == manifests[1], "{ran:?}");
 }

@@ -7,9 +7,13 @@ use std::process::Command;
 
 use fs_err as fs;
 use regex::Regex;
+use task_spec::checklist::{
+    CHECKLIST, EVIDENCE, Facts, Item, Status, checklist_faults, evidence_faults, settle,
+};
 use task_spec::fixtures::Fixtures;
+use task_spec::value::Value;
 use task_spec::verify::{self, Interpreter, IssueCode, SpecFile};
-use task_spec::{python, shell};
+use task_spec::{pyjson, python, shell};
 
 const NOTES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../notes");
 
@@ -260,5 +264,33 @@ fn files_that_are_named_have_the_names_that_tasks_use() {
             let known = task.join(name).exists() || elsewhere.contains(&name) || helpers.contains(&name);
             assert!(known, "{}: tasks have no {name}", page.name);
         }
+    }
+}
+
+#[test]
+fn the_evidence_of_the_example_has_the_statuses_that_are_computed() {
+    let dir = tempfile::tempdir().unwrap();
+    let task = write_example(dir.path());
+    let text = |name: &str| fs::read_to_string(task.join(name)).ok();
+    let parsed = |name: &str| pyjson::parse(&text(name).unwrap()).unwrap();
+    let verifier = python::parse(text("verifier.py").unwrap().as_bytes()).unwrap();
+    let (spec, evidence, checklist) = (parsed("task.json"), parsed(EVIDENCE), parsed(CHECKLIST));
+    let facts = Facts::new(Some(&spec), Some(&verifier), &text);
+    let settled = settle(&evidence, &facts).unwrap();
+    let unproved: Vec<_> =
+        settled.findings.iter().filter(|(_, found)| found.status != Status::Verified).collect();
+    assert!(unproved.is_empty(), "{unproved:?}");
+    assert_eq!(pyjson::parse(&settled.text).unwrap(), evidence);
+    let name = "prepare_storage_inspection";
+    let faults = [checklist_faults(&checklist, name), evidence_faults(&evidence, name)].concat();
+    assert!(faults.is_empty(), "{faults:?}");
+    // The pass demands the same of a model's answer.
+    let items = |list: &str| checklist.get(list).and_then(Value::as_list).map_or(0, <[Value]>::len);
+    assert!((4..=8).contains(&items("task_completion")) && items("integrity") == 3);
+    // Every value is told: text that proves nothing is not evidence.
+    let told = checklist.get("privileged_info_for_vlm").and_then(Value::as_str).unwrap();
+    for item in Item::all(&evidence) {
+        let value = item.verified_value.as_str().unwrap();
+        assert!(told.contains(value), "{value} is not told");
     }
 }
