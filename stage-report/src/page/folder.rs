@@ -145,16 +145,23 @@ pub(super) struct Shot {
     src: String,
 }
 
+/// The names of the pictures below a folder, by their folders; `start.png` is the first of each.
+fn pictures(folder: &Path) -> Vec<String> {
+    let names = walk(folder, DEPTH, |_| true).filter_map(|entry| entry.ok()?.name);
+    let is_picture = |name: &String| Path::new(name).extension().is_some_and(|end| end == "png");
+    let mut names: Vec<String> = names.filter(is_picture).collect();
+    names.sort_by_cached_key(|name| {
+        let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+        (folder.to_owned(), file != "start.png", file.to_owned())
+    });
+    names
+}
+
 /// The screenshots of a task's trials, as far as `budget` bytes reach.
 pub(super) fn shots(trials: &Path, budget: usize) -> Vec<Shot> {
     let mut left = budget;
     let mut shots = Vec::new();
-    for entry in walk(trials, DEPTH, |_| true).filter_map(Result::ok) {
-        let Some(name) =
-            entry.name.filter(|name| Path::new(name).extension().is_some_and(|end| end == "png"))
-        else {
-            continue;
-        };
+    for name in pictures(trials) {
         let Ok(png) = read_beneath(trials, Path::new(&name), MAX_SHOT.min(left)) else { continue };
         if shots.len() == MAX_SHOTS || !png.starts_with(b"\x89PNG\r\n\x1a\n") {
             continue;

@@ -12,8 +12,8 @@ use crate::report::{Report, RunFigures};
 use crate::spending::Spent;
 use crate::task::Task;
 
-/// The width of the longest bar, in units of the chart.
-const BAR: usize = 420;
+/// The width of the longest bar, in units of its chart.
+const BAR: usize = 1000;
 /// The number of shades of a heat map.
 const SHADES: usize = 5;
 /// The number of tasks that are named as the worst.
