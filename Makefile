@@ -206,7 +206,7 @@ repair: check
 	  $(NESTED) check || exit; \
 	  [ $$status -ne 3 ] || break; \
 	done; $(report); $(call complete,$(CHECKS))
-	@echo 'make: no task is bad' >&2
+	@echo 'make: the checks find no bad task' >&2
 
 # Moves the bad tasks into the run directory and removes them from the list of seeds.
 quarantine: check

@@ -52,7 +52,11 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     let mut writer =
         Writer::new(settings.stage.waiting_output(settings.last_manifest().is_some())?, ui, &interrupt);
     let result = run_passes(&session, &mut writer);
-    let is_error = matches!(result, Err(Halt::Other(_)));
+    let is_error = match &result {
+        Err(Halt::Client(error)) => error.exit_status().is_none(),
+        Err(Halt::Other(_)) => true,
+        Ok(()) => false,
+    };
     report_totals(settings, &client, writer.usable(), is_error, ui)?;
     report_open_batches(settings, ui)?;
     let status = match result {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use common::record::Plan;
-use common::text::shorten;
+use common::text::{count, shorten};
 use serde_json::Value;
 
 /// At most one row in this many may have the same archetype or occupation. Chosen, not measured: plan.md asks
@@ -92,16 +92,16 @@ pub(super) fn summary(rows: &[Plan]) -> String {
     }
     let labels: Vec<String> = labels.iter().map(|(label, count)| format!("{count} {label}")).collect();
     format!(
-        "{} occupations, {} archetypes, {} features; {}",
-        distinct(rows.iter().map(|row| row.occupation.as_str())),
-        distinct(rows.iter().map(|row| row.archetype.as_str())),
-        distinct(rows.iter().flat_map(|row| row.features.iter().map(String::as_str))),
+        "{}, {}, {}; {}",
+        count(distinct(rows.iter().map(|row| row.occupation.as_str())), "occupation"),
+        count(distinct(rows.iter().map(|row| row.archetype.as_str())), "archetype"),
+        count(distinct(rows.iter().flat_map(|row| row.features.iter().map(String::as_str))), "feature"),
         labels.join(", ")
     )
 }
 
-fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> usize {
-    names.filter(|name| !name.is_empty()).map(str::to_lowercase).collect::<BTreeSet<_>>().len()
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> u64 {
+    names.filter(|name| !name.is_empty()).map(str::to_lowercase).collect::<BTreeSet<_>>().len() as u64
 }
 
 #[cfg(test)]
