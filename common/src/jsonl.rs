@@ -1,10 +1,8 @@
-//! Manifests: records, one a line, as [JSON Lines](https://jsonlines.org).
+//! Records, one a line, as [JSON Lines](https://jsonlines.org).
 
-use std::io::{self, BufRead, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, BufRead, Read, Write};
 use std::sync::Arc;
 
-use fs_err as fs;
 use serde::Deserialize;
 use thiserror::Error;
 
@@ -34,6 +32,11 @@ impl RawLine {
     /// The line of a record.
     pub(crate) fn of(record: &Record) -> io::Result<Self> {
         Ok(Self(serde_json::to_vec(record)?))
+    }
+
+    /// Its bytes.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.0
     }
 }
 
@@ -164,51 +167,6 @@ pub fn write_raw(out: &mut impl Write, line: &RawLine) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// A manifest file in the making. Until [`finish`](Self::finish), what is written stands in a file beside
-/// it, `NAME.partial`: a manifest is there exactly when its stage came to an end, whole and without a torn
-/// line. A partial file that a killed stage left behind is overwritten.
-#[derive(Debug)]
-pub struct ManifestFile {
-    path: PathBuf,
-    partial: PathBuf,
-    out: BufWriter<fs::File>,
-}
-
-impl ManifestFile {
-    /// Starts the manifest at `path`.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let mut partial = path.as_os_str().to_owned();
-        partial.push(".partial");
-        let partial = PathBuf::from(partial);
-        let out = BufWriter::new(fs::File::create(&partial)?);
-        Ok(Self { path: path.to_owned(), partial, out })
-    }
-
-    /// Appends `record` and flushes it, so that a process that follows the file sees it now.
-    pub fn record(&mut self, record: &Record) -> io::Result<()> {
-        write_record(&mut self.out, record)?;
-        self.out.flush()
-    }
-
-    /// Adds a line as it was read.
-    pub fn raw(&mut self, line: &RawLine) -> io::Result<()> {
-        write_raw(&mut self.out, line)?;
-        self.out.flush()
-    }
-
-    /// Removes what was written.
-    pub(crate) fn abandon(self) -> io::Result<()> {
-        fs::remove_file(&self.partial)
-    }
-
-    /// Syncs what was written and puts it in the manifest's place.
-    pub fn finish(mut self) -> io::Result<()> {
-        self.out.flush()?;
-        self.out.get_ref().sync_data()?;
-        fs::rename(&self.partial, &self.path)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,17 +217,5 @@ mod tests {
     #[test]
     fn a_byte_order_mark_is_not_part_of_the_first_record() {
         assert_eq!(read(&format!("\u{feff}{PLAN}\n")), ["plan a"]);
-    }
-
-    #[test]
-    fn a_manifest_is_there_when_it_is_finished() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("files.jsonl");
-        let mut file = ManifestFile::create(&path).unwrap();
-        file.raw(&RawLine(PLAN.into())).unwrap();
-        assert!(!path.exists());
-        file.finish().unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("{PLAN}\n"));
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }

@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod jsonl;
 pub mod keep;
 mod lock;
+pub mod manifest;
 pub mod ordered;
 pub mod publish;
 pub mod read;

@@ -4,7 +4,7 @@ use std::io::{self, BufReader, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -14,8 +14,9 @@ use thiserror::Error;
 
 use crate::environment::{EnvironmentError, Workspace};
 use crate::exit::ExitStatus;
-use crate::jsonl::{Line, ManifestFile, RawLine, ReadError, Reader, write_raw, write_record};
+use crate::jsonl::{Line, RawLine, ReadError, Reader, write_raw, write_record};
 use crate::keep::Keep;
+use crate::manifest::{Coverage, ManifestFile, TaskNames};
 use crate::publish::PublishError;
 use crate::record::{Kind, Record};
 use crate::run_dir::RunDirError;
@@ -220,26 +221,32 @@ impl StageSettings {
         }
     }
 
-    /// Opens the output for records, and the run directory's `manifest`, which gets the same lines.
+    /// Opens the output for records of the whole run, and the run directory's `manifest`, which gets the same lines.
     pub fn output(&self, manifest: Option<&Path>) -> Result<Output, StreamError> {
         let mut output = self.waiting_output(manifest.is_some())?;
-        output.keep_at(manifest).map_err(StreamError::Manifest)?;
+        output.keep_at(manifest, Coverage::Whole).map_err(StreamError::Manifest)?;
         Ok(output)
     }
 
-    /// Opens the output for records. Its manifest `name` is started when the first record has come in that `tally`
-    /// counts.
+    /// Opens the output for records of the tasks that the input names. Its manifest `name` is started when the first
+    /// record has come in that `tally` counts.
     pub fn output_kept(&self, keep: Keep, name: &'static str, tally: &Tally) -> Result<Output, StreamError> {
         let output = self.waiting_output(keep.run_dir().is_some())?;
-        Ok(Output { later: Some(Later { name, tally: tally.clone() }), keep: Some(keep), ..output })
+        Ok(Output { later: Some(name), tally: Some(tally.clone()), keep: Some(keep), ..output })
     }
 
-    /// Opens the output for records, and its manifest `name` if the command line gives the run directory.
-    pub fn output_kept_now(&self, mut keep: Keep, name: &str) -> Result<Output, StreamError> {
+    /// Opens the output for records of tasks that the command line names, and its manifest `name` if the command line
+    /// gives the run directory.
+    pub fn output_kept_now(
+        &self,
+        mut keep: Keep,
+        name: &str,
+        coverage: Coverage,
+    ) -> Result<Output, StreamError> {
         let mut output = self.waiting_output(keep.run_dir().is_some())?;
         let manifest =
             keep.start("", name).map_err(|error| StreamError::Manifest(io::Error::other(error)))?;
-        output.keep_at(manifest.as_deref()).map_err(StreamError::Manifest)?;
+        output.keep_at(manifest.as_deref(), coverage).map_err(StreamError::Manifest)?;
         Ok(Output { keep: Some(keep), ..output })
     }
 
@@ -249,7 +256,7 @@ impl StageSettings {
         // On a terminal, records are left out if the manifest has them.
         let is_shown = self.output.is_some() || !has_manifest || !io::stdout().is_terminal();
         let records = if is_shown { Some(self.writer()?) } else { None };
-        Ok(Output { records, manifest: None, held: Some(Vec::new()), later: None, keep: None })
+        Ok(Output { records, manifest: None, held: Some(Vec::new()), later: None, tally: None, keep: None })
     }
 
     /// Opens the output for any text.
@@ -291,7 +298,7 @@ pub struct Input {
     ui: Ui,
 }
 
-/// Notes whether an input has brought a record that the stage works on. Clones are one and the same.
+/// Notes the records that an input has brought of those that the stage works on. Clones are one and the same.
 #[derive(Clone, Debug)]
 pub struct Tally(Arc<Noted>);
 
@@ -299,6 +306,8 @@ pub struct Tally(Arc<Noted>);
 struct Noted {
     /// The environment of the first record.
     first: OnceLock<String>,
+    /// The tasks of all records.
+    tasks: Mutex<TaskNames>,
     source_name: String,
     kinds: Vec<Kind>,
 }
@@ -306,7 +315,17 @@ struct Noted {
 impl Tally {
     fn new(source_name: &str, kinds: &[Kind]) -> Self {
         let (source_name, kinds) = (source_name.to_owned(), kinds.to_vec());
-        Self(Arc::new(Noted { first: OnceLock::new(), source_name, kinds }))
+        Self(Arc::new(Noted { first: OnceLock::new(), tasks: Mutex::default(), source_name, kinds }))
+    }
+
+    fn note(&self, record: &Record) {
+        self.0.first.get_or_init(|| record.env().to_owned());
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).add(record);
+    }
+
+    /// The tasks that the input named so far.
+    fn tasks(&self) -> TaskNames {
+        self.0.tasks.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// An error unless a record has come.
@@ -344,7 +363,7 @@ impl Iterator for Input {
             match self.lines.next()? {
                 Ok(line) => {
                     if let Line::Record(record) = &line {
-                        self.tally.0.first.get_or_init(|| record.env().to_owned());
+                        self.tally.note(record);
                     }
                     return Some(Ok(line));
                 }
@@ -355,28 +374,25 @@ impl Iterator for Input {
     }
 }
 
-/// The output of records: to the next stage and to the run directory's manifest, the same lines to both.
+/// The output of records: to the next stage and to the run directory's manifest, the same lines to both. The manifest
+/// may keep earlier lines of other tasks, too.
 pub struct Output {
     records: Option<Box<dyn Write + Send>>,
     manifest: Option<ManifestFile>,
     /// The lines that were written before it was known where the manifest is; none once it is.
     held: Option<Vec<RawLine>>,
-    /// What decides where the manifest is.
-    later: Option<Later>,
+    /// The name of a manifest that is started when the first record has come in.
+    later: Option<&'static str>,
+    /// What the input brings, if it names the tasks.
+    tally: Option<Tally>,
     /// The run directory, which is locked as long as this exists.
     keep: Option<Keep>,
 }
 
-/// A manifest that is started when the first record has come in.
-struct Later {
-    name: &'static str,
-    tally: Tally,
-}
-
 impl Output {
     /// Starts the manifest at this path, with the lines so far; without a path, there is none.
-    pub fn keep_at(&mut self, manifest: Option<&Path>) -> io::Result<()> {
-        self.manifest = manifest.map(ManifestFile::create).transpose()?;
+    pub fn keep_at(&mut self, manifest: Option<&Path>, coverage: Coverage) -> io::Result<()> {
+        self.manifest = manifest.map(|path| ManifestFile::create(path, coverage)).transpose()?;
         let held = self.held.take().unwrap_or_default();
         let Some(manifest) = &mut self.manifest else { return Ok(()) };
         held.iter().try_for_each(|line| manifest.raw(line))
@@ -417,16 +433,19 @@ impl Output {
         if let Some(mut records) = self.records {
             records.flush()?;
         }
-        self.manifest.map_or(Ok(()), ManifestFile::finish)
+        let named = self.tally.map(|tally| tally.tasks()).unwrap_or_default();
+        self.manifest.map_or(Ok(()), |manifest| manifest.finish(&named))
     }
 
     /// Starts the manifest, if it was not and the first record has come in.
     fn start_manifest(&mut self) -> io::Result<()> {
-        let (Some(later), Some(keep)) = (&self.later, &mut self.keep) else { return Ok(()) };
-        let Some(env) = later.tally.0.first.get() else { return Ok(()) };
-        let manifest = keep.start(env, later.name).map_err(io::Error::other)?;
+        let (Some(name), Some(tally), Some(keep)) = (self.later, &self.tally, &mut self.keep) else {
+            return Ok(());
+        };
+        let Some(env) = tally.0.first.get() else { return Ok(()) };
+        let manifest = keep.start(env, name).map_err(io::Error::other)?;
         self.later = None;
-        self.keep_at(manifest.as_deref())
+        self.keep_at(manifest.as_deref(), Coverage::Part)
     }
 
     /// Records of several environments belong into no run directory, unless the command line gives one.

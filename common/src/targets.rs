@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::environment::{Environment, EnvironmentError, Workspace, task_spec};
 use crate::jsonl::{Line, RawLine};
+use crate::manifest::Coverage;
 use crate::record::{Annotations, Failure, Kind, Record, SpecKind, Verdict};
 use crate::run_dir::RunDir;
 use crate::stage::{Output, StageSettings, StreamError, Tally};
@@ -166,6 +167,8 @@ pub struct Work {
     pub total: Option<u64>,
     /// Whether a task came, if they are read from the input.
     pub tally: Option<Tally>,
+    /// Whether paths name all tasks, or some.
+    pub coverage: Coverage,
 }
 
 /// Finds out what there is to do.
@@ -182,7 +185,7 @@ pub fn work(
         let tally = Some(lines.tally());
         let mut sorter = Sorter { workspace: workspace.clone(), seen: HashSet::new() };
         let items = Box::new(lines.map(move |line| line.map(|line| sorter.sort(line))));
-        return Ok(Work { items, total: None, tally });
+        return Ok(Work { items, total: None, tally, coverage: Coverage::Part });
     }
     let mut folders = Vec::new();
     for path in selection.paths {
@@ -194,10 +197,12 @@ pub fn work(
     if folders.is_empty() {
         return Err(TargetError::NoTask);
     }
+    let is_part = selection.task.is_some() || selection.paths.iter().any(|path| task_spec(path).is_some());
+    let coverage = if is_part { Coverage::Part } else { Coverage::Whole };
     let total = u64::try_from(folders.len()).ok();
     let folders = folders.into_iter();
     let items = Box::new(folders.map(|dir| Ok(Item::Run(Target::at(dir)))));
-    Ok(Work { items, total, tally: None })
+    Ok(Work { items, total, tally: None, coverage })
 }
 
 /// The folders of the tasks with this name.

@@ -30,6 +30,6 @@ impl Session<'_> {
     pub(crate) fn begin(&self, writer: &mut Writer) -> Result<()> {
         let settings = self.settings;
         settings.run_dir.note(settings.note_name(), &settings.environment.name, &settings.summary())?;
-        Ok(writer.keep_at(settings.last_manifest().as_deref())?)
+        Ok(writer.keep_at(settings.last_manifest().as_deref(), settings.coverage())?)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use common::environment::{Environment, Workspace};
+use common::manifest::Coverage;
 use common::run_dir::RunDir;
 use common::stage::StageSettings;
 use model_client::{BatchSettings, CallSettings};
@@ -160,6 +161,13 @@ impl Settings {
             None => return None,
         };
         Some(self.run_dir.manifest(name))
+    }
+
+    /// Whether its manifest replaces the one before. A plan names all tasks of the run. Repairs are replaced as a whole,
+    /// too: an earlier one must not be published over a task that has changed since.
+    pub(crate) fn coverage(&self) -> Coverage {
+        let is_whole = self.does(Pass::Plan) || self.over_tasks() == Some(OverTasks::Repair);
+        if is_whole { Coverage::Whole } else { Coverage::Part }
     }
 
     /// The name under which `run.json` records it. What tasks were asked for is not changed by passes over them.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use common::interrupt::Interrupt;
 use common::jsonl::RawLine;
+use common::manifest::Coverage;
 use common::record::{Agreement, Failure, Record, Severity};
 use common::stage::Output;
 use common::ui::Ui;
@@ -38,8 +39,8 @@ impl Writer {
 
     /// Starts the manifest at this path. Until then, nothing in the run directory is changed: the input may be
     /// the wrong one.
-    pub(crate) fn keep_at(&mut self, manifest: Option<&Path>) -> io::Result<()> {
-        self.output.keep_at(manifest)
+    pub(crate) fn keep_at(&mut self, manifest: Option<&Path>, coverage: Coverage) -> io::Result<()> {
+        self.output.keep_at(manifest, coverage)
     }
 
     /// Passes a line on unchanged.

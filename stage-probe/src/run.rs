@@ -63,11 +63,11 @@ fn probe_all(settings: &Settings, prober: &Prober, interrupt: &Interrupt, ui: &U
         kinds: &[Kind::Task, Kind::Verdict],
         manifest: "verdicts",
     };
-    let Work { items, total, tally } =
+    let Work { items, total, tally, coverage } =
         targets::work(&settings.stage, selection, keep.run_dir(), &workspace, ui)?;
     let mut output = match &tally {
         Some(tally) => settings.stage.output_kept(keep, MANIFEST, tally)?,
-        None => settings.stage.output_kept_now(keep, MANIFEST)?,
+        None => settings.stage.output_kept_now(keep, MANIFEST, coverage)?,
     };
     let mut summary = Summary::default();
     let progress = ui.progress("probing", total);

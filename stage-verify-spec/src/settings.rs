@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use common::environment::{Environment, Workspace};
+use common::manifest;
 use common::stage::StageSettings;
 
 use crate::lints::Lint;
@@ -110,6 +111,18 @@ pub(crate) struct Coverage {
 }
 
 impl Settings {
+    /// Whether the verdicts of the run directory are replaced, or only those of some tasks.
+    pub(crate) fn manifest_coverage(&self) -> manifest::Coverage {
+        let is_part = self.task.is_some()
+            || match &self.source {
+                Source::Records => true,
+                Source::Targets(targets) => {
+                    targets.iter().any(|target| matches!(target, Target::Task { .. }))
+                }
+            };
+        if is_part { manifest::Coverage::Part } else { manifest::Coverage::Whole }
+    }
+
     /// The environments whose tasks are all checked, and whether the run is of a whole corpus.
     pub(crate) fn coverage(&self) -> Coverage {
         let Source::Targets(targets) = &self.source else { return Coverage::default() };

@@ -99,11 +99,11 @@ fn run_all(
         kinds: &[Kind::Seed, Kind::Task, Kind::Verdict, Kind::Probe],
         manifest: "probes",
     };
-    let Work { items, total, tally } =
+    let Work { items, total, tally, coverage } =
         targets::work(&settings.stage, selection, keep.run_dir(), workspace, ui)?;
     let mut output = match &tally {
         Some(tally) => settings.stage.output_kept(keep, MANIFEST, tally)?,
-        None => settings.stage.output_kept_now(keep, MANIFEST)?,
+        None => settings.stage.output_kept_now(keep, MANIFEST, coverage)?,
     };
     let mut summary = Summary::default();
     let progress = ui.progress("running", total);

@@ -7,7 +7,8 @@ use std::{io, iter};
 
 use anyhow::{Result, anyhow};
 use common::environment::TaskName;
-use common::jsonl::{Line, ManifestFile, RawLine};
+use common::jsonl::{Line, RawLine};
+use common::manifest::{ManifestFile, TaskNames};
 use common::record::{Failure, Files, Kind, Plan, Record, Spec};
 use common::text::count;
 use common::ui::Ui;
@@ -291,7 +292,7 @@ impl<'a> RowResults<'a> {
         }
         let mut specs = None;
         if settings.does(Pass::Files) {
-            specs = Some(ManifestFile::create(&settings.run_dir.manifest("specs"))?);
+            specs = Some(ManifestFile::create(&settings.run_dir.manifest("specs"), settings.coverage())?);
         }
         Ok(Self { asker: session.asker, root: &settings.environment.root, specs, seen, usable: Vec::new() })
     }
@@ -334,7 +335,7 @@ impl<'a> RowResults<'a> {
     /// The names of usable tasks. The manifest of READMEs takes its place in the run directory.
     fn finish(self) -> Result<Vec<String>, Halt> {
         if let Some(specs) = self.specs {
-            specs.finish()?;
+            specs.finish(&TaskNames::default())?;
         }
         Ok(self.usable)
     }

@@ -219,7 +219,7 @@ impl VerdictWriter {
 fn records(settings: &Settings, keep: Keep, tally: Option<&Tally>) -> Result<Output> {
     Ok(match tally {
         Some(tally) => settings.stage.output_kept(keep, MANIFEST, tally)?,
-        None => settings.stage.output_kept_now(keep, MANIFEST)?,
+        None => settings.stage.output_kept_now(keep, MANIFEST, settings.manifest_coverage())?,
     })
 }
 

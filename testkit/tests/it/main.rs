@@ -9,6 +9,7 @@ mod interrupted;
 mod killed;
 mod layers;
 mod make;
+mod part;
 mod piped;
 mod refused;
 mod schemas;
