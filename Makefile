@@ -15,14 +15,18 @@ SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
 
 # What to work on ---------------------------------------------------------------------------------------
-# What is not given (SOFTWARE, MODEL, COUNT) is what the run directory's run.json says, or the stage's default.
+# What is not given (SOFTWARE, AGENT, SEED_COUNT, MODEL, COUNT) is what the run directory's run.json says, or a default.
 
-SOFTWARE      ?=
 ENV_DIR       ?=
 WORKSPACE     ?= .
 RUN_DIR       ?= $(WORKSPACE)/task_generation_runs/$(notdir $(patsubst %/,%,$(ENV_DIR)))
-AGENT         ?= claude
-SEED_COUNT    ?= 5
+# Without them, the command of stage-propose would be another one, and its agent would be started again.
+proposed      := $(if $(wildcard $(RUN_DIR)/run.json),$(shell tools/records.py asked propose agent seed_count software \
+                   <'$(RUN_DIR)/run.json'))
+proposed_or    = $(or $(filter-out -,$(word $(1),$(proposed))),$(2))
+AGENT         ?= $(call proposed_or,1,claude)
+SEED_COUNT    ?= $(call proposed_or,2,5)
+SOFTWARE      ?= $(if $(call proposed_or,3),$(wordlist 3,99,$(proposed)))
 MODEL         ?=
 COUNT         ?=
 NUM_WORKERS   ?=

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What the Makefile asks of records, and of names, on standard input.
 
+    records.py asked STAGE NAME…  what run.json says was asked of a stage; a dash for what it does not say
     records.py has KIND         whether a record of this kind is among the lines; lines that are not records are skipped
     records.py folders ROOT     the folders of the tasks that the seeds are, below ROOT, that are there
     records.py not-run          how many trials say that their task was not run in the real software, by reason
@@ -11,6 +12,7 @@ import collections
 import difflib
 import json
 import os
+import re
 import sys
 
 
@@ -23,6 +25,18 @@ def records():
             continue
         if isinstance(record, dict):
             yield record
+
+
+def asked(stage, *names):
+    try:
+        settings = json.load(sys.stdin.buffer)[stage]["asked"]
+        values = [settings.get(name) for name in names]
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        values = [None] * len(names)
+    # It becomes text of a Makefile: what make or the shell would read otherwise is not used.
+    is_plain = re.compile(r"[\w .,:+()/-]+").fullmatch
+    print(*(value if value is not None and is_plain(str(value)) else "-" for value in values))
+    return 0
 
 
 def has(kind):
@@ -54,7 +68,7 @@ def similar(name):
     return 0
 
 
-COMMANDS = {"folders": folders, "has": has, "not-run": not_run, "similar": similar}
+COMMANDS = {"asked": asked, "folders": folders, "has": has, "not-run": not_run, "similar": similar}
 
 if __name__ == "__main__":
     sys.exit(COMMANDS[sys.argv[1]](*sys.argv[2:]))

@@ -62,6 +62,19 @@ fn a_second_run_does_nothing_and_a_lost_manifest_comes_from_the_journal() {
     assert_eq!(world.result(), result.replace("\"written\"", "\"kept\""));
 }
 
+/// Another command for stage-propose would start its agent again.
+#[test]
+fn a_run_is_resumed_without_the_variables_that_it_began_with() {
+    let (world, server) = (World::new(), author_server());
+    assert_eq!(make(&world, &server, &["run", "SEED_COUNT=1"]).status, Some(0));
+    for (args, asked) in [(&["run"][..], 17), (&["run", "COUNT=6"], 17 + 9)] {
+        let resumed = bare_make(&world, &server, args);
+        assert_eq!((resumed.status, server.log().len()), (Some(0), asked), "{resumed:?}");
+        assert!(!resumed.stdout.contains("stage-propose"), "{resumed:?}");
+        assert!(!resumed.stderr.contains("stage-propose"), "{resumed:?}");
+    }
+}
+
 #[test]
 fn more_tasks_are_added_to_existing_ones() {
     let (world, server) = (World::new(), author_server());
