@@ -133,7 +133,7 @@ fn pace() {
     );
     println!("ideal: all calls by so many workers, and not less than one call of each pass after the other");
     for (passes, first, warm_up, workers) in [
-        (&WRITTEN, 0.3, "30", 4),
+        (&WRITTEN, 0.3, "30", 4_u32),
         (&WRITTEN, 0.3, "30", 16),
         (&WRITTEN, 0.3, "30", 64),
         (&WRITTEN, 2.0, "30", 16),

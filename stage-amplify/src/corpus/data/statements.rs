@@ -278,11 +278,9 @@ mod tests {
             "-- Dump; of a shop\nCREATE TABLE IF NOT EXISTS `items` (\n  `id` INT(11) NOT NULL,\n  name VARCHAR(9) \
              DEFAULT 'a,b', -- ;\n  PRIMARY KEY (`id`)\n);\nINSERT INTO `items` VALUES (1,'It''s; (a) \\'b\\''),(2,NULL);\n",
         );
-        for n in 0..30 {
-            dump += &format!(
-                "INSERT INTO orders (id, item) VALUES ({n}, (SELECT 1)) ON CONFLICT (id) DO NOTHING;\n"
-            );
-        }
+        dump.extend((0..30).map(|n| {
+            format!("INSERT INTO orders (id, item) VALUES ({n}, (SELECT 1)) ON CONFLICT (id) DO NOTHING;\n")
+        }));
         dump += "COPY public.log (id, text) FROM stdin;\n1\ta b\n2\t;\n\\.\nSELECT 1;\n";
         let expected = "items: 2 rows (id, name)\n  1 | It''s; (a) \\'b\\'\n  2 | NULL\n\
                         orders: 30 rows (id, item)\n  0 | (SELECT 1)\n  1 | (SELECT 1)\n  2 | (SELECT 1)\n\

@@ -19,17 +19,17 @@ const CLIENT: &str = r#"(?x)
     )"#;
 
 /// Requests to a server on the machine.
-const REQUEST: &str = r#"\b(?:curl|Invoke-RestMethod|Invoke-WebRequest)\s.*?(?P<url>https?://(?:localhost|127\.0\.0\.1)[\w:./-]*)"#;
+const REQUEST: &str = r"\b(?:curl|Invoke-RestMethod|Invoke-WebRequest)\s.*?(?P<url>https?://(?:localhost|127\.0\.0\.1)[\w:./-]*)";
 
 /// Calls by which Python and PowerShell open data, and what Android shows of an application.
-const CALL: &str = r#"(?x)
+const CALL: &str = r"(?x)
     (?P<call>
         \b(?: sqlite3\.connect | pymysql\.connect | mysql\.connector\.connect | psycopg2\.connect
             | openpyxl\.load_workbook | load_workbook | zipfile\.ZipFile | ET\.parse | xmlrpc\.client\.ServerProxy
             | ServerProxy | pydicom\.dcmread | rasterio\.open | Image\.open ) (?: \( )
         | New-Object\s+-ComObject\s+[\w.]+
         | \b(?: content\s+query\s+--uri\s+[\w:/.]+ | dumpsys\s+\w+ | uiautomator\s+dump | run-as\s+[\w.]+ )
-    )"#;
+    )";
 
 static PATTERNS: LazyLock<Option<[Regex; 3]>> =
     LazyLock::new(|| Some([Regex::new(CLIENT).ok()?, Regex::new(REQUEST).ok()?, Regex::new(CALL).ok()?]));
@@ -64,8 +64,7 @@ fn without_query(command: &str) -> &str {
 
 /// A URL with at most two segments of its path.
 fn two_segments(url: &str) -> &str {
-    let slashes = url.match_indices('/').map(|(at, _)| at);
-    let end = slashes.skip(4).next().unwrap_or(url.len());
+    let end = url.match_indices('/').nth(4).map_or(url.len(), |(at, _)| at);
     url.get(..end).unwrap_or(url).trim_end_matches('/')
 }
 

@@ -143,7 +143,7 @@ fn powershell_parameters(body: &str) -> String {
     for part in parts(list.unwrap_or_default().trim_start()) {
         let name = part.rsplit(']').next().unwrap_or(part).split('=').next().unwrap_or_default().trim();
         if let Some(name) = name.strip_prefix('$') {
-            parameters += &format!(" -{name}");
+            parameters.extend([" -", name]);
         }
     }
     parameters

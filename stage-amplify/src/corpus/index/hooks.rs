@@ -13,13 +13,13 @@ const HOOKS: [&str; 3] = ["pre_start", "post_start", "reset"];
 const NAMED: usize = 6;
 
 /// Commands that leave something running.
-const STARTS: &str = r#"(?x)
+const STARTS: &str = r"(?x)
     \bsystemctl \s+ (?:--\S+\s+)* (?:start | restart | enable \s+ --now) \s+ [\w@.-]+
     | \bservice \s+ [\w.-]+ \s+ (?:start | restart)
     | \bdocker(?:\s|-)compose \b [^|;&>]*? \s up \b
     | \bdocker \s+ run \b [^|;&>]*? --name (?:\s|=) [\w.-]+
     | \b(?: Start-Service | Start-Process | schtasks \s+ /Run \s+ /TN ) \s+ [^|;\#]+
-    | \bam \s+ start \s+ [^|;>]+"#;
+    | \bam \s+ start \s+ [^|;>]+";
 
 static STARTING: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(STARTS).ok());
 
