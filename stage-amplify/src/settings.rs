@@ -38,7 +38,8 @@ pub(crate) enum OverTasks {
 }
 
 impl OverTasks {
-    fn manifest(self) -> &'static str {
+    /// The name of its manifest in the run directory.
+    pub(crate) fn manifest(self) -> &'static str {
         match self {
             Self::Checklist => "checklists",
             Self::Fixtures => "fixtures",

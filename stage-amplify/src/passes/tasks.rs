@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, anyhow};
 use common::record::{Annotations, Failure, Files, Kind, Record, Seed, Task};
+use common::ui::Ui;
 use serde_json::{Map, Value, json};
 use task_spec::files::{Role, read_folder};
 
@@ -13,10 +14,11 @@ use crate::corpus::{Source, excerpts};
 use crate::incoming;
 use crate::pipeline;
 use crate::session::Session;
+use crate::settings::{OverTasks, Settings};
 use crate::writer::Writer;
 
 /// The tasks that come in as `files`, `task` or `seed` records; if none comes in, those in the files manifest of the
-/// run directory. Files with a role in `hidden` are not shown to the model.
+/// run directory, with what later passes have added to them. Files with a role in `hidden` are not shown to the model.
 pub(super) fn incoming(
     session: &Session<'_>,
     writer: &mut Writer,
@@ -27,7 +29,7 @@ pub(super) fn incoming(
     incoming::ensure_any(session, &records, "files, task or seed")?;
     session.begin(writer)?;
     if records.is_empty() {
-        records = incoming::manifest(&settings.run_dir.manifest("files"), Kind::Files, ui)?;
+        records = stored(settings, ui)?;
     }
     let mut tasks = Vec::new();
     for record in records {
@@ -41,6 +43,33 @@ pub(super) fn incoming(
         }
     }
     Ok(tasks)
+}
+
+/// The tasks in the run directory: those of the files manifest, with the checklists and fixtures that single passes have
+/// added. What such a pass wrote for other files of the task is left out.
+fn stored(settings: &Settings, ui: &Ui) -> Result<Vec<Record>> {
+    let manifest = |name| incoming::manifest(&settings.run_dir.manifest(name), Kind::Files, ui);
+    let mut records = manifest("files")?;
+    for pass in [OverTasks::Checklist, OverTasks::Fixtures] {
+        for record in manifest(pass.manifest())? {
+            complete(&mut records, record);
+        }
+    }
+    Ok(records)
+}
+
+/// Adds the files of a record to those of the same task, if both agree on the files that they have.
+fn complete(records: &mut [Record], added: Record) {
+    let Record::Files(added) = added else { return };
+    for record in records {
+        let Record::Files(task) = record else { continue };
+        let agrees =
+            |(name, text): (&String, &String)| added.files.get(name).is_none_or(|other| other == text);
+        if task.task == added.task && task.files.iter().all(agrees) {
+            task.files.extend(added.files.clone());
+            return;
+        }
+    }
 }
 
 /// A task folder that a record names.

@@ -190,6 +190,19 @@ fn new_tasks_have_fixtures_unless_none_are_wanted() {
 }
 
 #[test]
+fn single_passes_add_to_what_the_others_wrote() {
+    let (world, server) = (World::new(), good_server());
+    let ran = world.run_at(&server, &["--count", "1", "--pass", "plan,readme,files"]);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert_eq!(world.run_at(&server, &["--pass", "checklist"]).status, Some(0));
+    let ran = world.run_at(&server, &["--pass", "fixtures"]);
+    let files = &ran.records()[0]["files"];
+    for name in ["verifier.py", "vlm_checklist.json", "validated_pi.json", "fixtures.json"] {
+        assert!(files.get(name).is_some(), "{name}: {ran:?}");
+    }
+}
+
+#[test]
 fn a_task_may_bring_data() {
     let world = World::new();
     let server = Server::start(|asked| {
