@@ -3,6 +3,9 @@
 //! This is a list of allowed calls, so that the calls of newer kernels are denied. Any other call fails as on a
 //! kernel without it (`ENOSYS`). Libraries handle that: the C library falls back from `clone3`, whose flags a
 //! filter cannot see, to `clone`.
+//!
+//! The kernel compiles the filter for each run, and evaluates it for every number there is. So it has to be short: calls
+//! that are allowed whatever their arguments are compared as ranges of numbers, not one by one.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -14,7 +17,7 @@ use libc::{
 };
 use seccompiler::{
     BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-    SeccompRule, TargetArch,
+    SeccompRule, TargetArch, sock_filter,
 };
 
 use crate::error::{Action, SandboxError};
@@ -28,12 +31,8 @@ pub(crate) fn program() -> Result<String, SandboxError> {
 }
 
 fn digits() -> Result<String, Error> {
-    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
-    let filter = SeccompFilter::new(rules()?, absent, SeccompAction::Allow, arch).map_err(Error::Backend)?;
-    let program: BpfProgram = filter.try_into().map_err(Error::Backend)?;
     let mut digits = String::new();
-    for step in program {
+    for step in steps()? {
         let [code_0, code_1] = step.code.to_ne_bytes();
         let [k_0, k_1, k_2, k_3] = step.k.to_ne_bytes();
         for byte in [code_0, code_1, step.jt, step.jf, k_0, k_1, k_2, k_3] {
@@ -44,9 +43,49 @@ fn digits() -> Result<String, Error> {
     Ok(digits)
 }
 
+fn steps() -> Result<BpfProgram, Error> {
+    let absent = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+    let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(Error::Backend)?;
+    let filter = SeccompFilter::new(rules()?, absent, SeccompAction::Allow, arch).map_err(Error::Backend)?;
+    let mut program: BpfProgram = filter.try_into().map_err(Error::Backend)?;
+    let by_arguments = program.split_off(HEAD);
+    program.extend(ranges().into_iter().flat_map(allow));
+    program.extend(by_arguments);
+    Ok(program)
+}
+
+/// The first steps of any filter: three that end the process if it uses another processor's calls, and one that loads
+/// the number of the call.
+const HEAD: usize = 4;
+
+/// The calls that are allowed whatever their arguments are, as ranges of numbers in ascending order.
+fn ranges() -> Vec<(u32, u32)> {
+    let mut numbers: Vec<u32> =
+        ALLOWED.iter().chain(ALLOWED_HERE).filter_map(|call| u32::try_from(*call).ok()).collect();
+    numbers.sort_unstable();
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for number in numbers {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == number => *last = number,
+            _ => ranges.push((number, number)),
+        }
+    }
+    ranges
+}
+
+/// The steps that allow a range of numbers.
+fn allow((first, last): (u32, u32)) -> [sock_filter; 3] {
+    let jump = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
+    [
+        jump(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 2, first),
+        jump(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 1, 0, last),
+        jump(libc::BPF_RET | libc::BPF_K, 0, 0, SeccompAction::Allow.into()),
+    ]
+}
+
+/// The calls that are allowed with some arguments only.
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
-    let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-        ALLOWED.iter().chain(ALLOWED_HERE).map(|call| (*call, Vec::new())).collect();
+    let mut rules = BTreeMap::new();
     let namespaces = CLONE_NEWCGROUP
         | CLONE_NEWIPC
         | CLONE_NEWNET
@@ -295,10 +334,76 @@ const ALLOWED_HERE: &[i64] = &[];
 mod tests {
     use super::*;
 
+    /// What the filter decides of a call, as the kernel evaluates it.
+    fn decision(steps: &[sock_filter], number: u32, arguments: [u64; 6]) -> u32 {
+        let mut data = number.to_ne_bytes().to_vec();
+        data.extend(steps[1].k.to_ne_bytes());
+        data.extend([0; 8]);
+        data.extend(arguments.iter().flat_map(|argument| argument.to_ne_bytes()));
+        let (mut at, mut value) = (0, 0_u32);
+        loop {
+            let step = &steps[at];
+            at += 1;
+            let jumps = match u32::from(step.code) {
+                0x20 => {
+                    let start = step.k as usize;
+                    value = u32::from_ne_bytes(data[start..start + 4].try_into().unwrap());
+                    continue;
+                }
+                0x54 => {
+                    value &= step.k;
+                    continue;
+                }
+                0x05 => {
+                    at += step.k as usize;
+                    continue;
+                }
+                0x06 => return step.k,
+                0x15 => value == step.k,
+                0x25 => value > step.k,
+                0x35 => value >= step.k,
+                code => panic!("unknown step {code:#x}"),
+            };
+            at += usize::from(if jumps { step.jt } else { step.jf });
+        }
+    }
+
+    #[test]
+    fn exactly_the_calls_on_the_list_are_allowed() {
+        let steps = steps().unwrap();
+        let (allowed, absent) = (0x7fff_0000, 0x5_0000 | libc::ENOSYS.unsigned_abs());
+        let listed: Vec<i64> = ALLOWED.iter().chain(ALLOWED_HERE).copied().collect();
+        let by_arguments = rules().unwrap();
+        for number in (0..1024).chain(0x4000_0000..0x4000_0400).chain([u32::MAX]) {
+            let call = i64::from(number);
+            if !by_arguments.contains_key(&call) {
+                let expected = if listed.contains(&call) { allowed } else { absent };
+                assert_eq!(decision(&steps, number, [0; 6]), expected, "call {number}");
+            }
+        }
+        let of = |call: i64, arguments| decision(&steps, u32::try_from(call).unwrap(), arguments);
+        let (report, other) = (REPORT.unsigned_abs().into(), 3);
+        let inet = libc::AF_INET.unsigned_abs().into();
+        let lease = libc::F_SETLEASE.unsigned_abs().into();
+        let space = CLONE_NEWUSER.unsigned_abs().into();
+        for (call, good, bad) in [
+            (libc::SYS_close, [other, 0, 0, 0, 0, 0], [report, 0, 0, 0, 0, 0]),
+            (libc::SYS_dup3, [other, other, 0, 0, 0, 0], [other, report, 0, 0, 0, 0]),
+            (libc::SYS_close_range, [report + 1, 999, 0, 0, 0, 0], [other, 999, 0, 0, 0, 0]),
+            (libc::SYS_socket, [1, 1, 0, 0, 0, 0], [inet, 1, 0, 0, 0, 0]),
+            (libc::SYS_fcntl, [other, 1, 0, 0, 0, 0], [other, lease, 0, 0, 0, 0]),
+            (libc::SYS_clone, [0x11, 0, 0, 0, 0, 0], [space, 0, 0, 0, 0, 0]),
+            (libc::SYS_prlimit64, [0, 7, 0, 1, 0, 0], [0, 7, 1, 0, 0, 0]),
+            (libc::SYS_prctl, [15, 0, 0, 0, 0, 0], [22, 2, 0, 0, 0, 0]),
+        ] {
+            assert_eq!((of(call, good), of(call, bad)), (allowed, absent), "call {call}");
+        }
+    }
+
     #[test]
     fn a13_calls_that_affect_the_whole_machine_are_not_allowed() {
         for call in [libc::SYS_sync, libc::SYS_syncfs, libc::SYS_flock, libc::SYS_memfd_create] {
-            assert!(!rules().unwrap().contains_key(&call));
+            assert!(!ALLOWED.contains(&call) && !rules().unwrap().contains_key(&call));
         }
     }
 }
