@@ -326,7 +326,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_names_an_environment_and_gives_no_path() {
+    fn c1_a_record_names_an_environment_and_gives_no_path() {
         let (dir, env) = environment();
         let workspace = Workspace::at(dir.path().to_owned());
         assert_eq!(workspace.environment_of_record("demo_env").unwrap().root, env.root);
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn records_name_paths_below_the_workspace() {
+    fn c1_records_name_paths_below_the_workspace() {
         let mut workspace = Workspace::at("/w".into());
         assert_eq!(workspace.relative(Path::new("/w/e/tasks/a")), "e/tasks/a");
         assert_eq!(workspace.relative(Path::new("/elsewhere/a")), "/elsewhere/a");

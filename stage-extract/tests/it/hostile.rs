@@ -40,7 +40,7 @@ fn a_hostile_task_name_is_sanitised() {
 }
 
 #[test]
-fn an_environment_outside_the_workspace_is_not_reached_by_a_record() {
+fn c1_an_environment_outside_the_workspace_is_not_reached_by_a_record() {
     let world = World::new();
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("env.json"), "{}").unwrap();

@@ -91,7 +91,7 @@ fn a_linked_environment_keeps_its_name() {
 }
 
 #[test]
-fn a_record_names_tasks_in_the_workspace_or_in_the_environment_of_the_command_line_only() {
+fn c1_a_record_names_tasks_in_the_workspace_or_in_the_environment_of_the_command_line_only() {
     let (world, elsewhere) = (World::new(), World::new());
     elsewhere.task("one", VALID);
     let task = elsewhere.task_dir("one");

@@ -38,7 +38,7 @@ fn tasks_are_checked_and_other_records_pass_through() {
 }
 
 #[test]
-fn a_record_names_tasks_in_the_workspace_or_in_the_environment_of_the_command_line_only() {
+fn c1_a_record_names_tasks_in_the_workspace_or_in_the_environment_of_the_command_line_only() {
     let (world, elsewhere) = (World::new(), World::new());
     elsewhere.add_valid_task("a");
     let dir = elsewhere.task_dir("a");
