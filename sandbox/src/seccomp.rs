@@ -75,13 +75,21 @@ fn ranges() -> Vec<(u32, u32)> {
 
 /// The steps that allow a range of numbers.
 fn allow((first, last): (u32, u32)) -> [sock_filter; 3] {
-    let jump = |code: u32, jt, jf, k| sock_filter { code: code as u16, jt, jf, k };
     [
-        jump(libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K, 0, 2, first),
-        jump(libc::BPF_JMP | libc::BPF_JGT | libc::BPF_K, 1, 0, last),
-        jump(libc::BPF_RET | libc::BPF_K, 0, 0, SeccompAction::Allow.into()),
+        sock_filter { code: AT_LEAST, jt: 0, jf: 2, k: first },
+        sock_filter { code: ABOVE, jt: 1, jf: 0, k: last },
+        sock_filter { code: RETURN, jt: 0, jf: 0, k: SeccompAction::Allow.into() },
     ]
 }
+
+/// `BPF_JMP | BPF_JGE | BPF_K`: jumps if the number is at least the operand.
+const AT_LEAST: u16 = 0x35;
+
+/// `BPF_JMP | BPF_JGT | BPF_K`: jumps if the number is above the operand.
+const ABOVE: u16 = 0x25;
+
+/// `BPF_RET | BPF_K`: ends with the operand as the decision.
+const RETURN: u16 = 0x06;
 
 /// The calls that are allowed with some arguments only.
 fn rules() -> Result<BTreeMap<i64, Vec<SeccompRule>>, Error> {
