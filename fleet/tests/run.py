@@ -244,9 +244,8 @@ def print_use(calls):
     print(f"    {busiest / seconds / PER_SECOND:.0%} of the limit used in the busiest {seconds:.0f} s", flush=True)
 
 
-# The workers of the runs that share a rate limit, and the tasks of each.
-GREEDY, MODEST, SHARED_COUNT = 48, 8, 24
-SHARING = [GREEDY, GREEDY] + 6 * [MODEST]
+# The workers and the tasks of each run that shares the rate limit: two that want far more than their share, and six.
+SHARING = 2 * [(48, 80)] + 6 * [(8, 24)]
 
 
 def run_fair(folder, programs, gym):
@@ -256,8 +255,8 @@ def run_fair(folder, programs, gym):
     runs = []
     try:
         await_file(folder / "ledger" / "ledger.json")
-        for name, workers in zip(world.names, SHARING):
-            runs.append(start_amplify(world, name, workers))
+        for name, (workers, count) in zip(world.names, SHARING):
+            runs.append(start_amplify(world, name, workers, count))
         statuses = [run.wait(timeout=PATIENCE_SECONDS) for run in runs]
     finally:
         for process in [*runs, ledger]:
@@ -268,14 +267,14 @@ def run_fair(folder, programs, gym):
     verify_shares(world)
 
 
-def start_amplify(world, name, workers):
+def start_amplify(world, name, workers, count):
     environment = os.environ | {
         "GEMINI_BASE_URL": world.url, "GEMINI_API_KEY": f"key-of-{name}",
         "PROPOSE_AMPLIFY_LEDGER": str(world.folder / "ledger" / "ledger.json"),
     }
     command = [world.programs / "stage-amplify", "--workspace", world.workspace, "--env-dir", name, "--env-seeds"]
     command += ["--software", "Software", "--model", MODEL, "--prices", world.prices, "--quiet"]
-    command += ["--count", SHARED_COUNT, "--num-workers", workers, "--idle-timeout-sec", 5, "--warm-up-sec", 0]
+    command += ["--count", count, "--num-workers", workers, "--idle-timeout-sec", 5, "--warm-up-sec", 0]
     return subprocess.Popen(list(map(str, command)), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
 

@@ -279,7 +279,7 @@ fn play(output: &mut TcpStream, asked: &Asked, play: Play, shared: &Shared) -> i
         Play::Cut(answer) => stream(output, asked, &answer, answer.pieces / 2)?,
         Play::Stall(answer, duration) => {
             stream(output, asked, &answer, answer.pieces / 2)?;
-            sleep(duration, shared);
+            stay_silent(output, duration, shared)?;
         }
         Play::ErrorInStream(answer, kind) => {
             stream(output, asked, &answer, answer.pieces / 2)?;
@@ -329,10 +329,14 @@ fn stream(output: &mut TcpStream, asked: &Asked, answer: &Reply, pieces: usize) 
     Ok(())
 }
 
-/// Sleeps in short intervals, to end soon after the server is dropped.
-fn sleep(duration: Duration, shared: &Shared) {
+/// Sends nothing for this long, or until the client gives up or the server is dropped.
+fn stay_silent(output: &TcpStream, duration: Duration, shared: &Shared) -> io::Result<()> {
     let end = Instant::now() + duration;
-    while Instant::now() < end && !shared.stopped.load(Ordering::SeqCst) {
+    output.set_nonblocking(true)?;
+    let is_there =
+        || matches!(output.peek(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock);
+    while Instant::now() < end && is_there() && !shared.stopped.load(Ordering::SeqCst) {
         thread::sleep(Duration::from_millis(20));
     }
+    output.set_nonblocking(false)
 }
