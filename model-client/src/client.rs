@@ -113,7 +113,25 @@ impl Client {
     /// Where this ends early, the run has ended, and further calls say why.
     pub fn ask_in_batches(&self, mut ask: impl FnMut()) {
         let Some(batches) = &self.batches else { return };
-        let desk = Desk {
+        let desk = self.desk(batches);
+        loop {
+            batches.collect(true);
+            ask();
+            batches.collect(false);
+            // An error has ended the run.
+            if !desk.settle().unwrap_or(false) {
+                return;
+            }
+        }
+    }
+
+    /// Cancels the batches that are open, and fetches what they have answered until then.
+    pub fn cancel_batches(&self) -> Result<(), AskError> {
+        self.batches.as_ref().map_or(Ok(()), |batches| self.desk(batches).cancel())
+    }
+
+    fn desk<'a>(&'a self, batches: &'a Batches) -> Desk<'a> {
+        Desk {
             batches,
             journal: &self.journal,
             limiter: &self.limiter,
@@ -123,15 +141,6 @@ impl Client {
             settings: &self.settings,
             model: self.model.name(),
             report: &*self.on_batch,
-        };
-        loop {
-            batches.collect(true);
-            ask();
-            batches.collect(false);
-            // An error has ended the run.
-            if !desk.settle().unwrap_or(false) {
-                return;
-            }
         }
     }
 

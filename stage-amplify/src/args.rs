@@ -79,6 +79,10 @@ pub struct Args {
     #[arg(help_heading = help::MODEL, long)]
     batch_then_live: bool,
 
+    /// Cancel the batches in progress, keep what they have answered, and end
+    #[arg(help_heading = help::MODEL, long, conflicts_with_all = ["estimate", "dry_run"])]
+    cancel_batches: bool,
+
     /// Look at batches in progress every SECONDS
     #[arg(help_heading = help::ADVANCED, hide_short_help = true, long, value_name = "SECONDS", default_value_t = 60)]
     batch_poll_sec: u64,
@@ -248,7 +252,7 @@ impl Args {
             max_candidates: self.max_candidates,
             rounds: self.rounds,
             calls,
-            batch: (self.batch || self.batch_then_live).then_some(BatchSettings {
+            batch: (self.batch || self.batch_then_live || self.cancel_batches).then_some(BatchSettings {
                 poll: Duration::from_secs(self.batch_poll_sec),
                 then_live: self.batch_then_live,
             }),
@@ -256,6 +260,7 @@ impl Args {
             action: match (self.dry_run, self.estimate) {
                 (true, _) => Action::DryRun,
                 (false, true) => Action::Estimate,
+                (false, false) if self.cancel_batches => Action::CancelBatches,
                 (false, false) => Action::Run,
             },
             examples_root: self.examples_root.or_else(|| default_examples_root(&environment)),

@@ -33,6 +33,9 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
     }
     let interrupt = interrupt(ui)?;
     let client = client(settings, &interrupt, ui)?;
+    if settings.action == Action::CancelBatches {
+        return cancel_batches(settings, &client, ui);
+    }
     let steps = Steps::default();
     if settings.fresh && client.has_answers() {
         estimate::announce_fresh(settings, &templates, ui)?;
@@ -123,6 +126,19 @@ fn batches(settings: &Settings, model: &str, table: &ModelTable) -> Result<Optio
     Batches::open(dir, model, service, batch)
         .map(Some)
         .context("cannot open the batches of the run directory")
+}
+
+/// Cancels the batches in progress. What they have answered until then is paid for, and kept.
+fn cancel_batches(settings: &Settings, client: &Client, ui: &Ui) -> Result<ExitStatus> {
+    let unfetched = Batches::unfetched(settings.run_dir.root()).context("cannot read the log of batches")?;
+    ui.info(format_args!("cancelling {} in batches", count(unfetched as u64, "request")));
+    let result = client.cancel_batches();
+    report_totals(settings, client, 0, false, ui)?;
+    report_open_batches(settings, ui)?;
+    match result {
+        Ok(()) => Ok(ExitStatus::Done),
+        Err(error) => status_of(Halt::Client(error), "", ui),
+    }
 }
 
 /// Tells what goes on after the end of the command.

@@ -69,6 +69,8 @@ pub(crate) enum Action {
     Estimate,
     /// Write the prompts to files.
     DryRun,
+    /// Cancel the batches in progress, and keep what they have answered.
+    CancelBatches,
 }
 
 /// What to do.

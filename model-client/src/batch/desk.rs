@@ -17,7 +17,7 @@ use crate::error::{AskError, Limit};
 use crate::facts::ModelFacts;
 use crate::journal::Journal;
 use crate::limiter::Limiter;
-use crate::model::CallError;
+use crate::model::{CallError, Fault};
 use crate::settings::CallSettings;
 use crate::turns::Turns;
 
@@ -69,6 +69,34 @@ impl Desk<'_> {
         // Those that are still open are waited for again.
         self.batches.state().open = open;
         result.map(|()| true)
+    }
+
+    /// Has the provider cancel the open batches, and fetches what they have answered until then.
+    pub(crate) fn cancel(&self) -> Result<(), AskError> {
+        let mut open = mem::take(&mut self.batches.state().open);
+        let result = self.cancel_each(&mut open).and_then(|()| self.wait(&mut open));
+        self.board.batches(None);
+        self.batches.state().open = open;
+        result
+    }
+
+    fn cancel_each(&self, open: &mut Vec<Open>) -> Result<(), AskError> {
+        let mut done = vec![0; open.len()];
+        let mut index = 0;
+        while let Some(one) = open.get(index) {
+            let Some(id) = one.id.clone() else {
+                let claimed: Vec<String> = open.iter().filter_map(|one| one.id.clone()).collect();
+                self.resolve(open, &mut done, index, &claimed)?;
+                continue;
+            };
+            self.until_answered(|| match self.batches.service.cancel(&id) {
+                // It has ended already.
+                Err(error) if matches!(error.fault, Fault::Rejected | Fault::NonRetryable) => Ok(()),
+                result => result,
+            })?;
+            index += 1;
+        }
+        Ok(())
     }
 
     /// Submits one batch, as far as the budget of all runs permits. `None` if its requests are to be collected again.

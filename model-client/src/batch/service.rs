@@ -29,6 +29,9 @@ pub trait BatchService: Send + Sync {
     /// How far a batch is.
     fn poll(&self, id: &str) -> Result<Progress, CallError>;
 
+    /// Asks for a batch to be cancelled. It ends later, with the answers that there are.
+    fn cancel(&self, id: &str) -> Result<(), CallError>;
+
     /// Reads the lines of a result file from the byte `offset` on, as far as the connection lasts. `line` takes each
     /// line with its line feed, which the last one may lack, and may end the reading.
     fn read(

@@ -120,3 +120,42 @@ fn an_interrupted_command_leaves_the_batch_to_the_same_command() {
     assert_eq!((server.batches().len(), paid(&server).len()), (4, 4 * TASKS), "{ran:?}");
     assert!(paid(&server).values().all(|&times| times == 1));
 }
+
+/// The program, with a model of any provider at `server`.
+fn command_of_any(world: &World, server: &Server, args: &[&str]) -> std::process::Command {
+    let mut command = world.command_at(server, args);
+    command.env("ANTHROPIC_BASE_URL", server.url()).env("ANTHROPIC_API_KEY", "key");
+    command.env("OPENAI_BASE_URL", server.url()).env("OPENAI_API_KEY", "key");
+    command
+}
+
+#[test]
+fn cancelled_batches_are_paid_for_as_far_as_they_were_answered() {
+    for model in ["gemini-4-argon", "claude-haiku-4-5", "openai:gpt-5.4-mini"] {
+        let server = server(BatchFaults { looks: usize::MAX, ..BatchFaults::default() });
+        let world = World::new();
+        let args = ["--env-seeds", "--count", "4", "--model", model, "--batch-poll-sec", "0"];
+        let mut command = command_of_any(&world, &server, &[&args[..], &["--batch"]].concat());
+        command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
+        let process = command.stderr(std::process::Stdio::piped()).spawn().unwrap();
+        while server.batches().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        kill_process(Pid::from_child(&process), Signal::INT).unwrap();
+        let ran = Ran::from(process.wait_with_output().unwrap());
+        assert_eq!(ran.status, Some(130), "{ran:?}");
+
+        let cancel = [&args[..], &["--cancel-batches"]].concat();
+        let ran = Ran::from(command_of_any(&world, &server, &cancel).output().unwrap());
+        assert_eq!(ran.status, Some(0), "{ran:?}");
+        assert!(ran.stderr.contains("cancelling 4 requests in batches"), "{ran:?}");
+        assert!(ran.stderr.contains("a batch has ended: 2 answers"), "{ran:?}");
+        assert_eq!((server.batches().len(), paid(&server).len()), (1, 2), "{ran:?}");
+        // What they have answered is in the journal, and no batch is open.
+        let nothing = Ran::from(command_of_any(&world, &server, &cancel).output().unwrap());
+        assert_eq!(nothing.status, Some(0), "{nothing:?}");
+        assert!(nothing.stderr.contains("cancelling 0 requests in batches"), "{nothing:?}");
+        let answers = world.result("answers.jsonl");
+        assert_eq!(answers.matches("\"readme/").count(), 2, "{ran:?}");
+    }
+}

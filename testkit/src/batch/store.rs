@@ -37,6 +37,7 @@ pub struct Batch {
     pub(super) input: String,
     pub(super) created: Timestamp,
     looks: usize,
+    is_cancelled: bool,
     pub(super) ending: Option<Ending>,
     pub(super) results: Vec<Billed>,
 }
@@ -110,7 +111,7 @@ impl Store {
             Verb::List => self.list(call, faults),
             Verb::Look if faults.fails_look(self.count(call)) => refused(503, "overloaded"),
             Verb::Look => self.look(call, faults, model),
-            Verb::Cancel => refused(400, "not simulated"),
+            Verb::Cancel => self.cancel(call),
             Verb::Results => self.results(call, incoming, faults),
         }
     }
@@ -174,6 +175,7 @@ impl Store {
             input,
             created: Timestamp::now(),
             looks: 0,
+            is_cancelled: false,
             ending: None,
             results: Vec::new(),
         })
@@ -208,9 +210,23 @@ impl Store {
         };
         let batch = &mut self.batches[number];
         batch.looks += 1;
-        if batch.looks >= faults.looks && !batch.has_ended() {
+        if batch.is_cancelled && !batch.has_ended() {
+            batch.end(Ending::Cancelled, model);
+        } else if batch.looks >= faults.looks && !batch.has_ended() {
             batch.end(faults.ending(number), model);
         }
+        Response::Json(200, Vec::new(), object(batch))
+    }
+
+    /// Cancels a batch, which the next look shows.
+    fn cancel(&mut self, call: &Call) -> Response {
+        let Some(batch) = self.batches.iter_mut().find(|batch| batch.id == call.id) else {
+            return refused(404, "no such batch");
+        };
+        if batch.has_ended() {
+            return refused(400, "the batch has ended");
+        }
+        batch.is_cancelled = true;
         Response::Json(200, Vec::new(), object(batch))
     }
 

@@ -73,6 +73,10 @@ impl Batches for AnthropicBatches {
         Ok(Progress::Running(requests(&batch) - count(counts, "/processing").min(requests(&batch))))
     }
 
+    fn cancel_url(&self, web: &Web<'_>, id: &str) -> String {
+        format!("{}/{id}/cancel", batches(web))
+    }
+
     fn file_url(&self, web: &Web<'_>, file: &str) -> String {
         format!("{}/{file}/results", batches(web))
     }

@@ -74,6 +74,10 @@ impl Batches for GeminiBatches {
         Ok(Progress::Ended { files: files.into_iter().map(str::to_owned).collect(), why })
     }
 
+    fn cancel_url(&self, web: &Web<'_>, id: &str) -> String {
+        format!("{}/{id}:cancel", root(web))
+    }
+
     fn file_url(&self, web: &Web<'_>, file: &str) -> String {
         let (base, version) = base(web);
         format!("{base}/download/{version}/{file}:download?alt=media")

@@ -42,6 +42,9 @@ pub(super) trait Batches: Send + Sync {
 
     fn poll(&self, web: &Web<'_>, id: &str) -> Result<Progress, CallError>;
 
+    /// The URL to which a request to cancel a batch is posted.
+    fn cancel_url(&self, web: &Web<'_>, id: &str) -> String;
+
     /// The URL of a result file.
     fn file_url(&self, web: &Web<'_>, file: &str) -> String;
 
@@ -85,6 +88,11 @@ impl BatchService for HttpModel {
 
     fn poll(&self, id: &str) -> Result<Progress, CallError> {
         self.format.batches().poll(&self.web()?, id)
+    }
+
+    fn cancel(&self, id: &str) -> Result<(), CallError> {
+        let web = self.web()?;
+        web.post_nothing(&self.format.batches().cancel_url(&web, id))
     }
 
     fn read(

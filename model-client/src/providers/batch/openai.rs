@@ -80,6 +80,10 @@ impl Batches for OpenAiBatches {
         Ok(Progress::Ended { files: files.map(str::to_owned).collect(), why })
     }
 
+    fn cancel_url(&self, web: &Web<'_>, id: &str) -> String {
+        format!("{}/batches/{id}/cancel", root(web))
+    }
+
     fn file_url(&self, web: &Web<'_>, file: &str) -> String {
         format!("{}/files/{file}/content", root(web))
     }

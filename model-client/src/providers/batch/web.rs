@@ -90,6 +90,11 @@ impl<'a> Web<'a> {
         Ok(self.post_with(url, &[], body)?.json)
     }
 
+    /// Posts an empty body, and ignores what is answered.
+    pub(super) fn post_nothing(&self, url: &str) -> Result<(), CallError> {
+        self.answered(self.client.post(url).body(""), url).map(drop)
+    }
+
     /// Posts JSON with further headers.
     pub(super) fn post_with(
         &self,
