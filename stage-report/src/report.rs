@@ -43,6 +43,8 @@ pub(crate) struct RunFigures {
     pub(crate) environment: Option<String>,
     pub(crate) model: Option<String>,
     pub(crate) asked: Option<usize>,
+    /// The passes of stage-amplify that were asked for, if that is known.
+    pub(crate) passes: Vec<String>,
     pub(crate) seeds: usize,
     /// The number of tasks that were written and are not bad.
     pub(crate) done: usize,
@@ -118,6 +120,7 @@ impl RunFigures {
             environment: run.asked_text("environment"),
             model: run.asked_text("model"),
             asked: run.asked_count(),
+            passes: run.asked_passes(),
             seeds: run.records.seeds,
             failures: failures.map(|failure| format!("{}: {}", failure.stage, failure.message)).collect(),
             name: run.name.clone(),

@@ -185,6 +185,12 @@ impl Run {
         usize::try_from(self.asked_of_any("count")?.as_u64()?).ok()
     }
 
+    /// The passes that were asked of stage-amplify. Empty where `run.json` does not name them.
+    pub(crate) fn asked_passes(&self) -> Vec<String> {
+        let passes = self.asked_of_any("passes").and_then(Value::as_array);
+        passes.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    }
+
     fn asked_of_any(&self, field: &str) -> Option<&Value> {
         ["amplify", "propose"].iter().find_map(|stage| self.asked.get(stage)?.get("asked")?.get(field))
     }

@@ -53,9 +53,12 @@ fn add_cost(text: &mut String, report: &Report) {
     if let Some(share) = total.cache_share() {
         let _ = write!(cost, ", {:.0} % cached", share * 100.0);
     }
-    if total.unpriced < total.answers {
-        let _ = write!(cost, ", ${:.2}", total.dollars);
-    }
+    let price = match total.unpriced {
+        0 => format!(", ${:.2}", total.dollars),
+        all if all == total.answers => ", price unknown".to_owned(),
+        some => format!(", ${:.2} and {} of unknown price", total.dollars, count(some, "answer")),
+    };
+    cost.push_str(&price);
     if let Some(dollars) = report.dollars_per_usable_task {
         let _ = write!(cost, ", ${dollars:.3} per usable task");
     }

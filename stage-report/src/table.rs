@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::text::{count, escape, shorten};
 
@@ -62,25 +63,37 @@ fn cost(spending: &Spending) -> String {
 /// Says how long the answers that are still to come take at the present pace.
 fn add_time_left(text: &mut String, report: &Report) {
     let left: u64 = report.runs.iter().map(|run| answers_left(run, &report.spending)).sum();
-    let (true, Some(pace)) = (left > 0, pace(&report.spending.arrivals)) else { return };
-    #[expect(clippy::cast_precision_loss, reason = "far fewer answers than a float can count")]
-    let minutes = left as f64 / pace / 60.0;
-    let _ = writeln!(
-        text,
-        "about {} to come: {minutes:.0} minutes at the present pace of {:.1} a minute",
-        count(left, "answer"),
-        pace * 60.0
-    );
+    let Some(last) = report.spending.arrivals.iter().max().filter(|_| left > 0) else { return };
+    let silence = now().saturating_sub(*last);
+    let when = if silence > RECENT {
+        format!("none has arrived for {}", count(silence / 60, "minute"))
+    } else {
+        let Some(pace) = pace(&report.spending.arrivals) else { return };
+        #[expect(clippy::cast_precision_loss, reason = "far fewer answers than a float can count")]
+        let minutes = left as f64 / pace / 60.0;
+        format!("{minutes:.0} minutes at the present pace of {:.1} a minute", pace * 60.0)
+    };
+    let _ = writeln!(text, "about {} to come: {when}", count(left, "answer"));
 }
 
-/// The answers that a run has not got yet: one for each task and pass, and one for the plan.
+/// Seconds since 1970.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// The answers that a run has not got yet: one for each task and pass. The passes are those that it was asked for, or,
+/// where that is not known, those with any answers.
 fn answers_left(run: &RunFigures, all: &Spending) -> u64 {
     let Some(asked) = run.asked.filter(|_| run.left() != Some(0)) else { return 0 };
-    let of_each: Vec<_> = PASSES.into_iter().filter(|pass| all.passes.contains_key(*pass)).collect();
-    let got = |pass: &&str| run.spending.passes.get(*pass).map_or(0, |spent| spent.answers - spent.again);
-    let got: u64 = of_each.iter().map(got).sum();
-    let wanted = asked as u64 * of_each.len() as u64;
-    wanted.saturating_sub(got)
+    let is_asked = |pass: &&str| match run.passes.as_slice() {
+        [] => all.passes.contains_key(*pass),
+        passes => passes.iter().any(|asked| asked == pass),
+    };
+    let left = PASSES.iter().filter(|pass| is_asked(pass)).map(|pass| {
+        let got = run.spending.passes.get(*pass).map_or(0, |spent| spent.answers - spent.again);
+        (asked as u64).saturating_sub(got)
+    });
+    left.sum()
 }
 
 /// Answers per second, by the recent ones.

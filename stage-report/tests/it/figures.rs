@@ -196,3 +196,43 @@ fn nearly_the_same_tasks_of_different_environments_are_named() {
         page.contains("82 % alike: <bdi>clinic_env/plan_shifts</bdi> and <bdi>hospital_env/shifts</bdi>")
     );
 }
+
+#[test]
+fn the_time_left_counts_the_passes_that_were_asked_for() {
+    let world = World::with_run();
+    let asked =
+        json!({"amplify": {"asked": {"count": 40, "passes": ["plan", "readme", "files", "snapshot"]}}});
+    world.write(world.run_dir().join("run.json"), &asked.to_string());
+    let other = world.run_dir().with_file_name("other_env");
+    world.write(other.join("run.json"), &json!({"amplify": {"asked": {"count": 10}}}).to_string());
+    let summary = |at: u64| {
+        let answer = |task: usize| json!({"label": format!("readme/{task}"), "text": "", "cost": 0.1, "at": at + task as u64});
+        world.manifest("answers", &(0..31).map(answer).collect::<Vec<_>>());
+        world.report(&["--text", world.run_dir().to_str().unwrap(), other.to_str().unwrap()]).stdout
+    };
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    // 9 READMEs and 40 files of one run, 10 READMEs of the other, for which no pass is known to be asked.
+    let going = summary(now - 60);
+    assert!(
+        going.contains("about 59 answers to come: 1 minutes at the present pace of 60.0 a minute\n"),
+        "{going}"
+    );
+    let stopped = summary(now - 7230);
+    assert!(stopped.contains("about 59 answers to come: none has arrived for 120 minutes\n"), "{stopped}");
+}
+
+#[test]
+fn answers_of_unknown_price_are_counted() {
+    let world = World::with_run();
+    let answer =
+        |task: &str, cost: Option<f64>| json!({"label": format!("files/{task}"), "text": "", "cost": cost});
+    world.manifest("answers", &[answer("good", Some(0.5)), answer("bad", None)]);
+    let summary = world.report(&["--text"]).stdout;
+    assert!(
+        summary.contains("cost: 2 answers, 0 tokens in, 0 out, $0.50 and 1 answer of unknown price\n"),
+        "{summary}"
+    );
+    world.manifest("answers", &[answer("good", None)]);
+    let summary = world.report(&["--text"]).stdout;
+    assert!(summary.contains("cost: 1 answer, 0 tokens in, 0 out, price unknown\n"), "{summary}");
+}
