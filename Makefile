@@ -241,6 +241,12 @@ test-fleet: fleet-venv
 	cargo build --workspace --bins --locked
 	$(FLEET_VENV)/bin/python fleet/tests/run.py $(TARGET)/debug $(abspath $(or $(GYM_ANYTHING),.)) $(PARTS)
 
+# Memory, open files and answers a second of the real programs. SCALE_ARGS='--environments 1 20 249 --tasks 75'.
+.PHONY: bench-fleet
+bench-fleet:
+	cargo build --release --locked --package stage-amplify --package ledger --package testkit --bins
+	python3 fleet/tests/scale.py $(TARGET)/release $(SCALE_ARGS)
+
 # Not a file target: its name would be needed, and so cargo asked, by every make.
 .PHONY: fleet-venv
 fleet-venv:
@@ -386,7 +392,8 @@ help:
 ## make test                                        every test
 ## make test-claude                                 stage-propose with the real Claude Code, from npm
 ## make test-providers [PARTS="bodies streams …"]   the chain with the SDKs, LiteLLM, nginx, a proxy, llama.cpp
-## make test-fleet GYM_ANYTHING=CHECKOUT [PARTS="fair local slurm"]  eight runs on one limit; 20 environments here and on a real SLURM
+## make test-fleet GYM_ANYTHING=CHECKOUT [PARTS="fair local slurm kubernetes"]  eight runs on one limit; 20 environments here and on a real SLURM
+## make bench-fleet [SCALE_ARGS='--environments 1 20 249 --tasks 75']  what the processes of a fleet need
 ## make test-browser [BROWSER_ARGS='VERDICTS WORKSPACE']  reports in Chromium; needs npm
 ## make test-exports [PARTS="splits …"]            the demo's exports with what uses them; GYM_ANYTHING=CHECKOUT for all
 ## make test-checklists GYM_ANYTHING=CHECKOUT       gym-anything's scorer on the checklists of the demo

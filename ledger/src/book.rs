@@ -58,8 +58,8 @@ struct Granted {
 #[derive(Debug)]
 struct Lane<W> {
     window: f64,
-    /// Whether no call was rejected yet. Until then the window grows by one with each answer.
-    is_calm: bool,
+    /// The answers since a call was rejected.
+    calm: u32,
     in_flight: u32,
     /// By name.
     runs: BTreeMap<String, Run<W>>,
@@ -261,7 +261,7 @@ impl<W> Lane<W> {
     fn new(in_flight: u32) -> Self {
         Self {
             window: FIRST_WINDOW.min(f64::from(in_flight)),
-            is_calm: true,
+            calm: u32::MAX,
             in_flight: 0,
             runs: BTreeMap::new(),
         }
@@ -286,14 +286,19 @@ impl<W> Lane<W> {
         if fits || !others_reserve { waiting.pop_front() } else { None }
     }
 
-    /// Adapts the window to a call in flight that ends. An answer says nothing of a window that was not used.
+    /// Adapts the window to a call in flight that ends. An answer says nothing of a window that was not used. Where a whole
+    /// window of calls was answered and none rejected, the provider accepts far more: then each answer counts as one, so
+    /// that the window doubles in the time of a call.
     fn adapt(&mut self, flow: Flow, most: u32) {
         match flow {
-            Flow::Answered if f64::from(self.in_flight) < self.window.floor() => {}
-            Flow::Answered if self.is_calm => self.window += 1.0,
-            Flow::Answered => self.window += WIDENING,
+            Flow::Answered => {
+                self.calm = self.calm.saturating_add(1);
+                if f64::from(self.in_flight) >= self.window.floor() {
+                    self.window += if f64::from(self.calm) > self.window { 1.0 } else { WIDENING };
+                }
+            }
             Flow::Overloaded => {
-                self.is_calm = false;
+                self.calm = 0;
                 self.window -= NARROWING;
             }
             Flow::Failed => {}

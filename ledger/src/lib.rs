@@ -12,6 +12,7 @@
 //! - [`client`]: the side of the stage.
 //! - [`book`]: who may call, and what is spent; [`journal`]: the same on disk; [`server`]: the connections.
 //! - [`args`] → [`settings`] → [`run`]: the program.
+//! - `simulation`: a fleet on a simulated clock, for the tests.
 
 mod address;
 mod args;
@@ -22,6 +23,8 @@ mod protocol;
 mod run;
 mod server;
 mod settings;
+#[cfg(test)]
+mod simulation;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
