@@ -83,17 +83,17 @@ def incomplete(runs, environments):
 def snakemake(args, state, again, variables):
     """Runs the workflow, and returns its exit status."""
     profile = HERE / "profiles" / args.profile
+    profile = profile if profile.is_dir() else Path(args.profile).resolve()
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(HERE / "Snakefile")]
-    command += ["--directory", str(state), "--profile", str(profile if profile.is_dir() else args.profile)]
+    command += ["--directory", str(state), "--profile", str(profile)]
     # This process holds a lock that a kill releases. Half of a manifest is never there, and keeps what was paid.
     command += ["--nolock", "--keep-going", "--keep-incomplete", "--rerun-incomplete"]
     command += ["--rerun-triggers", "mtime", "params"]
     command += ["--config", f"envs={args.envs}", f"workspace={args.workspace}", f"bin={args.bin.resolve()}"]
-    command += [f"profile={args.profile}"]
     if again:
         command += ["--forcerun", *again]
     command += args.snakemake
-    ran = subprocess.Popen(command, env=os.environ | variables)
+    ran = subprocess.Popen(command, env=os.environ | variables | {"FLEET_PROFILE": str(profile)})
     # Snakemake ends its jobs: the first Ctrl-C reaches it too.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: ran.terminate())

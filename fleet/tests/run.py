@@ -1,11 +1,12 @@
 """Tests the fleet: environments of gym-anything, against a model server on the loopback interface with one rate limit,
 5 % faults and calls that hang.
 
-Usage: run.py PROGRAMS GYM_ANYTHING [PART…]   parts: fair local slurm (default: all)
+Usage: run.py PROGRAMS GYM_ANYTHING [PART…]   parts: fair local slurm kubernetes (default: all)
 
 fair: eight runs that want very different numbers of calls share the rate limit.
 local, slurm: twenty environments with twelve tasks each. On the way, the workflow is killed once, and with SLURM slurmd
 too.
+kubernetes: the same by the profile for Kubernetes, with a kubectl that starts processes of this machine.
 
 Everything is in a temporary folder. The checkout of gym-anything is only read. Exit status: 0 all parts passed, 1 one
 failed, 77 nothing could be tested.
@@ -304,6 +305,18 @@ def await_file(path):
         time.sleep(0.05)
 
 
+def run_kubernetes(folder, programs, gym):
+    for name in ("bin", "jobs"):
+        (folder / name).mkdir()
+    (folder / "bin" / "kubectl").symlink_to(HERE / "kubectl")
+    variables = {"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "KUBECTL_DIR": str(folder / "jobs")}
+    fleet = Fleet(folder, programs, gym, "kubernetes", variables)
+    try:
+        run_part(fleet, None)
+    finally:
+        fleet.stop()
+
+
 def part(name, programs, gym, folder):
     if name == "fair":
         run_fair(folder, programs, gym)
@@ -315,6 +328,8 @@ def part(name, programs, gym, folder):
         finally:
             fleet.stop()
         return
+    if name == "kubernetes":
+        return run_kubernetes(folder, programs, gym)
     with slurm.Slurm(folder / "slurm") as cluster:
         fleet = Fleet(folder, programs, gym, "slurm", cluster.environment)
 
@@ -336,7 +351,7 @@ def main():
         sys.exit("test-fleet: pass a checkout of gym-anything: make test-fleet GYM_ANYTHING=path")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     results = Counter()
-    for name in sys.argv[3:] or ["fair", "local", "slurm"]:
+    for name in sys.argv[3:] or ["fair", "local", "slurm", "kubernetes"]:
         print(f"{name}:", flush=True)
         with tempfile.TemporaryDirectory(prefix="fleet-") as folder:
             try:
