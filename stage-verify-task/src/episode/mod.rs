@@ -197,7 +197,12 @@ impl Run<'_> {
     fn keep(&mut self, name: &'static str, done: &Done) -> HookRun {
         self.observed.logs.push((name, done.output.clone()));
         let output = text(&done.output);
-        let log = if done.exit == Some(0) { String::new() } else { escape_lines(tail(&output, LOG_TAIL)) };
+        let log = if done.exit == Some(0) {
+            String::new()
+        } else {
+            // Escapes are longer than what they stand for.
+            tail(&escape_lines(tail(&output, LOG_TAIL)), LOG_TAIL).to_owned()
+        };
         HookRun { exit: done.exit, timed_out: done.exit.is_none(), seconds: round(done.took), log }
     }
 }

@@ -122,6 +122,28 @@ fn logs_of_failed_hooks_are_in_the_record_and_are_short() {
 }
 
 #[test]
+fn a_result_has_other_times_than_its_fixture() {
+    let world = World::new();
+    let export = EXPORT
+        .replace("%s}'", "%s, \"task_start\": 5, \"export_time\": %s}'")
+        .replace("\" >", "\" \"$(date +%s)\" >");
+    let untouched = r#"{"untouched": [{"files": {"/tmp/task_result.json": {"done": false, "task_start": 1, "export_time": 2}}}]}"#;
+    world.task("one", &[("export_result.sh", &export), ("fixtures.json", untouched)]);
+    let trial = world.trial(&[]);
+    assert_eq!(codes(&trial), [""; 0], "{trial:#}");
+}
+
+#[test]
+fn bytes_that_are_no_text_do_not_make_a_log_long() {
+    let world = World::new();
+    world.task("one", &[("setup_task.sh", "head -c 300000 /dev/zero\nexit 3\n")]);
+    let trial = world.trial(&[]);
+    let log = trial["episodes"][0]["setup"]["log"].as_str().unwrap();
+    let message = trial["issues"][0]["message"].as_str().unwrap();
+    assert!(log.len() < 2000 && message.len() < 1000, "{} {}", log.len(), message.len());
+}
+
+#[test]
 fn commands_of_verifiers_run_in_the_container() {
     let world = World::new();
     let verifier = r#"

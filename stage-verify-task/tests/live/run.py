@@ -218,12 +218,12 @@ def ensure_resumes(stage, image):
 
 
 def hostile(stage, image):
-    for name, _, code in small.HOSTILE:
+    for name, _, expected in small.HOSTILE:
         if name == "full_disk":
             continue  # Only on the disk of a daemon of the test's own.
         trials, seconds = stage.run(image, "--once", paths=[stage.env / "tasks" / name])
         codes = [issue["code"] for issue in trials[name].get("issues", [])]
-        check(code in codes, f"{name}: {trials[name]}")
+        check(codes and set(codes) <= set(expected), f"{name}: {codes}")
         ensure_none_left(name)
         print(f"ok: {name}: {', '.join(codes)} after {seconds:.0f} s; no container is left", flush=True)
     ensure_resumes(stage, image)
