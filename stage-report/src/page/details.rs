@@ -38,16 +38,21 @@ struct Shown {
     others: Vec<(String, String)>,
     changes: Vec<Step>,
     shots: Vec<Shot>,
+    /// How many screenshots are not shown.
+    more_shots: usize,
     /// Why files are missing.
     note: Option<&'static str>,
 }
 
 impl Details<'_> {
     pub(super) fn write(&self, page: &mut String) -> Result<()> {
-        for (number, task) in self.report.tasks.iter().enumerate() {
+        let tasks = &self.report.tasks;
+        for (number, task) in tasks.iter().enumerate() {
             let mut html = String::new();
             if self.has_files && page.len() < MAX_PAGE {
-                let shown = self.shown(task, MAX_PAGE - page.len());
+                // Every task has its share of the page, half of it for pictures.
+                let share = (MAX_PAGE - page.len()) / (tasks.len() - number);
+                let shown = self.shown(task, share / 2);
                 html = self.render(number, task, &shown)?;
             }
             if html.is_empty() || page.len() + html.len() > MAX_PAGE {
@@ -75,7 +80,7 @@ impl Details<'_> {
         rendered.with_context(|| format!("cannot render the task {}", task.name))
     }
 
-    /// Reads what is shown of a task, with at most `budget` bytes of pictures.
+    /// Reads what is shown of a task, with pictures in at most `budget` bytes of the page.
     fn shown(&self, task: &Task, budget: usize) -> Shown {
         let run = self.runs.get(task.run);
         let key = (task.env.clone(), task.name.clone());
@@ -92,14 +97,18 @@ impl Details<'_> {
         };
         let is_name = common::environment::is_folder_name(&task.name);
         let run_dir = run.and_then(|run| run.dir.as_deref()).filter(|_| is_name);
+        let (shots, more_shots) = run_dir.map_or_else(Default::default, |dir| {
+            // In base64, three bytes are four.
+            shots(&dir.join("trials").join(&task.name), budget / 4 * 3)
+        });
         let repairs = run_dir.map_or_else(Vec::new, |dir| source::repairs(dir, &task.name));
         Shown {
             readme: folder.texts.get("README.md").map(|readme| markdown::to_html(readme)),
             checklist: Checklist::of(&folder.texts),
             files: folder.views(&task.findings),
             changes: changes(answered, &repairs, &folder.texts),
-            shots: run_dir
-                .map_or_else(Vec::new, |dir| shots(&dir.join("trials").join(&task.name), budget / 2)),
+            shots,
+            more_shots,
             others: folder.others,
             note,
         }

@@ -157,17 +157,28 @@ fn pictures(folder: &Path) -> Vec<String> {
     names
 }
 
-/// The screenshots of a task's trials, as far as `budget` bytes reach.
-pub(super) fn shots(trials: &Path, budget: usize) -> Vec<Shot> {
-    let mut left = budget;
-    let mut shots = Vec::new();
-    for name in pictures(trials) {
-        let Ok(png) = read_beneath(trials, Path::new(&name), MAX_SHOT.min(left)) else { continue };
-        if shots.len() == MAX_SHOTS || !png.starts_with(b"\x89PNG\r\n\x1a\n") {
-            continue;
+/// The screenshots of a task's trials, as far as `budget` bytes reach, and how many more there are. If they do not all
+/// fit, those that say most are shown.
+pub(super) fn shots(trials: &Path, budget: usize) -> (Vec<Shot>, usize) {
+    let mut names: Vec<(usize, String)> = pictures(trials).into_iter().enumerate().collect();
+    names.sort_by_key(|(_, name)| rank(name));
+    let (mut shots, mut omitted, mut left) = (Vec::new(), 0, budget);
+    for (place, name) in names {
+        match read_beneath(trials, Path::new(&name), MAX_SHOT.min(left)) {
+            Ok(png) if shots.len() < MAX_SHOTS && png.starts_with(b"\x89PNG\r\n\x1a\n") => {
+                left -= png.len();
+                let src = format!("data:image/png;base64,{}", BASE64.encode(png));
+                shots.push((place, Shot { name, src }));
+            }
+            _ => omitted += 1,
         }
-        left -= png.len();
-        shots.push(Shot { name, src: format!("data:image/png;base64,{}", BASE64.encode(png)) });
     }
-    shots
+    shots.sort_by_key(|(place, _)| *place);
+    (shots.into_iter().map(|(_, shot)| shot).collect(), omitted)
+}
+
+/// How much a screenshot says: what the agent finds, what a solution leaves, then the rest.
+fn rank(name: &str) -> usize {
+    const FIRST: [&str; 4] = ["untouched/start", "solution/end", "untouched/", "solution/"];
+    FIRST.iter().position(|start| name.starts_with(start)).unwrap_or(FIRST.len())
 }

@@ -1,5 +1,6 @@
 //! The page as text. How a browser shows it is tested in `tests/browser/`.
 
+use fs_err as fs;
 use serde_json::json;
 use testkit::ENV;
 
@@ -32,6 +33,29 @@ fn a_task_opens_to_its_files_with_issues_at_their_line() {
     assert!(page.contains("class=\"l noted\"") && page.contains("<span class=\"at\">parse_error: line 2"));
     let without = self::page(&world, &["--no-files"]);
     assert!(!without.contains("Heading of the README") && without.contains("parse_error"));
+}
+
+#[test]
+fn each_task_has_its_share_of_screenshots_and_its_files() {
+    let world = World::with_run();
+    let tasks = ["bad", "good"];
+    let mut png = b"\x89PNG\r\n\x1a\n".to_vec();
+    png.resize(1 << 20, 7);
+    for task in tasks {
+        for episode in ["restart", "solution", "untouched", "wrong-a", "wrong-b"] {
+            let dir = world.run_dir().join("trials").join(task).join(episode);
+            fs::create_dir_all(&dir).unwrap();
+            for name in ["start.png", "end.png"] {
+                fs::write(dir.join(name), &png).unwrap();
+            }
+        }
+    }
+    let page = page(&world, &[]);
+    for shot in ["untouched&#x2f;start.png", "solution&#x2f;end.png"] {
+        assert_eq!(page.matches(&format!("alt=\"Screenshot {shot}\"")).count(), tasks.len(), "{shot}");
+    }
+    assert!(page.contains("more screenshots are in <code>trials/good</code>"));
+    assert!(!page.contains("The files are left out"), "pictures replace files");
 }
 
 #[test]
