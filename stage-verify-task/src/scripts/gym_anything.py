@@ -52,8 +52,7 @@ class Machine:
             self.runner.display = display
         if self.runner is None:  # GYM_ANYTHING_RUNNER=docker
             self.runner = docker.DockerRunner(spec)
-        if network:
-            use_network(network)
+        adapt_docker(network)
         self.runner.set_checkpoint_key("post_start")
         if not self.runner.supports_checkpoint_caching():
             raise RuntimeError(f"{type(self.runner).__name__} keeps no checkpoints")
@@ -111,16 +110,18 @@ class Machine:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def use_network(name):
-    """DockerRunner knows no network but none and the default."""
+def adapt_docker(network):
+    """DockerRunner knows no network but none and the default; and its containers have no first process that reaps others,
+    so that programs which have ended seem to run."""
     run = docker._sh
 
-    def run_in_network(command, *arguments, **options):
-        if command[:2] == ["docker", "run"] and "--network" not in command:
-            command = [*command[:2], "--network", name, *command[2:]]
+    def run_adapted(command, *arguments, **options):
+        if command[:2] == ["docker", "run"]:
+            chosen = ["--network", network] if network and "--network" not in command else []
+            command = [*command[:2], "--init", *chosen, *command[2:]]
         return run(command, *arguments, **options)
 
-    docker._sh = run_in_network
+    docker._sh = run_adapted
 
 
 def read(requests, machine):

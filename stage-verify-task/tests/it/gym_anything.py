@@ -85,7 +85,7 @@ def make(spec):
 
 # `gym_anything.runtime.runners.docker`, which the stage imports.
 docker = types.ModuleType("gym_anything.runtime.runners.docker")
-docker.DockerRunner = Runner
+docker.DockerRunner, docker._sh = Runner, subprocess.run
 __path__ = []
 for name in ("runtime", "runtime.runners"):
     sys.modules[f"gym_anything.{name}"] = types.ModuleType(f"gym_anything.{name}")
