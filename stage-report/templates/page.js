@@ -180,7 +180,7 @@ function ladder(task) {
   const cell = element("td", "ladder");
   const marks = element("span");
   marks.role = "img";
-  const words = { y: "yes", n: "no", "-": "unknown" };
+  const words = { y: "passed", n: "failed", "-": "no record" };
   marks.ariaLabel = STEPS.map((step, place) => `${step}: ${words[task.l[place]]}`).join(", ");
   marks.title = marks.ariaLabel;
   for (const step of task.l) marks.append(element("span", step === "-" ? "u" : step, { y: "●", n: "✗", "-": "·" }[step]));
