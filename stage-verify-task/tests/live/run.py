@@ -318,8 +318,9 @@ def beside(python, demo, image):
     """Seconds for a task of which nothing is done, by gym-anything's own verification and by the stage."""
     tasks = demo.tasks[:6]
     paths = [demo.env / "tasks" / task for task in tasks]
-    demo.run(image, "--once", paths=paths[:1])
-    trials, seconds = demo.run(image, "--once", paths=paths)
+    options = ["--once", "--solutions", demo.root / "none"]
+    demo.run(image, *options, paths=paths[:1])
+    trials, seconds = demo.run(image, *options, paths=paths)
     check(all(trial.get("ok") for trial in trials.values()), trials)
     ours = seconds / len(tasks)
     print(f"stage-verify-task: {ours:.1f} s a task", flush=True)
