@@ -32,7 +32,7 @@ pub(crate) enum Request {
         ticket: u64,
         outcome: Outcome,
     },
-    /// To set money aside for a batch, which is no call in flight: it needs no turn, and outlives its process.
+    /// To set money aside for a batch, which is not a call in flight: it needs no turn, and outlives its process.
     ReserveBatch {
         /// Its name. What is set aside under a name is set aside once.
         batch: String,

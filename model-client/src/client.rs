@@ -24,7 +24,7 @@ use crate::turns::{Turn, Turns, tells_overload};
 
 /// The longest wait between two attempts, where the server names none.
 const MAX_BACKOFF: Duration = Duration::from_mins(1);
-/// The number of attempts at a server that was never reached, and the time after which there is no other.
+/// The number of attempts at a server that was never reached, and the time after which none follows.
 const ATTEMPTS_TO_REACH: u32 = 3;
 const TIME_TO_REACH: Duration = Duration::from_secs(4);
 

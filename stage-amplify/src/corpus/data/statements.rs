@@ -14,7 +14,7 @@ const ROW_CHARS: usize = 240;
 /// The maximum number of tables that are remembered.
 const MAX_TABLES: usize = 500;
 
-/// Words at which a part of a table's definition is no column.
+/// Words at which a part of a table's definition is not a column.
 const NOT_COLUMNS: [&str; 10] =
     ["primary", "key", "constraint", "unique", "foreign", "index", "check", "fulltext", "spatial", "exclude"];
 
@@ -50,7 +50,7 @@ pub(super) fn outline(text: &str) -> Option<String> {
     Some(outline)
 }
 
-/// Adds what a statement says of a table. Returns what follows it: the rows of a `COPY` are no statements.
+/// Adds what a statement says of a table. Returns what follows it: the rows of a `COPY` are not statements.
 fn read<'a>(statement: &str, after: &'a str, tables: &mut Vec<Table>) -> &'a str {
     let statement = without_comments(statement);
     let words: Vec<String> = statement.split_whitespace().take(8).map(str::to_lowercase).collect();
