@@ -1,7 +1,5 @@
 //! Images of environments.
 
-use std::process::Command;
-
 use fs_err as fs;
 use serde_json::json;
 
@@ -44,13 +42,13 @@ fn large_files_are_hashed_part_by_part_up_to_a_maximum() {
     let file = fs::File::create(&data).unwrap();
     file.set_len(1 << 26).unwrap();
     let stage = world.stage(&["--once"]);
-    let mut limited = Command::new("sh");
+    let mut limited = world.command("sh");
     limited
         .args(["-c", "ulimit -d 60000; exec \"$@\"", "sh"])
         .arg(stage.get_program())
-        .args(stage.get_args());
-    limited.envs(stage.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let ran = testkit::Ran::of(limited.arg(world.env_dir()), "");
+        .args(stage.get_args())
+        .arg(world.env_dir());
+    let ran = testkit::Ran::of(&mut limited, "");
     assert_eq!(ran.status, Some(0), "{}", ran.stderr);
     file.set_len(1 << 40).unwrap();
     let reason = world.trial(&["--once"])["not_run"].as_str().unwrap().to_owned();
