@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use common::environment::is_device_name;
 use regex::Regex;
+use task_spec::pattern::compile;
 
 /// Extensions of the files that a task may contain.
 const ENDINGS: [&str; 52] = [
@@ -156,10 +157,7 @@ const DECORATION: [char; 20] =
 /// `json:task.json`, `bash # tasks/x/setup_task.sh`.
 pub(super) fn in_info(info: &str) -> (String, Option<Said>) {
     static ATTRIBUTE: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(
-            r#"(?i)\b(?:title|filename|file|path|name|label)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|([^\s}]+))"#,
-        )
-        .expect("the pattern is valid")
+        compile(r#"(?i)\b(?:title|filename|file|path|name|label)\s*[=:]\s*(?:"([^"]*)"|'([^']*)'|([^\s}]+))"#)
     });
     let first = info.split_whitespace().next().unwrap_or_default();
     let language =

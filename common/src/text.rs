@@ -64,6 +64,18 @@ pub fn shorten(text: &str, max_chars: usize) -> Cow<'_, str> {
     }
 }
 
+/// `text` on one line, with one space for each run of spaces and line breaks.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for word in text.split_whitespace() {
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line += word;
+    }
+    line
+}
+
 /// A message and what to do about it, on one line.
 pub fn with_hint(message: impl Display, hint: Option<&str>) -> String {
     hint.map_or_else(|| message.to_string(), |hint| format!("{message}; {hint}"))

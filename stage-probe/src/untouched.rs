@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use regex::Regex;
 use sandbox::File;
 use serde_json::Value;
+use task_spec::pattern::compile;
 use task_spec::shell::heredocs;
 
 /// The longest script that is analysed, in bytes: three times the longest of the corpus.
@@ -48,11 +49,6 @@ static COUNTED: LazyLock<Regex> = LazyLock::new(|| {
     compile(r"wc -[lcw]|grep -\w*c|date \+%s|stat -c\s*'?%[sYWX]|\$\(\(|COUNT\(|md5|\blen\(|du -")
 });
 static QUOTED: LazyLock<Regex> = LazyLock::new(|| compile(r"jq\b[^|]* -\w*[Rs]|json\.dumps"));
-
-#[expect(clippy::unwrap_used, reason = "the patterns are constants, and a test compiles all of them")]
-fn compile(pattern: &str) -> Regex {
-    Regex::new(pattern).unwrap()
-}
 
 impl Variables {
     fn of(script: &str) -> Self {
@@ -123,6 +119,8 @@ static PROGRAM: LazyLock<Regex> = LazyLock::new(|| compile(r#"\.py"?$"#));
 static TARGET: LazyLock<Regex> = LazyLock::new(|| compile(r#">\s*("[^"]+"|'[^']+'|[^\s<>&;|]+)"#));
 static PYTHON_TARGET: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"open\(\s*(?:['"]([^'"]+)['"]|(\w+))\s*,\s*(?:mode\s*=\s*)?['"]w"#));
+static PYTHON_ASSIGNMENT: LazyLock<Regex> =
+    LazyLock::new(|| compile(r#"(?m)^\s*(\w+)\s*=\s*['"]([^'"\n]+)['"]"#));
 static PYTHON_MOVE: LazyLock<Regex> =
     LazyLock::new(|| compile(r#"\b(?:move|replace|rename|copy\w*)\(\s*\w+\s*,\s*['"](/[^'"]+\.json)['"]"#));
 
@@ -183,8 +181,9 @@ fn python_targets(source: &str) -> Vec<Target> {
     }
     for found in PYTHON_TARGET.captures_iter(source) {
         let path = found.get(1).map(|path| path.as_str().to_owned()).or_else(|| {
-            let assigned = compile(&format!(r#"(?m)^\s*{}\s*=\s*['"]([^'"]+)['"]"#, found.get(2)?.as_str()));
-            Some(assigned.captures(source)?.get(1)?.as_str().to_owned())
+            let name = found.get(2)?.as_str();
+            let assigned = PYTHON_ASSIGNMENT.captures_iter(source).find(|assigned| &assigned[1] == name)?;
+            Some(assigned[2].to_owned())
         });
         targets.extend(path.filter(|path| path.starts_with('/')).map(Target::Path));
     }
@@ -400,6 +399,7 @@ mod tests {
             &PROGRAM,
             &TARGET,
             &PYTHON_TARGET,
+            &PYTHON_ASSIGNMENT,
             &PYTHON_MOVE,
             &MOVE,
             &KEY,
@@ -407,6 +407,13 @@ mod tests {
             &NUMBER,
         ];
         assert!(patterns.iter().all(|pattern| !pattern.as_str().is_empty()));
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_looked_up() {
+        let name = "a".repeat(1 << 20);
+        let source = format!("other = '/tmp/b'\n{name} = '/tmp/a'\nopen({name}, 'w')\n");
+        assert!(matches!(&python_targets(&source)[..], [Target::Path(path)] if path == "/tmp/a"));
     }
 
     #[track_caller]

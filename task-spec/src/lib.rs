@@ -7,6 +7,7 @@ pub mod duplicates;
 pub mod files;
 pub mod fixtures;
 pub mod machine;
+pub mod pattern;
 pub mod platform;
 pub mod pyjson;
 pub mod python;

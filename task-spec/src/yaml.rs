@@ -12,6 +12,7 @@ use indexmap::IndexMap;
 use regex::Regex;
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Tag};
 
+use crate::pattern::compile;
 use crate::value::{Map, Value};
 
 /// Levels that PyYAML composes before it runs into Python's recursion limit, measured with gym-anything's
@@ -77,11 +78,6 @@ const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Half of a surrogate pair as an escape.
 static SURROGATE: LazyLock<Regex> = LazyLock::new(|| compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"));
-
-#[expect(clippy::expect_used, reason = "the patterns are constants, and a test compiles all of them")]
-fn compile(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the pattern is valid")
-}
 
 /// A text in which U+FFFD stands for what PyYAML takes and the parser does not: byte order marks beyond the
 /// beginning, and halves of a surrogate pair, as JSON writes them, which no text in Rust can hold. Nothing if

@@ -54,7 +54,7 @@ const KEYS: [(&str, &str); 12] = [
 const DOCUMENTED: &[u8] = b"EXAMPLE";
 
 static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
-    KEYS.iter().filter_map(|(why, pattern)| Some((*why, Regex::new(pattern).ok()?))).collect()
+    KEYS.iter().map(|(why, pattern)| (*why, Regex::new(pattern).expect("the pattern is valid"))).collect()
 });
 
 /// Why the file `name`, why beginning is `content`, looks like a secret; `None` if it does not.

@@ -3,9 +3,10 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use task_spec::pattern::compile;
 
 use super::subject::has_ending;
-use super::{Lint, Subject, Warning, compile};
+use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
     name: "chat_residue",

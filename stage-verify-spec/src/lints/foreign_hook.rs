@@ -5,11 +5,12 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use task_spec::pattern::compile;
 use task_spec::platform::Platform;
 use task_spec::shell;
 
 use super::subject::Hook;
-use super::{Lint, Subject, Warning, compile};
+use super::{Lint, Subject, Warning};
 
 pub(super) static ANDROID: Lint = Lint {
     name: "android_hook",

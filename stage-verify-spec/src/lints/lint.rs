@@ -1,7 +1,6 @@
 //! What a lint is.
 
 use common::record::{Issue, Severity};
-use regex::Regex;
 
 use super::subject::Subject;
 
@@ -49,10 +48,4 @@ impl Warning {
     pub(super) fn of_file(file: &str, message: impl Into<String>) -> Self {
         Self { message: message.into(), file: Some(file.to_owned()) }
     }
-}
-
-/// Compiles the pattern of a lint. A pattern that does not compile is a bug of the lint; the tests compile all
-/// of them.
-pub(super) fn compile(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the pattern of a lint is valid")
 }

@@ -33,7 +33,7 @@ use std::fmt::Write;
 use common::ui::Ui;
 
 pub(crate) use self::lint::Lint;
-use self::lint::{Warning, compile};
+use self::lint::Warning;
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
+use task_spec::pattern::compile;
 use task_spec::shell;
 use task_spec::value::Value;
 
-use super::{Lint, Subject, Warning, compile};
+use super::{Lint, Subject, Warning};
 
 /// The most expected values that are looked for. The published benchmark has no task with more than a few dozen.
 const MAX_EXPECTATIONS: usize = 200;

@@ -6,8 +6,9 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
+use task_spec::pattern::compile;
 
-use super::{Lint, Subject, Warning, compile};
+use super::{Lint, Subject, Warning};
 
 pub(super) static LINT: Lint = Lint {
     name: "stored_expectation",

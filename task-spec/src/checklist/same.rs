@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
-use common::text::shorten;
+use common::text::{one_line, shorten};
 use regex::Regex;
 
+use crate::pattern::compile;
 use crate::value::Value;
 
 /// Texts that are this short, in characters, are found in any file by chance.
@@ -23,10 +24,6 @@ static NUMBER: LazyLock<Regex> =
     LazyLock::new(|| compile(r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"));
 
 static DATE: LazyLock<Regex> = LazyLock::new(|| compile(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"));
-
-pub(super) fn compile(pattern: &str) -> Regex {
-    Regex::new(pattern).expect("the pattern is valid")
-}
 
 /// The number that a value is: a number, or a text that is nothing else. `1,470` is 1470.
 pub(super) fn number(value: &Value) -> Option<f64> {
@@ -121,7 +118,7 @@ fn contain_each_other(one: &str, other: &str) -> bool {
 /// A text without what is only notation: escaped backslashes, letter case, and runs of spaces.
 fn plain(text: &str) -> String {
     let unescaped = text.replace(r"\\", r"\").to_lowercase();
-    unescaped.split_whitespace().collect::<Vec<_>>().join(" ")
+    one_line(&unescaped)
 }
 
 /// Whether a text holds a value: a number as a number of its own, a text as it is, all items of a list.

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::same::compile;
+use crate::pattern::compile;
 use crate::value::Value;
 
 /// The most places of one source that are looked at.

@@ -8,6 +8,7 @@ use super::Module;
 use super::ast::statement_visitor::{StatementVisitor, walk_stmt};
 use super::ast::{Expr, ExprContext, ExprStringLiteral, Stmt, StmtFunctionDef, StmtReturn};
 use super::walk::any_expression;
+use crate::pattern::compile;
 
 /// Modules with which a verifier may reach the environment by itself.
 const NETWORK_MODULES: [&str; 10] =
@@ -20,11 +21,10 @@ const COMMAND_MODULES: [&str; 2] = ["os", "subprocess"];
 const COMMAND_FUNCTIONS: [&str; 5] = ["system", "popen", "run", "Popen", "check_output"];
 
 static STUB: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = concat!(
+    compile(concat!(
         r"(?i-u)\b(?:stub|placeholder|dummy) verifi\w+",
         r"|\bverif(?:ier|ication) (?:is a |is only a )?(?:stub|placeholder)\b",
-    );
-    Regex::new(pattern).expect("a test compiles the pattern")
+    ))
 });
 
 impl Module {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use task_spec::pattern::compile;
 
 /// The longest line that is searched, in bytes.
 const MAX_LINE: usize = 2_000;
@@ -31,13 +32,12 @@ const CALL: &str = r"(?x)
         | \b(?: content\s+query\s+--uri\s+[\w:/.]+ | dumpsys\s+\w+ | uiautomator\s+dump | run-as\s+[\w.]+ )
     )";
 
-static PATTERNS: LazyLock<Option<[Regex; 3]>> =
-    LazyLock::new(|| Some([Regex::new(CLIENT).ok()?, Regex::new(REQUEST).ok()?, Regex::new(CALL).ok()?]));
+static PATTERNS: LazyLock<[Regex; 3]> = LazyLock::new(|| [CLIENT, REQUEST, CALL].map(compile));
 
 /// The commands of a script that reach data, each once, up to the first part that differs between tasks.
 pub(super) fn commands(script: &str) -> BTreeSet<String> {
+    let [client, request, call] = &*PATTERNS;
     let mut found = BTreeSet::new();
-    let Some([client, request, call]) = &*PATTERNS else { return found };
     for line in script.lines().map(str::trim) {
         if line.len() > MAX_LINE || line.starts_with('#') || line.starts_with("echo ") {
             continue;
@@ -74,7 +74,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert!(PATTERNS.is_some());
+        LazyLock::force(&PATTERNS);
     }
 
     #[test]

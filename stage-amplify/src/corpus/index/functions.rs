@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use regex::Regex;
+use task_spec::pattern::compile;
 use task_spec::python;
 use task_spec::python::ast::{Expr, Stmt, StmtFunctionDef};
 
@@ -22,10 +23,7 @@ const STORED: &str = r#"(?P<variable>\w+)="?\$\{?(?P<number>[1-9])(?P<optional>:
 /// Any use of a parameter, or a program of awk, whose fields look the same.
 const USED: &str = r"awk\s[^']*'[^']*'|\$\{?(?P<number>[1-9@*])";
 
-static PATTERNS: LazyLock<Option<[Regex; 4]>> = LazyLock::new(|| {
-    let [shell, powershell, stored, used] = [SHELL, POWERSHELL, STORED, USED].map(Regex::new);
-    Some([shell.ok()?, powershell.ok()?, stored.ok()?, used.ok()?])
-});
+static PATTERNS: LazyLock<[Regex; 4]> = LazyLock::new(|| [SHELL, POWERSHELL, STORED, USED].map(compile));
 
 /// A language whose functions are found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,17 +59,12 @@ pub(super) struct Function {
 pub(super) fn of(language: Language, script: &str) -> Vec<Function> {
     match language {
         Language::Python => of_python(script),
-        Language::Shell | Language::PowerShell => {
-            PATTERNS.as_ref().map(|patterns| of_shell(language, script, patterns)).unwrap_or_default()
-        }
+        Language::Shell | Language::PowerShell => of_shell(language, script),
     }
 }
 
-fn of_shell(
-    language: Language,
-    script: &str,
-    [shell, powershell, stored, used]: &[Regex; 4],
-) -> Vec<Function> {
+fn of_shell(language: Language, script: &str) -> Vec<Function> {
+    let [shell, powershell, stored, used] = &*PATTERNS;
     let lines: Vec<&str> = script.lines().collect();
     let pattern = if language == Language::Shell { shell } else { powershell };
     let mut found = Vec::new();
@@ -271,7 +264,7 @@ mod tests {
 
     #[test]
     fn every_pattern_compiles() {
-        assert!(PATTERNS.is_some());
+        LazyLock::force(&PATTERNS);
     }
 
     #[test]

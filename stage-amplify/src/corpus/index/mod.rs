@@ -8,7 +8,7 @@ mod hooks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use common::text::{escape, shorten};
+use common::text::{escape, one_line, shorten};
 use serde::Serialize;
 
 use self::functions::{Function, Language};
@@ -37,7 +37,7 @@ pub(crate) struct Index {
     /// The number of tasks that were searched.
     tasks: usize,
     files: Vec<Helpers>,
-    /// The number of functions for which there was no room.
+    /// The number of functions that are not shown, as their lines would be too many.
     more: usize,
     accesses: Vec<Access>,
     hooks: Vec<Hook>,
@@ -191,6 +191,5 @@ fn accesses(scripts: &[Scripts]) -> Vec<Access> {
 
 /// A text of a script on one line, as code in Markdown can hold it.
 fn line(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    escape(&shorten(&words.join(" "), CHARS).replace('`', "'")).into_owned()
+    escape(&shorten(&one_line(text), CHARS).replace('`', "'")).into_owned()
 }
