@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
+use crate::batches::Batches;
 use crate::journal::Past;
 use crate::protocol::{Ask, Flow, Outcome, ProviderStatus, Refused, Status};
 
@@ -40,8 +41,7 @@ pub(crate) struct Book<W> {
     /// The calls that were granted, by the number of their ticket, until they are settled.
     granted: BTreeMap<u64, Granted>,
     lanes: BTreeMap<String, Lane<W>>,
-    /// What is set aside for each batch, in US dollars; `None` once it has ended.
-    batches: BTreeMap<String, Option<f64>>,
+    batches: Batches,
     /// The number of the next ticket.
     next: u64,
     /// The number of calls granted so far.
@@ -97,7 +97,7 @@ impl<W> Book<W> {
             spent: 0.0,
             granted: BTreeMap::new(),
             lanes: BTreeMap::new(),
-            batches: BTreeMap::new(),
+            batches: Batches::default(),
             next: 1,
             turn: 0,
         }
@@ -166,23 +166,23 @@ impl<W> Book<W> {
 
     /// Whether `worst` US dollars can be set aside for a batch now, or are already.
     pub(crate) fn has_room_for(&self, batch: &str, worst: f64) -> bool {
-        self.batches.contains_key(batch) || self.left().is_none_or(|left| worst <= left)
+        self.batches.know(batch) || self.left().is_none_or(|left| worst <= left)
     }
 
     /// Sets money aside for a batch, until it is settled.
-    pub(crate) fn reserve_batch(&mut self, batch: &str, worst: f64) {
-        self.batches.entry(batch.to_owned()).or_insert(Some(worst));
+    pub(crate) fn reserve_batch(&mut self, batch: String, worst: f64) {
+        self.batches.reserve(batch, worst);
     }
 
     /// Whether a batch was settled before.
     pub(crate) fn has_settled(&self, batch: &str) -> bool {
-        self.batches.get(batch).is_some_and(Option::is_none)
+        self.batches.has_settled(batch)
     }
 
     /// Enters what a batch cost, in US dollars. One for which nothing was set aside counts all the same.
-    pub(crate) fn settle_batch(&mut self, batch: &str, cost: f64) {
+    pub(crate) fn settle_batch(&mut self, batch: String, cost: f64) {
         self.spent += cost;
-        self.batches.insert(batch.to_owned(), None);
+        self.batches.settle(batch);
     }
 
     /// The connection of a call broke. If it was waiting, it is forgotten; if it was in flight, its reservation is
@@ -230,7 +230,7 @@ impl<W> Book<W> {
             max_cost: self.limits.max_cost,
             spent: self.spent,
             reserved: self.reserved(),
-            batches: u32::try_from(self.batches.values().flatten().count()).unwrap_or(u32::MAX),
+            batches: u32::try_from(self.batches.reserved().count()).unwrap_or(u32::MAX),
             providers: self.lanes.iter().map(|(name, lane)| lane.status(name)).collect(),
         }
     }
@@ -238,7 +238,7 @@ impl<W> Book<W> {
     fn reserved(&self) -> f64 {
         let calls = self.granted.values().map(|granted| granted.ask.worst);
         // The sum of nothing would be -0.
-        calls.chain(self.batches.values().flatten().copied()).fold(0.0, |sum, worst| sum + worst)
+        calls.chain(self.batches.reserved()).fold(0.0, |sum, worst| sum + worst)
     }
 
     /// What is neither spent nor set aside; `None` without a budget.
@@ -510,12 +510,12 @@ mod tests {
     fn a_batch_reserves_once_and_settles_once() {
         let mut book = Book::new(Limits { max_cost: Some(1.0), ..LIMITS });
         assert!(book.has_room_for("batch", 0.7));
-        book.reserve_batch("batch", 0.7);
-        book.reserve_batch("batch", 0.7);
+        book.reserve_batch("batch".to_owned(), 0.7);
+        book.reserve_batch("batch".to_owned(), 0.7);
         assert!(book.has_room_for("batch", 0.7) && !book.has_room_for("other", 0.7));
         let ticket = book.ask(&ask("a", 0.4), ());
         assert!(book.decide().is_empty(), "it waits for the batch");
-        book.settle_batch("batch", 0.2);
+        book.settle_batch("batch".to_owned(), 0.2);
         assert!(book.has_settled("batch") && !book.has_settled("other"));
         assert_eq!(granted(&mut book), [(ticket, "a".to_owned())]);
         assert!((book.status().spent - 0.2).abs() < 1e-9);

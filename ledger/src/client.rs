@@ -94,21 +94,7 @@ impl Ledger {
     /// Waits until it is the turn of a call that costs at most `worst` US dollars, or until `has_ended` says that the
     /// run has ended.
     pub fn ticket(&self, worst: f64, has_ended: impl Fn() -> bool) -> Result<Ticket<'_>, LedgerError> {
-        let start = Instant::now();
-        loop {
-            match self.try_ticket(worst, &has_ended) {
-                Ok(ticket) => return ticket,
-                // Without the file there was no ledger yet.
-                Err(error) if start.elapsed() > PATIENCE || !self.file.exists() => {
-                    return Err(self.unreachable(&error));
-                }
-                // It may have started again, at another address.
-                Err(_) => thread::sleep(PAUSE),
-            }
-            if has_ended() {
-                return Err(LedgerError::Ended);
-            }
-        }
+        self.patiently(&has_ended, || self.try_ticket(worst, &has_ended))?
     }
 
     /// What is left for batches of the budget of all runs; `None` without a budget.
@@ -192,16 +178,29 @@ impl Ledger {
         Ok(())
     }
 
-    /// A request that can be repeated. A ledger that does not answer is asked again: it may be starting.
+    /// A request that can be repeated.
     fn request_patiently(&self, request: &Request) -> Result<Response, LedgerError> {
+        self.patiently(|| false, || self.request(request))
+    }
+
+    /// Repeats an attempt until the ledger answers: it may be starting again, at another address.
+    fn patiently<T>(
+        &self,
+        has_ended: impl Fn() -> bool,
+        attempt: impl Fn() -> io::Result<T>,
+    ) -> Result<T, LedgerError> {
         let start = Instant::now();
         loop {
-            match self.request(request) {
-                Ok(response) => return Ok(response),
+            match attempt() {
+                Ok(answer) => return Ok(answer),
+                // Without the file there was no ledger yet.
                 Err(error) if start.elapsed() > PATIENCE || !self.file.exists() => {
                     return Err(self.unreachable(&error));
                 }
                 Err(_) => thread::sleep(PAUSE),
+            }
+            if has_ended() {
+                return Err(LedgerError::Ended);
             }
         }
     }

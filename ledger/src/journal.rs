@@ -11,6 +11,7 @@ use std::path::Path;
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
+use crate::batches::Batches;
 use crate::protocol::Ask;
 
 /// A line of the journal.
@@ -54,8 +55,7 @@ pub(crate) struct Past {
     pub(crate) open: BTreeMap<u64, Ask>,
     /// The greatest number of a ticket.
     pub(crate) last: u64,
-    /// The batches: what is set aside for each, in US dollars; `None` for those that have ended.
-    pub(crate) batches: BTreeMap<String, Option<f64>>,
+    pub(crate) batches: Batches,
 }
 
 /// The open journal.
@@ -104,12 +104,10 @@ impl Past {
             Entry::GivenBack { ticket } => {
                 self.open.remove(&ticket);
             }
-            Entry::BatchReserved { batch, worst } => {
-                self.batches.insert(batch, Some(worst));
-            }
+            Entry::BatchReserved { batch, worst } => self.batches.reserve(batch, worst),
             Entry::BatchSettled { batch, cost } => {
                 self.spent += cost;
-                self.batches.insert(batch, None);
+                self.batches.settle(batch);
             }
         }
     }

@@ -77,7 +77,7 @@ impl Shared {
                 self.settle(ticket, outcome);
                 send(stream, &Response::Settled)
             }
-            Request::ReserveBatch { batch, worst } => send(stream, &self.reserve_batch(&batch, worst)),
+            Request::ReserveBatch { batch, worst } => send(stream, &self.reserve_batch(batch, worst)),
             Request::SettleBatch { batch, cost } => send(stream, &self.settle_batch(batch, cost)),
             Request::Status => send(stream, &Response::Status(self.state().book.status())),
         }
@@ -112,28 +112,26 @@ impl Shared {
         self.decide();
     }
 
-    fn reserve_batch(&self, batch: &str, worst: f64) -> Response {
+    fn reserve_batch(&self, batch: String, worst: f64) -> Response {
         let State { book, journal } = &mut *self.state();
-        if !book.has_room_for(batch, worst) {
+        if !book.has_room_for(&batch, worst) {
             return Response::Short;
         }
-        book.reserve_batch(batch, worst);
-        match journal.append(&Entry::BatchReserved { batch: batch.to_owned(), worst }) {
-            Ok(()) => Response::Reserved,
-            Err(error) => {
-                book.settle_batch(batch, 0.0);
-                denied(&error)
-            }
+        if let Err(error) = journal.append(&Entry::BatchReserved { batch: batch.clone(), worst }) {
+            return denied(&error);
         }
+        book.reserve_batch(batch, worst);
+        Response::Reserved
     }
 
     fn settle_batch(&self, batch: String, cost: f64) -> Response {
         let mut state = self.state();
         if !state.book.has_settled(&batch) {
-            state.book.settle_batch(&batch, cost);
-            if let Err(error) = state.journal.append(&Entry::BatchSettled { batch, cost }) {
+            let written = state.journal.append(&Entry::BatchSettled { batch: batch.clone(), cost });
+            if let Err(error) = written {
                 return denied(&error);
             }
+            state.book.settle_batch(batch, cost);
         }
         drop(state);
         self.decide();

@@ -1,5 +1,5 @@
 //! A fleet on a simulated clock: many runs, a provider with a rate limit, faults and hanging calls, and the real
-//! [`Book`] between them. A millisecond of it is an event or nothing, so that days pass in seconds.
+//! [`Book`] between them. Only the milliseconds in which something happens are simulated, so that days pass in seconds.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -39,7 +39,7 @@ struct Fleet {
     burst: u64,
 }
 
-/// What came of it. Times are in hours.
+/// The result of a simulation. Times are in hours.
 #[derive(Debug)]
 struct Course {
     fleet: Fleet,
