@@ -5,6 +5,7 @@
 //! workspace. Nothing here prints to standard output, and nothing here decides how a process ends, but for
 //! [`stage::main`].
 
+pub mod clock;
 pub mod environment;
 pub mod exit;
 pub mod fingerprint;

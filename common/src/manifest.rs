@@ -23,6 +23,13 @@ pub enum Coverage {
     Part,
 }
 
+impl Coverage {
+    /// A part of the tasks, if `is_part`.
+    pub fn part_if(is_part: bool) -> Self {
+        if is_part { Self::Part } else { Self::Whole }
+    }
+}
+
 /// Names of tasks, each with that of its environment.
 #[derive(Clone, Debug, Default)]
 pub struct TaskNames(BTreeSet<(String, String)>);
@@ -32,6 +39,13 @@ impl TaskNames {
     pub fn add(&mut self, record: &Record) {
         if let Some(task) = record.task() {
             self.0.insert((record.env().to_owned(), task.to_owned()));
+        }
+    }
+
+    fn have(&self, owner: &Owner) -> bool {
+        match owner {
+            Owner::Task { env, task } => self.0.contains(&(env.clone(), task.clone())),
+            Owner::Row { .. } | Owner::Kind { .. } => false,
         }
     }
 }
@@ -215,15 +229,6 @@ impl Kept {
     fn write_after(&mut self, owner: Option<&Owner>, out: &mut impl Write) -> io::Result<()> {
         let lines = self.0.get_mut(&owner.cloned()).map(mem::take).unwrap_or_default();
         lines.iter().try_for_each(|line| write_raw(out, line))
-    }
-}
-
-impl TaskNames {
-    fn have(&self, owner: &Owner) -> bool {
-        match owner {
-            Owner::Task { env, task } => self.0.contains(&(env.clone(), task.clone())),
-            Owner::Row { .. } | Owner::Kind { .. } => false,
-        }
     }
 }
 

@@ -198,11 +198,10 @@ pub fn work(
         return Err(TargetError::NoTask);
     }
     let is_part = selection.task.is_some() || selection.paths.iter().any(|path| task_spec(path).is_some());
-    let coverage = if is_part { Coverage::Part } else { Coverage::Whole };
     let total = u64::try_from(folders.len()).ok();
     let folders = folders.into_iter();
     let items = Box::new(folders.map(|dir| Ok(Item::Run(Target::at(dir)))));
-    Ok(Work { items, total, tally: None, coverage })
+    Ok(Work { items, total, tally: None, coverage: Coverage::part_if(is_part) })
 }
 
 /// The folders of the tasks with this name.

@@ -5,11 +5,11 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use common::clock;
 use common::interrupt::{Interrupt, Urgency};
 use common::record::ModelAnswer;
 
 use crate::activity::{Activity, Board, Note, Retry};
-use crate::answer::now;
 use crate::batch::{BatchNews, Batches, Desk};
 use crate::budget::Budget;
 use crate::error::{AskError, Limit};
@@ -179,7 +179,7 @@ impl Client {
             usage: reply.usage,
             seconds: reply.seconds,
             cost,
-            at: now(),
+            at: clock::now(),
             sample: request.sample,
         };
         room.fill(&answer).map_err(|error| self.cannot_journal(&error))?;

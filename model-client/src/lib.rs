@@ -21,7 +21,6 @@
 //! use request, facts, model, settings, journal and the interface of batch.
 
 mod activity;
-mod answer;
 mod batch;
 mod budget;
 mod client;

@@ -170,7 +170,7 @@ impl Settings {
     /// too: an earlier one must not be published over a task that has changed since.
     pub(crate) fn coverage(&self) -> Coverage {
         let is_whole = self.does(Pass::Plan) || self.over_tasks() == Some(OverTasks::Repair);
-        if is_whole { Coverage::Whole } else { Coverage::Part }
+        Coverage::part_if(!is_whole)
     }
 
     /// The name under which `run.json` records it. What tasks were asked for is not changed by passes over them.

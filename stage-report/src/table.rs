@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use common::clock;
 use common::text::{count, escape, shorten};
 
 use crate::report::{Report, RunFigures};
@@ -64,7 +64,7 @@ fn cost(spending: &Spending) -> String {
 fn add_time_left(text: &mut String, report: &Report) {
     let left: u64 = report.runs.iter().map(|run| answers_left(run, &report.spending)).sum();
     let Some(last) = report.spending.arrivals.iter().max().filter(|_| left > 0) else { return };
-    let silence = now().saturating_sub(*last);
+    let silence = clock::now().saturating_sub(*last);
     let when = if silence > RECENT {
         format!("none has arrived for {}", count(silence / 60, "minute"))
     } else {
@@ -74,11 +74,6 @@ fn add_time_left(text: &mut String, report: &Report) {
         format!("{minutes:.0} minutes at the present pace of {:.1} a minute", pace * 60.0)
     };
     let _ = writeln!(text, "about {} to come: {when}", count(left, "answer"));
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// The answers that a run has not got yet: one for each task and pass. The passes are those that it was asked for, or,

@@ -120,7 +120,7 @@ impl Settings {
                     targets.iter().any(|target| matches!(target, Target::Task { .. }))
                 }
             };
-        if is_part { manifest::Coverage::Part } else { manifest::Coverage::Whole }
+        manifest::Coverage::part_if(is_part)
     }
 
     /// The environments whose tasks are all checked, and whether the run is of a whole corpus.

@@ -1,4 +1,5 @@
-//! Writes the JSON Schemas of all records, of files of a run directory and of a task, into the folder given, as `make schemas` does.
+//! Writes the JSON Schemas of all records, of files of a run directory and of a task, into the folder given, as `make
+//! schemas` does.
 
 use std::path::PathBuf;
 

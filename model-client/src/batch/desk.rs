@@ -85,8 +85,7 @@ impl Desk<'_> {
         let mut index = 0;
         while let Some(one) = open.get(index) {
             let Some(id) = one.id.clone() else {
-                let claimed: Vec<String> = open.iter().filter_map(|one| one.id.clone()).collect();
-                self.resolve(open, &mut done, index, &claimed)?;
+                self.resolve(open, &mut done, index)?;
                 continue;
             };
             self.until_answered(|| match self.batches.service.cancel(&id) {
@@ -244,8 +243,7 @@ impl Desk<'_> {
             let mut index = 0;
             while let Some(one) = open.get(index) {
                 let Some(id) = one.id.clone() else {
-                    let claimed: Vec<String> = open.iter().filter_map(|one| one.id.clone()).collect();
-                    self.resolve(open, &mut done, index, &claimed)?;
+                    self.resolve(open, &mut done, index)?;
                     continue;
                 };
                 match self.until_answered(|| self.batches.service.poll(&id))? {
@@ -270,14 +268,9 @@ impl Desk<'_> {
     }
 
     /// Finds out whether a batch of an earlier run was submitted. If it was not, its requests are free again.
-    fn resolve(
-        &self,
-        open: &mut Vec<Open>,
-        done: &mut Vec<u64>,
-        index: usize,
-        claimed: &[String],
-    ) -> Result<(), AskError> {
-        if let Some(id) = self.look_up(&open[index].intent, claimed)? {
+    fn resolve(&self, open: &mut Vec<Open>, done: &mut Vec<u64>, index: usize) -> Result<(), AskError> {
+        let claimed: Vec<String> = open.iter().filter_map(|one| one.id.clone()).collect();
+        if let Some(id) = self.look_up(&open[index].intent, &claimed)? {
             return self.submitted(&mut open[index], id);
         }
         let one = open.remove(index);

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::mem;
 
+use common::clock;
 use common::record::ModelAnswer;
 
 use super::desk::{Desk, Patience};
 use super::log::{Intent, Item};
 use super::{BatchNews, is_final};
-use crate::answer::now;
 use crate::error::AskError;
 use crate::model::{CallError, Reply};
 
@@ -105,7 +105,7 @@ impl<'a> Fetch<'a> {
             seconds: 0.0,
             cost,
             sample: item.sample,
-            at: now(),
+            at: clock::now(),
         };
         let known = journal.get(&item.request).map(|known| known.is_some());
         let kept =

@@ -106,7 +106,7 @@ impl Refusal<'_> {
 
 /// Text from a server as one short line, for people.
 pub(super) fn quote(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = text::one_line(text);
     if line.is_empty() { "nothing".to_owned() } else { text::shorten(&line, MAX_QUOTE).into_owned() }
 }
 

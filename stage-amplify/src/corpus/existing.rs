@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use common::text::{escape, shorten};
+use common::text::{escape, one_line, shorten};
 use serde::Serialize;
 use task_spec::value::Value;
 
@@ -35,7 +35,7 @@ impl ExistingTask {
 
     /// The same task with its description on one line of at most `max_chars` characters.
     pub(crate) fn shortened(&self, max_chars: usize) -> Self {
-        let line = self.description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let line = one_line(&self.description);
         let description = if max_chars == 0 { String::new() } else { shorten(&line, max_chars).into_owned() };
         Self { name: self.name.clone(), description }
     }

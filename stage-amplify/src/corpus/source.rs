@@ -72,7 +72,7 @@ impl<'a> Source<'a> {
     /// The same for a file that is searched and not shown: if it is refused, that is not remembered.
     pub(crate) fn peek(&self, name: &str, max_bytes: usize) -> Option<Vec<u8>> {
         let content = read_beneath(&self.environment.root, Path::new(name), max_bytes).ok()?;
-        (secret(name, &content).is_none() || self.is_chosen(name)).then_some(content)
+        self.withheld(name, &content).is_none().then_some(content)
     }
 
     /// The beginning of the file `name`.
@@ -101,9 +101,14 @@ impl<'a> Source<'a> {
 
     /// Whether the file `name` with this content may be sent. If not, it is refused.
     fn may_send(&self, name: &str, content: &[u8]) -> bool {
-        let Some(why) = secret(name, content).filter(|_| !self.is_chosen(name)) else { return true };
+        let Some(why) = self.withheld(name, content) else { return true };
         self.refuse(name, Why::Secret(why));
         false
+    }
+
+    /// Why the file `name` with this content looks like a secret, unless `--send` names it.
+    fn withheld(&self, name: &str, content: &[u8]) -> Option<&'static str> {
+        secret(name, content).filter(|_| !self.is_chosen(name))
     }
 
     /// Checks the core files of the task in `folder` that prompts show. Those with a role in `hidden` are not shown.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use answer::fence;
 use anyhow::{Context, Result, bail};
+use common::text::one_line;
 use fs_err as fs;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
@@ -118,7 +119,7 @@ fn replace(templates: &mut Environment<'static>, dir: &Path) -> Result<()> {
 
 /// `text` in the form of a Markdown table cell.
 fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+    one_line(text).replace('|', "\\|")
 }
 
 #[cfg(test)]

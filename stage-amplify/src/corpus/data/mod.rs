@@ -12,7 +12,7 @@ mod structure;
 use std::fmt::Write as _;
 use std::path::Path;
 
-use common::text::{escape, shorten};
+use common::text::{escape, one_line, shorten};
 
 use super::excerpt::Excerpt;
 use super::source::Source;
@@ -112,8 +112,7 @@ fn with_records(outline: &str, most: usize) -> String {
 
 /// A value on one line, shortened.
 fn value(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    escape(&shorten(&line, VALUE_CHARS)).into_owned()
+    escape(&shorten(&one_line(text), VALUE_CHARS)).into_owned()
 }
 
 /// Adds a line to an outline.

@@ -1,11 +1,11 @@
 //! The criteria that a model lists: whether the documents bear them out, and what the documents disagree on.
 
 use common::record::{Criterion, Issue, Severity};
-use common::text::{escape, shorten};
+use common::text::{escape, one_line, shorten};
 use serde::Deserialize;
 use task_spec::checklist::CHECKLIST;
 
-use super::documents::{Documents, spaced};
+use super::documents::Documents;
 
 /// The most criteria of a task. A checklist has at most eight items.
 const MAX_CRITERIA: usize = 40;
@@ -59,7 +59,7 @@ fn false_claims(criterion: &Criterion, documents: &Documents) -> Vec<String> {
     let mut problems = Vec::new();
     for (field, quote, is_in) in quotes {
         let Some(quote) = quote else { continue };
-        if spaced(quote).chars().count() < MIN_QUOTE {
+        if one_line(quote).chars().count() < MIN_QUOTE {
             problems.push(format!("{name}: {field} is too short; quote at least {MIN_QUOTE} characters"));
         } else if !is_in(documents, quote) {
             problems.push(format!("{name}: {field} is not a literal quote: {}", excerpt(quote)));
@@ -81,7 +81,7 @@ fn unlisted_item(id: &str, criteria: &[Criterion]) -> Option<String> {
 /// A row of the README's table is listed if a quote contains its criterion.
 fn unlisted_row(row: &str, criteria: &[Criterion]) -> Option<String> {
     let mut quotes = criteria.iter().filter_map(|criterion| criterion.readme.as_deref());
-    let is_listed = quotes.any(|quote| spaced(quote).contains(row));
+    let is_listed = quotes.any(|quote| one_line(quote).contains(row));
     (!is_listed)
         .then(|| format!("no criterion quotes this row of the README's table of points: {}", excerpt(row)))
 }

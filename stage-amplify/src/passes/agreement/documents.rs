@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use common::text::one_line;
 use task_spec::checklist::CHECKLIST;
 use task_spec::pyjson;
 use task_spec::value::Value;
@@ -35,24 +36,24 @@ impl Documents {
         let ids = completion.iter().filter_map(|item| item.get("id").and_then(Value::as_str));
         let readme = files.get("README.md")?;
         Some(Self {
-            readme: spaced(&without_description(readme)),
-            points: points_criteria(readme).iter().take(MAX_ROWS).map(|row| spaced(row)).collect(),
+            readme: one_line(&without_description(readme)),
+            points: points_criteria(readme).iter().take(MAX_ROWS).map(|row| one_line(row)).collect(),
             items: ids.map(str::to_owned).collect(),
-            verifier: spaced(files.get("verifier.py")?),
+            verifier: one_line(files.get("verifier.py")?),
             description,
         })
     }
 
     pub(super) fn description_has(&self, quote: &str) -> bool {
-        spaced(&self.description).contains(&spaced(quote))
+        one_line(&self.description).contains(&one_line(quote))
     }
 
     pub(super) fn readme_has(&self, quote: &str) -> bool {
-        self.readme.contains(&spaced(quote))
+        self.readme.contains(&one_line(quote))
     }
 
     pub(super) fn verifier_has(&self, quote: &str) -> bool {
-        self.verifier.contains(&spaced(quote))
+        self.verifier.contains(&one_line(quote))
     }
 }
 
@@ -62,9 +63,4 @@ fn without_description(readme: &str) -> String {
         whole if whole.len() == readme.len() => readme.to_owned(),
         section => readme.replacen(section, "", 1),
     }
-}
-
-/// Text with single spaces: line breaks and indentation make no difference to a quote.
-pub(super) fn spaced(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
