@@ -15,6 +15,8 @@ use crate::protocol::{Ask, Flow, Opening, Outcome, Request, Response, Status, re
 
 /// How long to look for a ledger that does not answer: it may be starting again.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// The same at the end of a run, for outcomes that are not reported yet.
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
 /// The wait between two attempts.
 const PAUSE: Duration = Duration::from_millis(250);
 /// How long to wait for a connection, and for an answer that comes at once.
@@ -94,7 +96,7 @@ impl Ledger {
     /// Waits until it is the turn of a call that costs at most `worst` US dollars, or until `has_ended` says that the
     /// run has ended.
     pub fn ticket(&self, worst: f64, has_ended: impl Fn() -> bool) -> Result<Ticket<'_>, LedgerError> {
-        self.patiently(&has_ended, || self.try_ticket(worst, &has_ended))?
+        self.patiently(PATIENCE, &has_ended, || self.try_ticket(worst, &has_ended))?
     }
 
     /// What is left for batches of the budget of all runs; `None` without a budget.
@@ -123,6 +125,11 @@ impl Ledger {
             Response::Settled => Ok(()),
             other => Err(self.unreachable(&unexpected(&other))),
         }
+    }
+
+    /// Reports, at the end of a run, the outcomes that could not be reported before.
+    pub fn finish(&self) -> Result<(), LedgerError> {
+        self.patiently(LAST_PATIENCE, || false, || self.report_late())
     }
 
     /// What the ledger says of all runs.
@@ -180,12 +187,13 @@ impl Ledger {
 
     /// A request that can be repeated.
     fn request_patiently(&self, request: &Request) -> Result<Response, LedgerError> {
-        self.patiently(|| false, || self.request(request))
+        self.patiently(PATIENCE, || false, || self.request(request))
     }
 
     /// Repeats an attempt until the ledger answers: it may be starting again, at another address.
     fn patiently<T>(
         &self,
+        patience: Duration,
         has_ended: impl Fn() -> bool,
         attempt: impl Fn() -> io::Result<T>,
     ) -> Result<T, LedgerError> {
@@ -194,7 +202,7 @@ impl Ledger {
             match attempt() {
                 Ok(answer) => return Ok(answer),
                 // Without the file there was no ledger yet.
-                Err(error) if start.elapsed() > PATIENCE || !self.file.exists() => {
+                Err(error) if start.elapsed() > patience || !self.file.exists() => {
                     return Err(self.unreachable(&error));
                 }
                 Err(_) => thread::sleep(PAUSE),
@@ -237,7 +245,8 @@ pub struct Ticket<'a> {
 }
 
 impl Ticket<'_> {
-    /// Reports the outcome of the call. If the ledger does not answer, it is reported before the next call.
+    /// Reports the outcome of the call. If the ledger does not answer, it is reported before the next call,
+    /// or by [`Ledger::finish`].
     pub fn settle(mut self, outcome: Outcome) {
         self.report(outcome);
     }
@@ -256,7 +265,7 @@ impl Ticket<'_> {
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
         if !self.is_settled {
-            self.report(Outcome { cost: 0.0, flow: Flow::Failed });
+            self.report(Outcome { cost: 0.0, flow: Flow::Failed, wait: None });
         }
     }
 }

@@ -4,7 +4,7 @@
 //! A line is written before it takes effect, so that a ledger that is killed and started again knows every call that
 //! may be in flight. Lines are not synced: a crash of the machine may lose the last of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::path::Path;
 
@@ -53,6 +53,8 @@ pub(crate) struct Past {
     pub(crate) spent: f64,
     /// The calls that were granted and not settled.
     pub(crate) open: BTreeMap<u64, Ask>,
+    /// Those of the others whose reservations were given back and that were not settled since.
+    pub(crate) given_back: BTreeSet<u64>,
     /// The greatest number of a ticket.
     pub(crate) last: u64,
     pub(crate) batches: Batches,
@@ -100,9 +102,11 @@ impl Past {
             Entry::Settled { ticket, cost } => {
                 self.spent += cost;
                 self.open.remove(&ticket);
+                self.given_back.remove(&ticket);
             }
             Entry::GivenBack { ticket } => {
                 self.open.remove(&ticket);
+                self.given_back.insert(ticket);
             }
             Entry::BatchReserved { batch, worst } => self.batches.reserve(batch, worst),
             Entry::BatchSettled { batch, cost } => {

@@ -10,8 +10,8 @@
 //!
 //! - [`protocol`]: what a stage and the ledger say to each other; [`address`]: how a stage finds the ledger.
 //! - [`client`]: the side of the stage.
-//! - [`book`]: who may call, and what is spent; [`batches`]: what is set aside for batches; [`journal`]: the same on
-//!   disk; [`server`]: the connections.
+//! - [`book`]: who may call, and what is spent; [`lane`]: the calls that share a rate limit; [`batches`]: what is set
+//!   aside for batches; [`journal`]: the book on disk; [`server`]: the connections.
 //! - [`args`] → [`settings`] → [`run`]: the program.
 //! - `simulation`: a fleet on a simulated clock, for the tests.
 
@@ -21,6 +21,7 @@ mod batches;
 mod book;
 mod client;
 mod journal;
+mod lane;
 mod protocol;
 mod run;
 mod server;

@@ -5,6 +5,7 @@
 //! process.
 
 use std::io::{self, BufRead, Write};
+use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,9 @@ pub struct Outcome {
     pub cost: f64,
     /// What it tells of the load of the provider.
     pub flow: Flow,
+    /// How long the provider asks to wait before another call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wait: Option<Duration>,
 }
 
 /// What the end of a call tells of the load of the provider.

@@ -53,7 +53,7 @@ fn serve(dir: &Path, listen: SocketAddr, limits: Limits, verbosity: Verbosity) -
     let shared = Shared::new(address.token, book, journal, ui);
     let (server, clock) = (shared.clone(), shared);
     thread::Builder::new().name("server".to_owned()).spawn(move || server.serve(&listener))?;
-    thread::Builder::new().name("clock".to_owned()).spawn(move || clock.expire_regularly())?;
+    thread::Builder::new().name("clock".to_owned()).spawn(move || clock.keep_time())?;
     // The channel carries nothing: the first signal closes it.
     interrupt.closed_at(Urgency::Drain).recv().ok();
     Ok(ExitStatus::Interrupted)

@@ -3,7 +3,7 @@
 
 use std::io::{self, BufReader};
 use std::net::{TcpListener, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ const OPENING: Duration = Duration::from_secs(10);
 /// How often it is asked whether the machine at the other end still runs, and how often without an answer.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 const KEEPALIVES: u32 = 4;
+/// How often reservations are looked at that may be given back.
+const TICK: Duration = Duration::from_secs(1);
 /// The stack of a thread, which only waits and parses short lines.
 const STACK: usize = 256 << 10;
 
@@ -26,6 +28,8 @@ const STACK: usize = 256 << 10;
 pub(crate) struct Shared {
     token: String,
     state: Mutex<State>,
+    /// A call waits for its distance from others.
+    sooner: Condvar,
     ui: Ui,
 }
 
@@ -36,7 +40,7 @@ struct State {
 
 impl Shared {
     pub(crate) fn new(token: String, book: Book<TcpStream>, journal: Journal, ui: Ui) -> Arc<Self> {
-        Arc::new(Self { token, state: Mutex::new(State { book, journal }), ui })
+        Arc::new(Self { token, state: Mutex::new(State { book, journal }), sooner: Condvar::new(), ui })
     }
 
     /// Serves connections for as long as the process lives.
@@ -105,8 +109,11 @@ impl Shared {
 
     fn settle(&self, ticket: u64, outcome: Outcome) {
         let mut state = self.state();
+        if state.book.has_outcome(ticket) {
+            return;
+        }
         let written = state.journal.append(&Entry::Settled { ticket, cost: outcome.cost });
-        state.book.settle(ticket, outcome);
+        state.book.settle(ticket, outcome, Instant::now());
         drop(state);
         self.warn_unless(&written);
         self.decide();
@@ -138,12 +145,16 @@ impl Shared {
         Response::Settled
     }
 
-    /// Gives back the reservations of calls that ended with their process, every second.
-    pub(crate) fn expire_regularly(&self) {
+    /// Decides on calls that wait for their distance from others when it is there, and gives back the reservations of
+    /// calls that ended with their process, every second.
+    pub(crate) fn keep_time(&self) {
         loop {
-            thread::sleep(Duration::from_secs(1));
             self.expire();
             self.decide();
+            let state = self.state();
+            let opens = state.book.opens_after(Instant::now());
+            let wait = opens.map_or(TICK, |opens| opens.saturating_duration_since(Instant::now()).min(TICK));
+            drop(self.sooner.wait_timeout(state, wait));
         }
     }
 
@@ -158,12 +169,14 @@ impl Shared {
     /// notice.
     fn decide(&self) {
         let State { book, journal } = &mut *self.state();
-        for (ticket, who, decision) in book.decide() {
+        let now = Instant::now();
+        for (ticket, who, decision) in book.decide(now) {
             let response = match decision {
                 Decision::Granted(ask) => match journal.append(&Entry::Granted { ticket, ask }) {
                     Ok(()) => Response::Granted { ticket },
                     Err(error) => {
-                        book.settle(ticket, Outcome { cost: 0.0, flow: Flow::Failed });
+                        let outcome = Outcome { cost: 0.0, flow: Flow::Failed, wait: None };
+                        book.settle(ticket, outcome, now);
                         denied(&error)
                     }
                 },
@@ -172,6 +185,9 @@ impl Shared {
             if let Err(error) = send(&who, &response) {
                 self.ui.debug(format_args!("a waiting call has ended: {error}"));
             }
+        }
+        if book.opens_after(now).is_some() {
+            self.sooner.notify_one();
         }
     }
 

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::book::{Book, Decision, Limits};
 use crate::protocol::{Ask, Flow, Outcome};
@@ -33,32 +33,84 @@ struct Fleet {
     jobs: usize,
     /// The calls of a run at a time.
     workers: u32,
-    /// The rate limit of the provider, in calls.
-    per_minute: u64,
-    /// The provider accepts the calls of so many seconds at once, if none came before.
-    burst: u64,
+    /// So many runs have six times as many workers.
+    greedy: usize,
+    limit: Limit,
+}
+
+/// What a provider accepts.
+#[derive(Clone, Copy, Debug)]
+enum Limit {
+    /// So many calls per minute. Those of `burst` seconds are accepted at once, if none came before. A rejection says
+    /// how long to wait if it `tells`.
+    Rate { per_minute: u32, burst: u64, tells: bool },
+    /// So many calls at a time.
+    AtOnce(u32),
 }
 
 /// The result of a simulation. Times are in hours.
 #[derive(Debug)]
 struct Course {
     fleet: Fleet,
-    calls: u64,
+    /// The calls that were accepted.
+    calls: Vec<Accepted>,
     rejected: u64,
     hours: f64,
-    /// The shortest time in which the provider accepts these calls.
-    bound: f64,
     most_in_flight: u32,
+    /// When the first run had a worker without a call, in milliseconds.
+    first_idle: u64,
+}
+
+/// A call that was accepted. Times are in milliseconds.
+#[derive(Clone, Copy, Debug)]
+struct Accepted {
+    run: usize,
+    start: u64,
+    end: u64,
+}
+
+impl Course {
+    /// The shortest time in which the provider accepts these calls.
+    fn bound(&self) -> f64 {
+        match self.fleet.limit {
+            Limit::Rate { per_minute, .. } => hours(self.calls.len() as u64 * 60_000 / u64::from(per_minute)),
+            Limit::AtOnce(calls) => {
+                hours(self.calls.iter().map(|call| call.end - call.start).sum::<u64>() / u64::from(calls))
+            }
+        }
+    }
+
+    /// How much of the limit was used while all runs had calls to make, and the calls of each run in that time.
+    fn shares(&self) -> (f64, BTreeMap<usize, f64>) {
+        let (from, to) = (self.first_idle / 4, self.first_idle);
+        let seconds = Duration::from_millis(to - from).as_secs_f64();
+        let mut shares = BTreeMap::new();
+        for call in self.calls.iter().filter(|call| (from..to).contains(&call.start)) {
+            *shares.entry(call.run).or_default() += 1.0;
+        }
+        let used = match self.fleet.limit {
+            Limit::Rate { per_minute, .. } => {
+                shares.values().sum::<f64>() * 60.0 / seconds / f64::from(per_minute)
+            }
+            Limit::AtOnce(most) => {
+                let within = |call: &Accepted| call.end.clamp(from, to) - call.start.clamp(from, to);
+                let worked: u64 = self.calls.iter().map(within).sum();
+                Duration::from_millis(worked).as_secs_f64() / seconds / f64::from(most)
+            }
+        };
+        (used, shares)
+    }
 }
 
 impl fmt::Display for Course {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fleet, calls, rejected, hours, bound, most_in_flight } = self;
-        let Fleet { environments, jobs, per_minute, burst, .. } = fleet;
+        let Self { fleet, calls, rejected, hours, most_in_flight, .. } = self;
+        let Fleet { environments, jobs, limit, .. } = fleet;
+        let (bound, calls) = (self.bound(), calls.len());
         let over = (hours / bound - 1.0) * 100.0;
         write!(
             f,
-            "| {environments} | {per_minute} | {burst} s | {jobs} | {calls} | {rejected} | {most_in_flight} | {hours:.1} | {bound:.1} | {over:.0} % |"
+            "| {environments} | {limit:?} | {jobs} | {calls} | {rejected} | {most_in_flight} | {hours:.2} | {bound:.2} | {over:.0} % |"
         )
     }
 }
@@ -96,19 +148,25 @@ enum Event {
     Ask(Call),
     /// An attempt ends like this.
     End(u64, Call, End),
+    /// It is time for another call.
+    Open,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum End {
     Answered,
-    Rejected,
+    /// The provider says how long to wait.
+    Rejected(Option<Duration>),
     Hung,
     Broken,
 }
 
 struct World {
     fleet: Fleet,
+    start: Instant,
     book: Book<Call>,
+    /// When the book is looked at next.
+    opens: Option<u64>,
     /// By number. Those that have ended are gone.
     runs: BTreeMap<usize, Run>,
     started: usize,
@@ -117,10 +175,13 @@ struct World {
     number: u64,
     /// What the provider accepts now, of which a call takes 60,000, and since when.
     bucket: (u64, u64),
-    calls: u64,
+    calls: Vec<Accepted>,
     rejected: u64,
+    /// The calls that it works on.
+    busy: u32,
     in_flight: u32,
     most_in_flight: u32,
+    first_idle: Option<u64>,
 }
 
 /// The course of a fleet.
@@ -128,16 +189,20 @@ fn play(fleet: Fleet) -> Course {
     let limits = Limits { max_cost: None, in_flight: u32::MAX, lease: Duration::from_mins(15) };
     let mut world = World {
         fleet,
+        start: Instant::now(),
         book: Book::new(limits),
+        opens: None,
         runs: BTreeMap::new(),
         started: 0,
         events: BinaryHeap::new(),
         number: 0,
         bucket: (0, 0),
-        calls: 0,
+        calls: Vec::new(),
         rejected: 0,
+        busy: 0,
         in_flight: 0,
         most_in_flight: 0,
+        first_idle: None,
     };
     let mut now = 0;
     world.start_runs(now);
@@ -151,8 +216,8 @@ fn play(fleet: Fleet) -> Course {
         calls: world.calls,
         rejected: world.rejected,
         hours: hours(now),
-        bound: hours(world.calls * 60_000 / fleet.per_minute),
         most_in_flight: world.most_in_flight,
+        first_idle: world.first_idle.unwrap_or(now),
     }
 }
 
@@ -164,11 +229,27 @@ impl World {
                 self.book.ask(&ask, call);
             }
             Event::End(ticket, call, end) => self.end(now, ticket, call, end),
+            Event::Open => {}
         }
-        for (ticket, call, decision) in self.book.decide() {
+        for (ticket, call, decision) in self.book.decide(self.at(now)) {
             assert!(matches!(decision, Decision::Granted(_)), "there is no budget");
             self.send(now, ticket, call);
         }
+        self.look_again(now);
+    }
+
+    /// Looks at the book again when a call may start.
+    fn look_again(&mut self, now: u64) {
+        let Some(opens) = self.book.opens_after(self.at(now)) else { return };
+        let opens = milliseconds(opens.duration_since(self.start));
+        if self.opens.is_none_or(|planned| planned <= now || opens < planned) {
+            self.opens = Some(opens);
+            self.add(opens, Event::Open);
+        }
+    }
+
+    fn at(&self, now: u64) -> Instant {
+        self.start + Duration::from_millis(now)
     }
 
     /// Starts runs as long as there is room for another.
@@ -184,8 +265,9 @@ impl World {
     /// Has the idle workers of a run ask.
     fn work(&mut self, now: u64, number: usize) {
         let Some(run) = self.runs.get_mut(&number) else { return };
+        let workers = self.fleet.workers * if number < self.fleet.greedy { 6 } else { 1 };
         let mut asked = Vec::new();
-        while run.busy < self.fleet.workers {
+        while run.busy < workers {
             let kind = if run.plans > 0 {
                 // One after the other.
                 if run.busy > 0 {
@@ -204,6 +286,9 @@ impl World {
             run.busy += 1;
             asked.push(kind);
         }
+        if run.plans == 0 && run.busy < workers {
+            self.first_idle.get_or_insert(now);
+        }
         for kind in asked {
             self.add(now, Event::Ask(Call { run: number, kind, attempts: 0 }));
         }
@@ -212,13 +297,13 @@ impl World {
     /// Sends a call to the provider.
     fn send(&mut self, now: u64, ticket: u64, call: Call) {
         self.in_flight += 1;
-        if !self.accepts(now) {
+        if let Err(wait) = self.accept(now) {
             self.rejected += 1;
-            return self.add(now + REJECTION, Event::End(ticket, call, End::Rejected));
+            return self.add(now + REJECTION, Event::End(ticket, call, End::Rejected(wait)));
         }
+        self.busy += 1;
         self.most_in_flight = self.most_in_flight.max(self.in_flight);
-        self.calls += 1;
-        let lot = scatter(self.calls);
+        let lot = scatter(self.calls.len() as u64 + 1);
         let (least, most) = if call.kind == Kind::Files { FILES } else { README };
         let takes = least + lot / 1000 % (most - least);
         let (takes, end) = if lot.is_multiple_of(HANGS) {
@@ -228,31 +313,41 @@ impl World {
         } else {
             (takes, End::Answered)
         };
+        self.calls.push(Accepted { run: call.run, start: now, end: now + takes });
         self.add(now + takes, Event::End(ticket, call, end));
     }
 
-    /// Takes a call from the provider's limit.
-    fn accepts(&mut self, now: u64) -> bool {
+    /// Takes a call from the provider's limit. An error says how long to wait, if the provider does.
+    fn accept(&mut self, now: u64) -> Result<(), Option<Duration>> {
+        let (per_minute, burst, tells) = match self.fleet.limit {
+            Limit::AtOnce(most) => return if self.busy < most { Ok(()) } else { Err(None) },
+            Limit::Rate { per_minute, burst, tells } => (u64::from(per_minute), burst, tells),
+        };
         // A millisecond adds as much as the limit has calls per minute.
         let (left, since) = self.bucket;
-        let most = (self.fleet.per_minute * 1000 * self.fleet.burst).max(60_000);
-        let left = (left + (now - since) * self.fleet.per_minute).min(most);
-        let is_accepted = left >= 60_000;
-        self.bucket = (if is_accepted { left - 60_000 } else { left }, now);
-        is_accepted
+        let left = (left + (now - since) * per_minute).min((per_minute * 1000 * burst).max(60_000));
+        if left < 60_000 {
+            self.bucket = (left, now);
+            return Err(tells.then(|| Duration::from_millis((60_000 - left).div_ceil(per_minute))));
+        }
+        self.bucket = (left - 60_000, now);
+        Ok(())
     }
 
     fn end(&mut self, now: u64, ticket: u64, call: Call, end: End) {
         self.in_flight -= 1;
-        let flow = match end {
-            End::Answered => Flow::Answered,
-            End::Rejected | End::Hung => Flow::Overloaded,
-            End::Broken => Flow::Failed,
+        let (flow, wait) = match end {
+            End::Answered => (Flow::Answered, None),
+            End::Rejected(wait) => (Flow::Overloaded, wait),
+            End::Hung => (Flow::Overloaded, None),
+            End::Broken => (Flow::Failed, None),
         };
-        self.book.settle(ticket, Outcome { cost: 0.0, flow });
+        self.busy -= u32::from(!matches!(end, End::Rejected(_)));
+        self.book.settle(ticket, Outcome { cost: 0.0, flow, wait }, self.at(now));
         if end != End::Answered {
-            let wait = (BACKOFF << call.attempts.min(6)).min(60_000);
-            let wait = wait / 2 + scatter(ticket) % (wait / 2);
+            let backoff = (BACKOFF << call.attempts.min(6)).min(60_000);
+            let backoff = backoff / 2 + scatter(ticket) % (backoff / 2);
+            let wait = wait.map_or(0, milliseconds).max(backoff);
             return self.add(now + wait, Event::Ask(Call { attempts: call.attempts + 1, ..call }));
         }
         let Some(run) = self.runs.get_mut(&call.run) else { return };
@@ -280,6 +375,11 @@ impl World {
     }
 }
 
+/// Rounded up.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
 fn hours(milliseconds: u64) -> f64 {
     Duration::from_millis(milliseconds).as_secs_f64() / 3600.0
 }
@@ -293,13 +393,41 @@ fn scatter(number: u64) -> u64 {
 }
 
 const CORPUS: Fleet =
-    Fleet { environments: 249, tasks: 75, jobs: 64, workers: 8, per_minute: 300, burst: 60 };
+    Fleet { environments: 249, tasks: 75, jobs: 249, workers: 8, greedy: 0, limit: Limit::AtOnce(1) };
 
+/// A limit of calls per minute, by a provider that says how long to wait.
+fn rate(per_minute: u32, burst: u64) -> Limit {
+    Limit::Rate { per_minute, burst, tells: true }
+}
+
+/// The calls of a minute are accepted at once, or those of a second, which may be a single one.
 #[test]
 fn a_corpus_takes_hardly_longer_than_the_rate_limit_allows() {
-    let course = play(CORPUS);
-    assert!(course.calls >= 249 * 150, "{course}");
-    assert!(course.hours < course.bound * 1.15, "{course}");
+    for limit in [rate(60, 1), Limit::Rate { per_minute: 100, burst: 1, tells: false }, rate(300, 60)] {
+        let course = play(Fleet { limit, ..CORPUS });
+        assert!(course.calls.len() >= 249 * 150, "{course}");
+        assert!(course.hours < course.bound() * 1.15, "{course}");
+    }
+}
+
+/// A call that hangs at the end takes a quarter of the time that 1,000 calls per minute allow.
+#[test]
+fn a_fast_provider_is_used_until_the_last_calls() {
+    let course = play(Fleet { limit: rate(1000, 1), ..CORPUS });
+    let (used, _) = course.shares();
+    assert!(used >= 0.99, "{used}: {course}");
+    assert!(course.hours < course.bound() * 1.15 + hours(SILENCE + FILES.1), "{course}");
+}
+
+#[test]
+fn eight_runs_use_what_the_provider_accepts_and_share_it() {
+    for limit in [rate(60, 1), rate(100, 60), rate(300, 1), Limit::AtOnce(4), Limit::AtOnce(60)] {
+        let course = play(Fleet { environments: 8, tasks: 1000, jobs: 8, workers: 40, greedy: 2, limit });
+        let (used, shares) = course.shares();
+        assert!(used >= 0.9, "{used} of {limit:?}");
+        let fair = shares.values().sum::<f64>() / 8.0;
+        assert!(shares.len() == 8 && shares.values().all(|calls| *calls >= fair / 2.0), "{shares:?}");
+    }
 }
 
 /// The tables of docs/scale.md.
@@ -307,16 +435,23 @@ fn a_corpus_takes_hardly_longer_than_the_rate_limit_allows() {
 #[ignore = "prints the figures of a page, and takes minutes"]
 #[expect(clippy::print_stderr, reason = "that is what it is for")]
 fn fleets_of_many_sizes() {
-    for environments in [1, 20, 249] {
-        eprintln!("{}", play(Fleet { environments, ..CORPUS }));
+    for per_minute in [60, 100, 300, 1000] {
+        for (burst, tells) in [(1, true), (1, false), (60, true), (60, false)] {
+            let limit = Limit::Rate { per_minute, burst, tells };
+            let course = play(Fleet { limit, ..CORPUS });
+            eprintln!("{course} {:.1} %", course.shares().0 * 100.0);
+        }
     }
-    for per_minute in [25, 100, 1000] {
-        eprintln!("{}", play(Fleet { jobs: 200, per_minute, ..CORPUS }));
+    for environments in [1, 20, 1000] {
+        eprintln!("{}", play(Fleet { environments, limit: rate(300, 60), ..CORPUS }));
     }
-    for (per_minute, burst) in [(100, 10), (300, 10), (100, 1), (300, 1)] {
-        eprintln!("{}", play(Fleet { per_minute, burst, ..CORPUS }));
-    }
-    for environments in [1000, 10_000] {
-        eprintln!("{}", play(Fleet { environments, ..CORPUS }));
+    for limit in
+        [rate(60, 1), rate(100, 1), rate(300, 1), Limit::AtOnce(4), Limit::AtOnce(20), Limit::AtOnce(60)]
+    {
+        let course = play(Fleet { environments: 8, tasks: 1000, jobs: 8, workers: 40, greedy: 2, limit });
+        let (used, shares) = course.shares();
+        let fair = shares.values().sum::<f64>() / 8.0;
+        let least = shares.values().copied().fold(f64::MAX, f64::min) / fair;
+        eprintln!("{limit:?}: {:.0} % used, the least has {:.0} % of its share", used * 100.0, least * 100.0);
     }
 }

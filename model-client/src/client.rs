@@ -130,6 +130,11 @@ impl Client {
         self.batches.as_ref().map_or(Ok(()), |batches| self.desk(batches).cancel())
     }
 
+    /// Tells the ledger, at the end of the run, what calls cost whose cost it does not know yet.
+    pub fn finish(&self) -> Result<(), AskError> {
+        Ok(self.turns.finish()?)
+    }
+
     fn desk<'a>(&'a self, batches: &'a Batches) -> Desk<'a> {
         Desk {
             batches,

@@ -29,6 +29,11 @@ impl Turns {
         Ok(Turn(Some(ledger.ticket(worst, has_ended)?)))
     }
 
+    /// Reports, at the end of the run, the outcomes that could not be reported before.
+    pub(crate) fn finish(&self) -> Result<(), LedgerError> {
+        self.0.as_ref().map_or(Ok(()), Ledger::finish)
+    }
+
     /// What is left for batches of the budget of all runs; `None` without a budget.
     pub(crate) fn room(&self) -> Result<Option<Room>, AskError> {
         self.0.as_ref().map_or(Ok(None), |ledger| Ok(ledger.room()?))
@@ -67,10 +72,13 @@ impl Turn<'_> {
     pub(crate) fn end(self, result: &Result<Reply, CallError>, worst: f64, facts: &ModelFacts) {
         let Some(ticket) = self.0 else { return };
         ticket.settle(match result {
-            Ok(reply) => Outcome { cost: facts.cost(&reply.usage).unwrap_or(worst), flow: Flow::Answered },
+            Ok(reply) => {
+                Outcome { cost: facts.cost(&reply.usage).unwrap_or(worst), flow: Flow::Answered, wait: None }
+            }
             Err(error) => Outcome {
                 cost: if error.charged { worst } else { 0.0 },
                 flow: if tells_overload(error.fault) { Flow::Overloaded } else { Flow::Failed },
+                wait: error.wait,
             },
         });
     }

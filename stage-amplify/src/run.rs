@@ -60,6 +60,9 @@ pub(crate) fn run(settings: &Settings, ui: &Ui) -> Result<ExitStatus> {
         Err(Halt::Other(_)) => true,
         Ok(()) => false,
     };
+    if let Err(error) = client.finish() {
+        ui.warn(format_args!("the ledger does not know what the last calls cost: {error}"));
+    }
     report_totals(settings, &client, writer.usable(), is_error, ui)?;
     report_open_batches(settings, ui)?;
     let status = match result {

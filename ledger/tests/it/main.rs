@@ -44,7 +44,7 @@ fn client(dir: &Path, run: &str) -> Ledger {
 }
 
 fn answered(cost: f64) -> Outcome {
-    Outcome { cost, flow: Flow::Answered }
+    Outcome { cost, flow: Flow::Answered, wait: None }
 }
 
 fn status(dir: &Path) -> String {
@@ -76,6 +76,37 @@ fn the_budget_holds_over_all_runs_and_over_restarts() {
     assert!(status(dir.path()).starts_with("$0.95 of $1.00 spent, $0.00 reserved"));
     let refused = LedgerError::Budget { max: 1.0, spent: 0.95, next: 0.1 };
     assert_eq!(a.ticket(0.1, never).unwrap_err(), refused);
+}
+
+#[test]
+fn an_outcome_that_could_not_be_reported_is_reported_at_the_end_and_counts_once() {
+    let dir = TempDir::new().unwrap();
+    let run = client(dir.path(), "a");
+    let serving = Serving::start(dir.path(), &[]);
+    let (first, second) = (run.ticket(0.5, never).unwrap(), run.ticket(0.5, never).unwrap());
+    drop(serving);
+    first.settle(answered(0.2));
+    second.settle(answered(0.1));
+    // The second was entered before the ledger was killed, but the run did not hear so.
+    let mut journal = fs::OpenOptions::new().append(true).open(dir.path().join("ledger.jsonl")).unwrap();
+    writeln!(journal, "{}", json!({"settled": {"ticket": 2, "cost": 0.1}})).unwrap();
+    let _serving = Serving::start(dir.path(), &[]);
+    assert_eq!(run.finish(), Ok(()));
+    assert!(status(dir.path()).starts_with("$0.30 spent, $0.00 reserved"));
+    assert_eq!(run.finish(), Ok(()), "nothing is left to report");
+    assert!(status(dir.path()).starts_with("$0.30 spent, $0.00 reserved"));
+}
+
+#[test]
+fn an_outcome_that_no_ledger_takes_is_an_error_at_the_end() {
+    let dir = TempDir::new().unwrap();
+    let run = client(dir.path(), "a");
+    let serving = Serving::start(dir.path(), &[]);
+    let ticket = run.ticket(0.5, never).unwrap();
+    drop(serving);
+    ticket.settle(answered(0.2));
+    fs::remove_file(dir.path().join("ledger.json")).unwrap();
+    assert!(matches!(run.finish(), Err(LedgerError::Unreachable { .. })));
 }
 
 #[test]
