@@ -1,9 +1,12 @@
 //! Runs that share the rate limit and the budget of a ledger.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
+use rustix::process::{Pid, Signal, kill_process};
 use testkit::{BatchFaults, Play, Ran, Server, author};
 
 use crate::world::{World, author_server, program};
@@ -126,6 +129,94 @@ fn batches_share_the_budget_of_a_ledger_and_are_as_large_as_it_permits() {
     assert_eq!(ran.status, Some(3), "{}", ran.stderr);
     assert!(ran.stderr.contains("of all runs: the next call may cost $0.17"), "{}", ran.stderr);
     assert!((after - spent).abs() < 1e-9, "{after}");
+}
+
+/// A server whose model writes good tasks, and which kills this process at the step of a batch with this number.
+fn killing_at(step: usize, process: &Arc<Mutex<Option<Pid>>>) -> Server {
+    let process = Arc::clone(process);
+    let kill = move |event| {
+        if event == step {
+            kill_process(process.lock().unwrap().unwrap(), Signal::KILL).unwrap();
+        }
+    };
+    Server::with_batches(BatchFaults::default(), kill, |asked| Play::Answer(author::good(asked)))
+}
+
+/// How often each request in a batch was paid for.
+fn paid(server: &Server) -> BTreeMap<String, usize> {
+    let mut paid = BTreeMap::new();
+    let results = server.batches().into_iter().flat_map(|batch| batch.results().to_vec());
+    for result in results.filter(|result| result.kind == "succeeded") {
+        *paid.entry(result.mark).or_default() += 1;
+    }
+    paid
+}
+
+/// From the first upload, before which the money was set aside, to the first look at the batch, each message with its
+/// arrival, its effect and its answer.
+#[test]
+fn a_run_that_is_killed_around_a_submission_pays_once_and_what_it_reserved_is_used_or_given_back() {
+    for (model, steps) in [("gemini-4-argon", 12), ("claude-haiku-4-5", 6), ("openai:gpt-5.4-mini", 9)] {
+        let (mut before, mut after) = (false, false);
+        for step in 1..=steps {
+            let process = Arc::new(Mutex::new(None));
+            let (world, server) = (World::new(), killing_at(step, &process));
+            let dir = world.path("fleet");
+            let _ledger = Ledger::start(&dir, &["--max-cost", "20"]);
+            let start = || {
+                let mut command = world.stage("stage-amplify", &server);
+                command.args(["--env-seeds", "--model", model, "--batch", "--batch-poll-sec", "0"]);
+                command.env("ANTHROPIC_BASE_URL", server.url()).env("ANTHROPIC_API_KEY", "key");
+                command.env("OPENAI_BASE_URL", server.url()).env("OPENAI_API_KEY", "key");
+                command.env("PROPOSE_AMPLIFY_LEDGER", dir.join("ledger.json")).stdin(Stdio::null());
+                let mut process = process.lock().unwrap();
+                let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+                *process = Some(Pid::from_child(&child));
+                child
+            };
+            let killed = start().wait_with_output().unwrap();
+            assert_eq!(killed.status.code(), None, "{model} at {step}: {killed:?}");
+            let is_submitted = !server.batches().is_empty();
+            (before, after) = (before || !is_submitted, after || is_submitted);
+            let (spent, reserved) = money(&dir);
+            assert!(spent > 0.0 && reserved > 0.0, "{model} at {step}: ${spent}, ${reserved}");
+
+            let ran = Ran::from(start().wait_with_output().unwrap());
+            assert_eq!(ran.status, Some(0), "{model} at {step}: {}", ran.stderr);
+            assert!(paid(&server).values().all(|&times| times == 1), "{model} at {step}: {ran:?}");
+            let (spent, reserved) = money(&dir);
+            assert!((spent - journalled(&world)).abs() < 1e-9, "{model} at {step}: ${spent}");
+            assert!(reserved.abs() < 1e-9, "{model} at {step}: ${reserved}");
+        }
+        // Anthropic gets the requests in the message that submits them.
+        assert!(after && before != model.starts_with("claude"), "{model}: {before}, {after}");
+    }
+}
+
+#[test]
+fn what_the_last_call_cost_is_reported_to_a_ledger_that_starts_again() {
+    let world = World::new();
+    let dir = world.path("fleet");
+    let ledger = Arc::new(Mutex::new(Some(Ledger::start(&dir, &[]))));
+    // A plan, and the READMEs and the files of eight tasks.
+    let last = 17;
+    let (to_restart, at) = (Arc::clone(&ledger), dir.clone());
+    let server = Server::start(move |asked| {
+        if asked.number == last {
+            let mut ledger = to_restart.lock().unwrap();
+            drop(ledger.take());
+            *ledger = Some(Ledger::start(&at, &[]));
+        }
+        Play::Answer(author::good(asked))
+    });
+    let mut command = world.stage("stage-amplify", &server);
+    command.args(["--env-seeds", "--pass", "plan,readme,files", "--ledger"]).arg(dir.join("ledger.json"));
+    let ran = Ran::of(&mut command, "");
+    assert_eq!(ran.status, Some(0), "{}", ran.stderr);
+    assert_eq!(server.log().len(), last, "{}", ran.stderr);
+    let (spent, reserved) = money(&dir);
+    assert!((spent - journalled(&world)).abs() < 1e-9 && spent > 0.0, "${spent}");
+    assert!(reserved.abs() < 1e-9, "${reserved}");
 }
 
 #[test]
