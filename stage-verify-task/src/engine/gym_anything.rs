@@ -43,7 +43,7 @@ const KEEP: Duration = Duration::from_mins(30);
 const GRACE: Duration = Duration::from_mins(2);
 
 /// How long a machine may take to end.
-const STOP: Duration = Duration::from_mins(1);
+const STOP: Duration = Duration::from_mins(2);
 
 /// The longest answer that is read, in bytes: the largest file of a verifier in base64, and more.
 const MAX_ANSWER: u64 = 128 << 20;

@@ -11,6 +11,7 @@ import pathlib
 import queue
 import shlex
 import shutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -25,10 +26,14 @@ HERE = "/run/verify-task"
 #: How long a runner may need to notice that a script has ended, in seconds.
 GRACE = 30
 
+SILENT = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+
 
 class Machine:
     def __init__(self, folder):
         self.folder, self.runner = folder, None
+        # Held while docker starts a container. No other is started once the machine is ended.
+        self.starting, self.is_ended = threading.Lock(), False
 
     def open(self, spec, image, key, mounts, desktop, display, network):
         """Chooses the runner. `image` replaces the base of the environment, for Docker; `desktop` starts its desktop."""
@@ -52,7 +57,7 @@ class Machine:
             self.runner.display = display
         if self.runner is None:  # GYM_ANYTHING_RUNNER=docker
             self.runner = docker.DockerRunner(spec)
-        adapt_docker(network)
+        self.adapt_docker(network)
         self.runner.set_checkpoint_key("post_start")
         if not self.runner.supports_checkpoint_caching():
             raise RuntimeError(f"{type(self.runner).__name__} keeps no checkpoints")
@@ -103,25 +108,41 @@ class Machine:
         self.runner.exec("sh -c " + shlex.quote(script), use_pty=False, **options)
 
     def stop(self):
+        # A container that docker is starting could not be removed yet.
+        self.starting.acquire(timeout=GRACE)
+        self.is_ended = True
         if self.runner is not None:
             # A runner that is still starting would leave its machine.
             self.runner._running = True
             self.runner.stop()
+            self.remove_container()
         shutil.rmtree(self.folder, ignore_errors=True)
 
+    def remove_container(self):
+        """Containers of DockerRunner remove themselves, too. Its own removal is then refused, and returns too early."""
+        name = getattr(self.runner, "container_name", None)
+        deadline = time.monotonic() + GRACE
+        while name and time.monotonic() < deadline:
+            if subprocess.run(["docker", "container", "inspect", name], **SILENT).returncode:
+                return
+            subprocess.run(["docker", "rm", "--force", "--volumes", name], **SILENT)
+            time.sleep(0.1)
 
-def adapt_docker(network):
-    """DockerRunner knows no network but none and the default; and its containers have no first process that reaps others,
-    so that programs which have ended seem to run."""
-    run = docker._sh
+    def adapt_docker(self, network):
+        """DockerRunner knows no network but none and the default; and its containers have no first process that reaps
+        others, so that programs which have ended seem to run."""
+        run = docker._sh
 
-    def run_adapted(command, *arguments, **options):
-        if command[:2] == ["docker", "run"]:
+        def run_adapted(command, *arguments, **options):
+            if command[:2] != ["docker", "run"]:
+                return run(command, *arguments, **options)
             chosen = ["--network", network] if network and "--network" not in command else []
-            command = [*command[:2], "--init", *chosen, *command[2:]]
-        return run(command, *arguments, **options)
+            with self.starting:
+                if self.is_ended:
+                    raise RuntimeError("the machine is ended")
+                return run([*command[:2], "--init", *chosen, *command[2:]], *arguments, **options)
 
-    docker._sh = run_adapted
+        docker._sh = run_adapted
 
 
 def read(requests, machine):

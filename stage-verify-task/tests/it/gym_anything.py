@@ -1,6 +1,6 @@
 """gym-anything for tests: the modules that stage-verify-task uses, with a runner whose machines are folders.
 
-`RUNNER` configures it: a runner without checkpoints, one that never starts. Machines are folders of the working directory.
+`RUNNER` configures it: a runner without checkpoints, one that never starts, one whose containers outlive it. Machines are folders of the working directory.
 """
 
 import json
@@ -20,7 +20,7 @@ KEPT = pathlib.Path("checkpoints")
 
 class Runner:
     def __init__(self, spec):
-        self.spec, self.root, self._running = spec, None, False
+        self.spec, self.root, self.container_name, self._running = spec, None, None, False
 
     def supports_checkpoint_caching(self):
         return not CONFIG.get("forgets")
@@ -45,6 +45,7 @@ class Runner:
 
     def start(self):
         self.root = pathlib.Path(tempfile.mkdtemp(prefix="machine-", dir="."))
+        self.container_name = self.root.name
         while CONFIG.get("hangs"):
             time.sleep(1)
         for mount in self.spec.mounts:
@@ -55,7 +56,7 @@ class Runner:
         print("a line that the runner prints")
 
     def stop(self):
-        if self._running:
+        if self._running and not CONFIG.get("outlived"):
             shutil.rmtree(self.root)
 
     def exec(self, command, use_pty=True):

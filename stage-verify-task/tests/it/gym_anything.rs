@@ -1,9 +1,13 @@
 //! The engine that is gym-anything, with a runner whose machines are folders.
 
+use std::env;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use fs_err as fs;
 use serde_json::json;
 use testkit::{Ran, names_in, spawn_silently};
 
@@ -107,6 +111,20 @@ fn a_machine_that_is_still_starting_is_ended_with_the_stage() {
     stage.kill().unwrap();
     stage.wait().unwrap();
     wait_until(|| machines(&world).is_empty());
+}
+
+#[test]
+fn a_container_that_outlives_its_runner_is_removed() {
+    let world = World::new();
+    world.task("one", &[]);
+    let docker = "case $1 in container) [ -d \"$3\" ] ;; rm) rm -r \"$4\" ;; esac";
+    world.write("bin/docker", &format!("#!/bin/sh\n{docker}\n"));
+    fs::set_permissions(world.path("bin/docker"), Permissions::from_mode(0o755)).unwrap();
+    let mut command = command(&world, r#"{"outlived": true}"#, &["--once"]);
+    let path = format!("{}:{}", world.path("bin").display(), env::var("PATH").unwrap());
+    let ran = Ran::of(command.env("PATH", path), "");
+    assert_eq!(codes(&ran.record()), [""; 0], "{ran:?}");
+    assert_eq!(machines(&world), [""; 0]);
 }
 
 #[test]
