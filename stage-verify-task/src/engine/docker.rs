@@ -190,14 +190,21 @@ impl Docker {
     }
 
     fn failed(&self, action: &str, message: &[u8]) -> EngineError {
-        let message = String::from_utf8_lossy(message);
-        let message = escape(&shorten(message.trim(), 600)).into_owned();
-        EngineError::Failed { engine: self.name().to_owned(), action: action.to_owned(), message }
+        EngineError::Failed {
+            engine: self.name().to_owned(),
+            action: action.to_owned(),
+            message: error_message(message),
+        }
     }
 
     fn no_answer(&self, action: &str, limit: Duration) -> EngineError {
         EngineError::NoAnswer { engine: self.name().to_owned(), action: action.to_owned(), limit }
     }
+}
+
+/// What an engine printed, as the message of an error.
+fn error_message(printed: &[u8]) -> String {
+    escape(&shorten(String::from_utf8_lossy(printed).trim(), 600)).into_owned()
 }
 
 fn resources(start: &Start) -> Vec<String> {
@@ -308,7 +315,7 @@ impl Container {
             return error;
         }
         let message = if ran.stderr.is_empty() { &ran.stdout } else { &ran.stderr };
-        self.docker.failed("run a script in the container", message)
+        EngineError::Unusable { engine: self.docker.name().to_owned(), message: error_message(message) }
     }
 }
 

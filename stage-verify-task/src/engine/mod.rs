@@ -15,7 +15,7 @@ use task_spec::machine::{EnvironmentSpec, Mount};
 use thiserror::Error;
 
 pub(crate) use self::docker::Docker;
-pub(crate) use self::gym_anything::GymAnything;
+pub(crate) use self::gym_anything::{GymAnything, NAME as GYM_ANYTHING};
 
 /// What starts machines.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Engine {
         stop: &Receiver<Infallible>,
     ) -> Result<Self, EngineError> {
         let Wanted { engine, python, base_image } = wanted;
-        if engine == Some(gym_anything::NAME) {
+        if engine == Some(GYM_ANYTHING) {
             return GymAnything::find(python, base_image, workspace, stop).map(Self::GymAnything);
         }
         docker::find(engine, stop).map(Self::Docker)
@@ -55,7 +55,7 @@ impl Engine {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Docker(docker) => docker.name(),
-            Self::GymAnything(_) => gym_anything::NAME,
+            Self::GymAnything(_) => GYM_ANYTHING,
         }
     }
 
@@ -63,7 +63,7 @@ impl Engine {
     pub(crate) fn describe(&self) -> Result<String, EngineError> {
         match self {
             Self::Docker(docker) => Ok(format!("{} {}", docker.name(), docker.version()?)),
-            Self::GymAnything(_) => Ok(gym_anything::NAME.to_owned()),
+            Self::GymAnything(_) => Ok(GYM_ANYTHING.to_owned()),
         }
     }
 
@@ -96,7 +96,10 @@ pub(crate) enum EngineError {
     /// The engine refused.
     #[error("{engine} cannot {action}: {message}")]
     Failed { engine: String, action: String, message: String },
-    /// The engine does not answer, or a machine disappeared.
+    /// The engine answers, and a machine runs no script: it is gone, or a task has used up its processes.
+    #[error("{engine} cannot run a script in the container: {message}")]
+    Unusable { engine: String, message: String },
+    /// The engine does not answer.
     #[error("{engine} did not {action} within {} seconds", limit.as_secs())]
     NoAnswer { engine: String, action: String, limit: Duration },
     /// The engine has no list of images.

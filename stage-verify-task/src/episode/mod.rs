@@ -125,7 +125,11 @@ impl Run<'_> {
                 break;
             }
         }
-        let look = Look::at(self.machine, self.wants_version)?;
+        let look = match Look::at(self.machine, self.wants_version) {
+            // A set-up that failed may leave no process to look with.
+            Err(EngineError::Unusable { .. }) if !ok => Look::default(),
+            look => look?,
+        };
         self.observed.record.windows.clone_from(&look.windows);
         self.observed.start = Some(look);
         Ok(ok)

@@ -76,6 +76,8 @@ def execute(arguments):
         fail(f"No such container: {name}")
     if CONFIG.get("dies_at") and CONFIG["dies_at"] in text:
         fail("Cannot connect to the Docker daemon")
+    if (root / "processes_used_up").exists():
+        fail("sh: 1: Cannot fork")
     if "Prints what a machine shows" in text:
         output, status = look(root), 0
     elif "Ends the programs behind all windows" in text:

@@ -36,7 +36,9 @@ fn each_fault_has_its_issue() {
     let raises = VERIFIER.replace("done = ", "done = missing or ");
     let untouched = r#"{"untouched": [{"files": {"/tmp/task_result.json": {"done": false, "rows": 3}}}]}"#;
     let dialog = "echo 'Fatal Error' >\"$ROOT/windows\"\necho false >\"$ROOT/state\"\n";
-    let cases: [(&str, &str, &[&str]); 15] = [
+    let used_up = ": >\"$ROOT/processes_used_up\"\nexit 1\n";
+    let cases: [(&str, &str, &[&str]); 16] = [
+        ("setup_task.sh", used_up, &["setup_failed"]),
         ("setup_task.sh", failing, &["setup_failed"]),
         ("setup_task.sh", offline, &["network_needed", "setup_failed"]),
         ("setup_task.sh", "echo false >\"$ROOT/state\"\n", &["app_not_running"]),
