@@ -137,13 +137,9 @@ impl Kept {
         match chunk {
             Chunk::Out(bytes) => {
                 self.tail.extend_from_slice(&bytes);
-                let room = self.limit.saturating_sub(self.stdout.len());
-                self.stdout.extend(bytes.into_iter().take(room));
+                fill(&mut self.stdout, &bytes, self.limit);
             }
-            Chunk::Err(bytes) => {
-                let room = MAX_STDERR.saturating_sub(self.stderr.len());
-                self.stderr.extend(bytes.into_iter().take(room));
-            }
+            Chunk::Err(bytes) => fill(&mut self.stderr, &bytes, MAX_STDERR),
         }
     }
 
@@ -164,6 +160,12 @@ impl Kept {
         self.tail.drain(..surplus);
         false
     }
+}
+
+/// Appends as much as the limit allows.
+fn fill(kept: &mut Vec<u8>, bytes: &[u8], limit: usize) {
+    let room = limit.saturating_sub(kept.len());
+    kept.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
 }
 
 fn forward(mut stream: impl Read + Send + 'static, chunks: Sender<Chunk>, wrap: fn(Vec<u8>) -> Chunk) {
