@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -11,6 +12,7 @@ import time
 
 ANSWERS = ["docker", "version", "--format", "{{.Server.Version}}"]
 LABEL = "label=propose-amplify=verify-task"
+NAME = re.compile(rb"verify-task-[0-9a-f]{32}")
 
 
 def docker(*arguments):
@@ -20,6 +22,24 @@ def docker(*arguments):
 def containers():
     """The containers of stage-verify-task, ended ones too."""
     return docker("ps", "--all", "--quiet", "--filter", LABEL).split()
+
+
+def left():
+    """What is left of the stage: containers, processes of the engine's program, and mounts once no container runs."""
+    found = containers() + processes()
+    if not docker("ps", "--quiet"):
+        found += mounts(docker("info", "--format", "{{.DockerRootDir}}") + "/overlay2")
+    return found
+
+
+def processes():
+    """The command lines of programs that hold a container of the stage, or run a script in one."""
+    lines = []
+    for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = file.read_bytes().split(b"\0")
+            lines += [b" ".join(words).decode(errors="replace")[:200]] if any(map(NAME.fullmatch, words)) else []
+    return lines
 
 
 def answers():

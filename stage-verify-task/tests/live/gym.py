@@ -12,6 +12,11 @@ HERE = pathlib.Path(__file__).resolve().parent
 DESKTOP = HERE.parents[2] / "task-spec/src/machine/desktop.sh"
 
 
+def why_none():
+    """Why there is no gym-anything; empty if there is."""
+    return "" if os.environ.get("GYM_ANYTHING") else "set GYM_ANYTHING=path/to/checkout"
+
+
 def python(folder):
     """The Python of a virtual environment in this folder, which has what gym-anything requires."""
     checkout = pathlib.Path(os.environ["GYM_ANYTHING"]).resolve()

@@ -9,8 +9,8 @@ the solution 100, and every wrong solution fails; none has an issue, and both ru
 solutions: each is found. `engine` interrupts and kills the stage, and runs tasks that attack their container; `daemon`
 stops a dockerd of its own, fills its disk and removes its images: nothing is left, and the same command resumes. `gym`
 runs the demo by gym-anything's own runner for docker, if the environment variable GYM_ANYTHING names a checkout; `beside`,
-which has to be named, measures its verification of tasks beside this one. Both need PyPI. Uses the engine that answers, or starts dockerd in a temporary folder. Needs a network to install
-GnuCash; tasks run without.
+which has to be named, measures its verification of tasks beside this one. Both need PyPI. The program uses the engine that
+answers, or starts dockerd in a temporary folder. It needs a network to install GnuCash; tasks run without.
 """
 
 import json
@@ -85,7 +85,7 @@ def by_task(lines):
 
 def check(holds, message):
     if not holds:
-        raise SystemExit(f"FAILED: {message}")
+        raise SystemExit(message)
 
 
 def without_times(value):
@@ -192,7 +192,11 @@ def wait_until(holds, message, seconds=120):
 
 
 def ensure_none_left(name):
-    wait_until(lambda: not containers(), f"{name}: containers are left", 60)
+    """No container, no mount of one and no process is left."""
+    deadline = time.monotonic() + 60
+    while left := engines.left():
+        check(time.monotonic() < deadline, f"{name}: {left}")
+        time.sleep(0.2)
 
 
 def interrupted(stage, image):
@@ -218,19 +222,34 @@ def ensure_resumes(stage, image):
 
 
 def hostile(stage, image):
+    trial, usual = run_measured(stage, image, small.CALM[0])
+    check(trial.get("ok"), trial)
     for name, _, expected in small.HOSTILE:
         if name == "full_disk":
             continue  # Only on the disk of a daemon of the test's own.
-        trials, seconds = stage.run(image, "--once", paths=[stage.env / "tasks" / name])
-        codes = [issue["code"] for issue in trials[name].get("issues", [])]
+        started = time.monotonic()
+        trial, peak = run_measured(stage, image, name)
+        seconds = time.monotonic() - started
+        codes = [issue["code"] for issue in trial.get("issues", [])]
         check(codes and set(codes) <= set(expected), f"{name}: {codes}")
+        check(peak < usual + 32, f"{name}: the stage takes {peak} MiB, otherwise {usual}")
         ensure_none_left(name)
-        print(f"ok: {name}: {', '.join(codes)} after {seconds:.0f} s; no container is left", flush=True)
+        print(f"ok: {name}: {', '.join(codes)} after {seconds:.0f} s and with {peak} MiB; nothing is left", flush=True)
     ensure_resumes(stage, image)
+
+
+def run_measured(stage, image, task):
+    """The record of a task, and the most memory that the stage or a program which it started took, in MiB."""
+    process = subprocess.Popen(stage.command(image, "--once", paths=[stage.env / "tasks" / task]), stdout=subprocess.PIPE)
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return by_task(output)[task], usage.ru_maxrss >> 10
 
 
 def daemon_faults(stage, image, folder):
     """A daemon of the test's own, whose disk of 2.5 GB is in memory."""
+    folder.mkdir()
     archive = folder / "desktop.tar"
     docker("save", "--output", archive, image)
     (folder / "data").mkdir()
@@ -309,64 +328,82 @@ def run_by_gym(python, demo, image):
     check(all(outcomes(trial)["untouched"] == ("fail", 0.0) for trial in trials.values()), trials)
     check(all(outcomes(trials[task])["solution"] == ("pass", 100.0) for task in demo.tasks[:2]), trials)
     check({trial["engine"] for trial in trials.values()} == {"gym-anything"}, trials)
-    left = docker("ps", "--all", "--quiet", "--filter", "name=ga_gnucash")
+    left = docker("ps", "--all", "--filter", "name=ga_gnucash", "--format", "{{.Names}}: {{.Status}}")
     check(not left, f"containers of gym-anything are left: {left}")
     print(f"ok: {len(trials)} tasks by gym-anything's runner in {seconds:.0f} s", flush=True)
 
 
 def beside(python, demo, image):
-    """Seconds for a task of which nothing is done, by gym-anything's own verification and by the stage."""
+    """Seconds for a task of which nothing is done, by gym-anything's own verification and by the stage. The former runs one
+    task at a time; the stage does too, and then as many as it does by default."""
     tasks = demo.tasks[:6]
     paths = [demo.env / "tasks" / task for task in tasks]
     options = ["--once", "--solutions", demo.root / "none"]
     demo.run(image, *options, paths=paths[:1])
-    trials, seconds = demo.run(image, *options, paths=paths)
-    check(all(trial.get("ok") for trial in trials.values()), trials)
-    ours = seconds / len(tasks)
-    print(f"stage-verify-task: {ours:.1f} s a task", flush=True)
+    alone, ours = (beside_run(demo, image, paths, *options, *jobs) for jobs in (["--jobs", "1"], []))
+    print(f"stage-verify-task: {alone:.1f} s a task, one at a time; {ours:.1f} s by default", flush=True)
     for settle in ("15", "0"):
         os.environ["GYM_ANYTHING_POST_TASK_SETTLE_SEC"] = settle
         theirs = gym.verify(python, demo, image, tasks)
-        print(f"gym-anything, {settle} s of settling: {theirs:.1f} s a task, {theirs / ours:.1f} times as long", flush=True)
+        print(f"gym-anything, {settle} s of settling: {theirs:.1f} s a task, "
+              f"{theirs / alone:.1f} and {theirs / ours:.1f} times as long", flush=True)
+
+
+def beside_run(demo, image, paths, *options):
+    trials, seconds = demo.run(image, *options, paths=paths)
+    check(all(trial.get("ok") for trial in trials.values()), trials)
+    return seconds / len(paths)
+
+
+def live(programs, folder, network, wanted):
+    """Runs the parts that are wanted. A part that fails does not keep the others from running."""
+    images = []
+    for release in ("bookworm", "trixie") if "sound" in wanted else ("bookworm",):
+        images.append(f"verify-task-desktop:{release}")
+        subprocess.run([DEMO / "desktop_image.sh", release, images[-1]], check=True)
+    image = images[0]
+    demo = Demo(programs, folder / "demo", network)
+    stage = Stage(programs, folder / "small", network, small.write(folder / "small"))
+    environment = programs.parent / "gym-anything"
+    parts = {
+        "sound": lambda: sound(demo, images),
+        "web": lambda: web(programs, folder / "wiki", network, image),
+        "faults": lambda: (seeded(demo, image), solved(stage, image)),
+        "engine": lambda: (interrupted(stage, image), hostile(stage, image)),
+        "daemon": lambda: daemon_faults(stage, image, folder / "daemon"),
+        "gym": lambda: run_by_gym(gym.python(environment), demo, image),
+        "beside": lambda: beside(gym.python(environment), demo, image),
+    }
+    counts = {"passed": 0, "failed": 0, "skipped": 0}
+    for part in wanted:
+        counts[run_part(part, parts[part])] += 1
+    return counts
+
+
+def run_part(name, part):
+    """How a part ended. It is skipped where this machine lacks what it needs."""
+    why_skipped = {"daemon": engines.why_no_daemon, "gym": gym.why_none, "beside": gym.why_none}.get(name, str)()
+    if why_skipped:
+        print(f"skipped: {name}: {why_skipped}", flush=True)
+        return "skipped"
+    started = time.monotonic()
+    try:
+        part()
+        ensure_none_left(name)
+    except (SystemExit, OSError, subprocess.SubprocessError, LookupError, ValueError) as error:
+        print(f"FAILED: {name}, after {time.monotonic() - started:.0f} s: {error!r}", flush=True)
+        return "failed"
+    print(f"passed: {name}, in {time.monotonic() - started:.0f} s", flush=True)
+    return "passed"
 
 
 def main():
     programs = pathlib.Path(sys.argv[1]).resolve()
-    parts = sys.argv[2:] or ["sound", "web", "faults", "engine", "daemon", "gym"]
-    releases = ("bookworm", "trixie") if "sound" in parts else ("bookworm",)
+    wanted = sys.argv[2:] or ["sound", "web", "faults", "engine", "daemon", "gym"]
     with engines.engine() as network, tempfile.TemporaryDirectory(prefix="test-live-") as folder:
-        folder = pathlib.Path(folder)
-        images = []
-        for release in releases:
-            images.append(f"verify-task-desktop:{release}")
-            subprocess.run([DEMO / "desktop_image.sh", release, images[-1]], check=True)
-        if {"sound", "faults", "gym", "beside"} & {*parts}:
-            demo = Demo(programs, folder / "demo", network)
-        if {"faults", "engine", "daemon"} & {*parts}:
-            stage = Stage(programs, folder / "small", network, small.write(folder / "small"))
-        if "sound" in parts:
-            sound(demo, images)
-        if "web" in parts:
-            web(programs, folder / "wiki", network, images[0])
-        if "engine" in parts:
-            interrupted(stage, images[0])
-            hostile(stage, images[0])
-        if "daemon" in parts and engines.why_no_daemon():
-            print(f"skipped: the faults of a daemon: {engines.why_no_daemon()}")
-        elif "daemon" in parts:
-            (folder / "daemon").mkdir()
-            daemon_faults(stage, images[0], folder / "daemon")
-        if "faults" in parts:
-            seeded(demo, images[0])
-            solved(stage, images[0])
-        if "gym" in parts and not os.environ.get("GYM_ANYTHING"):
-            print("skipped: gym-anything's runner: set GYM_ANYTHING=path/to/checkout")
-        elif "gym" in parts:
-            run_by_gym(gym.python(programs.parent / "gym-anything"), demo, images[0])
-        if "beside" in parts:
-            check(os.environ.get("GYM_ANYTHING"), "set GYM_ANYTHING=path/to/checkout")
-            beside(gym.python(programs.parent / "gym-anything"), demo, images[0])
-        check(not containers(), f"containers are left: {containers()}")
+        counts = live(programs, pathlib.Path(folder), network, wanted)
+    print(f"{counts['passed']} parts passed, {counts['failed']} failed, {counts['skipped']} skipped")
+    sys.exit(counts["failed"] > 0)
 
 
 main()
