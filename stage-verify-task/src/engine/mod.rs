@@ -15,7 +15,7 @@ use task_spec::machine::{EnvironmentSpec, Mount};
 use thiserror::Error;
 
 pub(crate) use self::docker::Docker;
-pub(crate) use self::gym_anything::{GymAnything, NAME as GYM_ANYTHING};
+pub(crate) use self::gym_anything::GymAnything;
 
 /// What starts machines.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ impl Engine {
         stop: &Receiver<Infallible>,
     ) -> Result<Self, EngineError> {
         let Wanted { engine, python, base_image } = wanted;
-        if engine == Some(GYM_ANYTHING) {
+        if engine == Some(gym_anything::NAME) {
             return GymAnything::find(python, base_image, workspace, stop).map(Self::GymAnything);
         }
         docker::find(engine, stop).map(Self::Docker)
@@ -55,7 +55,7 @@ impl Engine {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Docker(docker) => docker.name(),
-            Self::GymAnything(_) => GYM_ANYTHING,
+            Self::GymAnything(_) => gym_anything::NAME,
         }
     }
 
@@ -63,7 +63,7 @@ impl Engine {
     pub(crate) fn describe(&self) -> Result<String, EngineError> {
         match self {
             Self::Docker(docker) => Ok(format!("{} {}", docker.name(), docker.version()?)),
-            Self::GymAnything(_) => Ok(GYM_ANYTHING.to_owned()),
+            Self::GymAnything(_) => Ok(gym_anything::NAME.to_owned()),
         }
     }
 

@@ -391,7 +391,7 @@ def run_part(name, part):
         part()
         ensure_none_left(name)
     except (SystemExit, OSError, subprocess.SubprocessError, LookupError, ValueError) as error:
-        print(f"FAILED: {name}, after {time.monotonic() - started:.0f} s: {error!r}", flush=True)
+        print(f"FAILED: {name}, after {time.monotonic() - started:.0f} s: {str(error) or repr(error):.3000}", flush=True)
         return "failed"
     print(f"passed: {name}, in {time.monotonic() - started:.0f} s", flush=True)
     return "passed"
