@@ -4,6 +4,7 @@
 
 pub mod checklist;
 pub mod duplicates;
+pub mod expectations;
 pub mod files;
 pub mod fixtures;
 pub mod machine;

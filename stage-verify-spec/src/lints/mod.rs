@@ -103,7 +103,7 @@ mod tests {
     use std::sync::LazyLock;
 
     use super::testing::Task;
-    use super::{LINTS, Lint, chat_residue, foreign_hook, printed_expectation, stored_expectation};
+    use super::{LINTS, Lint, chat_residue, foreign_hook, printed_expectation};
 
     #[test]
     fn lints_are_sorted_and_have_different_names() {
@@ -117,7 +117,6 @@ mod tests {
             chat_residue::PATTERNS.as_slice(),
             foreign_hook::PATTERNS.as_slice(),
             printed_expectation::PATTERNS.as_slice(),
-            stored_expectation::PATTERNS.as_slice(),
         ];
         for pattern in patterns.concat() {
             LazyLock::force(pattern);
