@@ -12,6 +12,7 @@ mod exec_in_env;
 mod foreign_hook;
 mod hook_timeout;
 mod lint;
+mod low_limits;
 mod missing_run_bit;
 mod missing_shebang;
 mod other_names;
@@ -37,7 +38,7 @@ use self::lint::Warning;
 pub(crate) use self::subject::Subject;
 
 /// Every lint, sorted by name.
-static LINTS: [&Lint; 32] = [
+static LINTS: [&Lint; 33] = [
     &foreign_hook::ANDROID,
     &blind_verifier::LINT,
     &chat_residue::LINT,
@@ -50,6 +51,7 @@ static LINTS: [&Lint; 32] = [
     &constant_verdict::LINT,
     &exec_in_env::LINT,
     &hook_timeout::LINT,
+    &low_limits::LINT,
     &missing_run_bit::LINT,
     &missing_shebang::LINT,
     &other_names::ENVIRONMENT,
