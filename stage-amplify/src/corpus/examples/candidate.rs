@@ -5,6 +5,7 @@ use std::path::Path;
 use common::environment::Environment;
 use common::text::escape;
 use serde::Serialize;
+use task_spec::expectations::stored;
 use task_spec::platform::Platform;
 use task_spec::python::{self, constant_verdict};
 use task_spec::shell;
@@ -43,6 +44,9 @@ pub(crate) struct Example {
     pub(super) readme: String,
     #[serde(skip)]
     pub(super) has_readme: bool,
+    /// Whether its setup stores an expected result where the agent can read it.
+    #[serde(skip)]
+    pub(super) leaks: bool,
     /// The difficulty in its spec.
     #[serde(skip)]
     pub(super) difficulty: Option<String>,
@@ -81,7 +85,7 @@ impl Example {
         let readme = excerpt("README.md", README_BYTES).filter(|readme| readme.cut == 0);
         let files: Vec<Excerpt> = files.into_iter().flatten().filter(|file| file.cut == 0).collect();
         let [_, setup_file, export_file, verifier] = files.as_slice() else { return None };
-        if !hooks_run(&spec, task, &setup, &export)
+        if !hooks_run(&spec, platform, task, &setup, &export)
             || !(platform == Platform::Windows || are_complete(&[setup_file, export_file]))
             || !verifies(&spec, &verifier.text)
         {
@@ -95,14 +99,20 @@ impl Example {
             kinds: evidence(&export_file.text, &verifier.text),
             readme: readme.map_or_else(|| readme_from_spec(task, &spec), |readme| readme.text),
             has_readme,
+            leaks: stored(&setup_file.text).is_some(),
             difficulty: spec.get("difficulty").and_then(Value::as_str).map(difficulty::normalize),
             files,
             refused: Refused::default(),
         })
     }
 
-    /// How far its difficulty is from the wanted ones; the smaller, the better.
-    pub(super) fn distance(&self, difficulties: &[String]) -> usize {
+    /// Its place among others; the smaller, the better: first whether it leaks an expected result, then how far its
+    /// difficulty is from the wanted ones.
+    pub(super) fn place(&self, difficulties: &[String]) -> (bool, usize) {
+        (self.leaks, self.distance(difficulties))
+    }
+
+    fn distance(&self, difficulties: &[String]) -> usize {
         let label = self.difficulty.as_deref().unwrap_or_default();
         let hardest_first = difficulty::LABELS.iter().rev().position(|known| *known == label);
         let is_wanted = difficulties.is_empty() || difficulties.iter().any(|wanted| wanted == label);
@@ -115,12 +125,15 @@ impl Example {
     }
 }
 
-/// Whether the hooks run these scripts of this task.
-fn hooks_run(spec: &Value, task: &str, setup: &str, export: &str) -> bool {
+/// Whether the hooks run these scripts of this task. On Android only a shell can: `/sdcard` allows no execution.
+fn hooks_run(spec: &Value, platform: Platform, task: &str, setup: &str, export: &str) -> bool {
     [("pre_task", setup), ("post_task", export)].into_iter().all(|(hook, script)| {
         let command = spec.get("hooks").and_then(|hooks| hooks.get(hook)).and_then(Value::as_str);
         let own = format!("/{task}/{script}");
-        command.is_some_and(|command| scripts(command).any(|name| name.ends_with(&own)))
+        command.is_some_and(|command| {
+            (platform != Platform::Android || command.starts_with("sh "))
+                && scripts(command).any(|name| name.ends_with(&own))
+        })
     })
 }
 

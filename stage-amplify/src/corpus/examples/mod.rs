@@ -1,9 +1,10 @@
 //! The tasks that are shown as examples.
 //!
 //! An example is whole: its scripts are complete, its hooks run them, and its verifier looks at what the agent did.
-//! Of those, the environment's own come first: the ones whose difficulty is wanted, the hardest first, seeds before
-//! others, the newest seeds first. Then those of similar environments on the same platform, chosen so that together
-//! they show every kind of evidence. The choice depends only on the files and on `--seed`.
+//! Of those, the environment's own come first: the ones that leave no expected result where the agent can read it, then
+//! the ones whose difficulty is wanted, the hardest first, seeds before others, the newest seeds first. Then those of
+//! similar environments on the same platform, the hard ones of the most similar first, chosen so that together they
+//! show every kind of evidence. The choice depends only on the files and on `--seed`.
 
 mod candidate;
 mod evidence;
@@ -124,8 +125,8 @@ fn newest_first(seeds: &[String], others: &[String]) -> Vec<String> {
 
 /// Tasks as examples.
 struct Ranked {
-    /// The good ones: those with a wanted difficulty first, then the harder ones, then those with a README. Of
-    /// equal ones, those named first come first.
+    /// The good ones: those that leak no expected result first, then those with a wanted difficulty, then the harder
+    /// ones, then those with a README. Of equal ones, those named first come first.
     examples: Vec<Example>,
     /// The names of the others, and their files that may not be shown.
     refused: Vec<(String, Refused)>,
@@ -146,7 +147,7 @@ impl Ranked {
                 Err(other) => others.push(other),
             }
         }
-        examples.sort_by_key(|example| (example.distance(wanted.difficulties), !example.has_readme));
+        examples.sort_by_key(|example| (example.place(wanted.difficulties), !example.has_readme));
         Self { examples, refused: others }
     }
 }
@@ -154,15 +155,24 @@ impl Ranked {
 /// At most `most` examples, one of each kind of evidence in turn, each from a different environment.
 fn from_others(nearest: &[Environment], platform: Platform, most: usize, wanted: Wanted<'_>) -> Vec<Example> {
     let of_each = nearest.iter().take(NEIGHBOURS).map(|neighbour| of_neighbour(neighbour, platform, wanted));
-    let candidates: Vec<Example> = of_each.flatten().collect();
+    let mut candidates: Vec<Example> = of_each.flatten().collect();
+    // As among the environment's own tasks, but that hard and very hard ones count alike: of these, the nearest come
+    // first.
+    let place = |example: &Example| {
+        let (leaks, distance) = example.place(wanted.difficulties);
+        (leaks, distance / 2)
+    };
+    candidates.sort_by_key(place);
     let mut picked: Vec<Example> = Vec::new();
     let mut used = BTreeSet::new();
     for kind in KINDS.iter().cycle().take(most * KINDS.len()) {
         if picked.len() == most {
             break;
         }
-        let of_kind = candidates.iter().filter(|one| one.kinds.contains(kind) && !used.contains(&one.env));
-        let drawn = of_kind.take(DRAWN_FROM).min_by_key(|example| {
+        let of_kind = || candidates.iter().filter(|one| one.kinds.contains(kind) && !used.contains(&one.env));
+        let best = of_kind().next().map(place);
+        let equal = of_kind().take_while(|example| Some(place(example)) == best);
+        let drawn = equal.take(DRAWN_FROM).min_by_key(|example| {
             xxh3_64_with_seed(format!("{}/{}", example.env, example.task).as_bytes(), wanted.seed)
         });
         if let Some(example) = drawn {

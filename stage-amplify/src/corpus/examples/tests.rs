@@ -96,6 +96,17 @@ fn hard_tasks_come_first_and_then_the_newest_seeds() {
 }
 
 #[test]
+fn a_task_that_leaks_its_answer_comes_last() {
+    let root = environments(&[]);
+    for name in ["a", "b"] {
+        root.add_task("own_env", name, "very_hard", "pass");
+    }
+    let leaking = "#!/bin/sh\necho 7 > /tmp/ground_truth.json\n";
+    fs::write(root.path("own_env/tasks/a/setup_task.sh"), leaking).unwrap();
+    assert_eq!(names(&root.pick(&["own"], SEED)), ["b", "own", "a"]);
+}
+
+#[test]
 fn a_task_that_is_not_whole_is_never_an_example() {
     let root = environments(&[("near_env", r#""school""#, "'SELECT 1'")]);
     let broken = |file: &str, text: &str| {
@@ -126,6 +137,32 @@ fn neighbours_are_on_the_same_platform() {
     root.add_environment("android_env", r#"{"base": "android-14", "tags": ["school", "grades"]}"#);
     root.add_task("android_env", "of_android_env", "hard", "'SELECT 1'");
     assert_eq!(names(&root.pick(&[], SEED)), ["own", "of_linux_env"]);
+}
+
+#[test]
+fn on_android_an_example_has_hooks_that_name_the_shell() {
+    let root = Root(tempfile::tempdir().unwrap());
+    root.add_environment("own_env", r#"{"base": "android-14"}"#);
+    for name in ["bare", "with_shell"] {
+        root.add_task("own_env", name, "hard", "pass");
+    }
+    let spec = root.path("own_env/tasks/with_shell/task.json");
+    let text = fs::read_to_string(&spec).unwrap().replace("\"/tasks/", "\"sh /tasks/");
+    fs::write(&spec, text).unwrap();
+    assert_eq!(names(&root.pick(&[], SEED)), ["with_shell"]);
+}
+
+#[test]
+fn harder_tasks_of_neighbours_come_before_nearer_ones() {
+    let root = environments(&[("near_env", r#""school", "grades""#, "'SELECT 1'")]);
+    fs::remove_dir_all(root.path("near_env/tasks/of_near_env")).unwrap();
+    root.add_task("near_env", "near_and_easy", "easy", "'SELECT 1'");
+    root.add_environment("far_env", r#"{"tags": ["astronomy"]}"#);
+    root.add_task("far_env", "far_and_hard", "very_hard", "'SELECT 1'");
+    for seed in 0..20 {
+        let picked = root.pick(&[], Wanted { seed, ..SEED });
+        assert_eq!(names(&picked)[1], "far_and_hard");
+    }
 }
 
 #[test]
