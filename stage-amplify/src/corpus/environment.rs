@@ -19,13 +19,17 @@ use super::source::{Source, Why};
 /// The maximum shown of one file, in bytes.
 const FILE_BYTES: usize = 32_000;
 
+/// The maximum shown of a program that makes data and is longer than [`FILE_BYTES`], in bytes.
+const BEGINNING: usize = 3_000;
+
 /// The maximum shown of all files that define the environment together, in bytes.
 const ALL_BYTES: usize = 100_000;
 
 /// The maximum shown of all data files together, in bytes.
 const DATA_BYTES: usize = 24_000;
 
-/// The maximum number of data files of a folder with the same extension that are shown.
+/// The maximum number of data files of a folder with the same extension that are shown, while others may follow.
+/// What is left of the room then is for further tables, since each has columns of its own.
 const ALIKE: usize = 3;
 
 /// No further file is shown if less than this is left, in bytes.
@@ -50,6 +54,9 @@ const DATA: [&str; 14] = [
     "geojson",
 ];
 
+/// Extensions of files that hold tables.
+const TABLES: [&str; 10] = ["csv", "tsv", "db", "sqlite", "sqlite3", "gpkg", "xlsx", "xlsm", "xls", "ods"];
+
 /// An environment as prompts describe it: a variable of the templates.
 #[derive(Debug, Serialize)]
 pub(crate) struct EnvironmentFiles {
@@ -67,15 +74,14 @@ impl EnvironmentFiles {
     pub(crate) fn read(source: &Source<'_>, tasks: &[String]) -> Result<Self> {
         let mut found = found_files(source)?;
         found.sort_by_cached_key(|file| (rank(&file.name), file.name.clone()));
-        let (mut data, definitions): (Vec<Found>, Vec<Found>) =
+        let (data, definitions): (Vec<Found>, Vec<Found>) =
             found.into_iter().partition(|file| is_data(&file.name));
         let mut left = Left { definitions: ALL_BYTES, data: DATA_BYTES, alike: BTreeMap::new() };
-        let (mut files, mut omitted) = left.show(definitions, |left, name| left.definition(source, name));
-        let namers: Vec<&Excerpt> = files.iter().filter(|file| rank(&file.name) < LAST_RANK).collect();
-        data.sort_by_cached_key(|file| (is_answer(&file.name), !is_named(&file.name, &namers)));
-        let (shown_data, omitted_data) = left.show(data, |left, name| left.data(source, name));
+        let (mut files, mut others) = left.show(definitions, |left, name| left.definition(source, name));
+        let (shown_data, other_data) = left.show_data(source, data, &files);
         files.extend(shown_data);
-        omitted.extend(omitted_data);
+        others.extend(other_data);
+        let mut omitted: Vec<String> = others.iter().map(Found::described).collect();
         if omitted.len() > NAMED {
             let more = omitted.len() - NAMED;
             omitted.truncate(NAMED);
@@ -99,6 +105,13 @@ struct Found {
     /// Its name below the environment's folder, with `/` between its parts.
     name: String,
     bytes: u64,
+}
+
+impl Found {
+    /// Its name and its size.
+    fn described(&self) -> String {
+        format!("{} ({} bytes)", escape(&self.name), self.bytes)
+    }
 }
 
 /// The files in the environment's folder.
@@ -149,6 +162,11 @@ fn is_data(name: &str) -> bool {
     !SCRIPTS.contains(&extension.as_str()) && (rank(name) == LAST_RANK || DATA.contains(&extension.as_str()))
 }
 
+/// Whether a file is a table that tasks may be about.
+fn is_table(name: &str) -> bool {
+    TABLES.contains(&extension(name).as_str())
+}
+
 fn extension(name: &str) -> String {
     let extension = Path::new(name).extension().and_then(|extension| extension.to_str());
     extension.unwrap_or_default().to_lowercase()
@@ -179,20 +197,42 @@ struct Left {
 }
 
 impl Left {
-    /// What `excerpt` shows of files, and the names and sizes of those of which it shows nothing.
+    /// What `excerpt` shows of files, and those of which it shows nothing.
     fn show(
         &mut self,
         files: Vec<Found>,
         excerpt: impl Fn(&mut Self, &str) -> Option<Excerpt>,
-    ) -> (Vec<Excerpt>, Vec<String>) {
-        let (mut shown, mut omitted) = (Vec::new(), Vec::new());
+    ) -> (Vec<Excerpt>, Vec<Found>) {
+        let (mut shown, mut others) = (Vec::new(), Vec::new());
         for file in files {
-            match excerpt(self, &file.name) {
+            match excerpt(self, &file.name).filter(|excerpt| !excerpt.text.is_empty()) {
                 Some(excerpt) => shown.push(excerpt),
-                None => omitted.push(format!("{} ({} bytes)", escape(&file.name), file.bytes)),
+                None => others.push(file),
             }
         }
-        (shown, omitted)
+        (shown, others)
+    }
+
+    /// What is shown of data files, and those of which nothing is shown. Data that one of the `definitions` names comes
+    /// first, and what verifiers of existing tasks expect comes last.
+    fn show_data(
+        &mut self,
+        source: &Source<'_>,
+        data: Vec<Found>,
+        definitions: &[Excerpt],
+    ) -> (Vec<Excerpt>, Vec<Found>) {
+        let namers: Vec<&Excerpt> = definitions.iter().filter(|file| rank(&file.name) < LAST_RANK).collect();
+        let (answers, mut data): (Vec<Found>, Vec<Found>) =
+            data.into_iter().partition(|file| is_answer(&file.name));
+        data.sort_by_cached_key(|file| !is_named(&file.name, &namers));
+        let (mut shown, more) = self.show(data, |left, name| left.data(source, name));
+        let (tables, more): (Vec<Found>, Vec<Found>) =
+            more.into_iter().partition(|file| is_table(&file.name));
+        let (shown_tables, mut others) = self.show(tables, |left, name| left.excerpt(source, name));
+        let (shown_answers, other_answers) = self.show(answers, |left, name| left.data(source, name));
+        shown.extend(shown_tables.into_iter().chain(shown_answers));
+        others.extend(more.into_iter().chain(other_answers));
+        (shown, others)
     }
 
     fn definition(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
@@ -204,19 +244,32 @@ impl Left {
         let is_dump = excerpt.cut > 0 && extension(name) == "sql";
         let outline =
             if is_dump { data::outline(source, name).filter(|outline| outline.is_outline) } else { None };
-        let excerpt = outline.unwrap_or(excerpt);
+        let mut excerpt = outline.unwrap_or(excerpt);
+        if excerpt.cut > 0 && rank(name) == LAST_RANK {
+            // A program that makes data: half of it explains no more than its beginning.
+            excerpt = Excerpt::read(source, name, name, BEGINNING)?;
+        }
         self.definitions -= excerpt.text.len().min(self.definitions);
         Some(excerpt)
     }
 
     fn data(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
         let folder = Path::new(name).parent()?.to_str()?.to_owned();
-        let shown = self.alike.entry((folder, extension(name))).or_default();
-        if self.data < ROOM || *shown == ALIKE {
+        let kind = (folder, extension(name));
+        if self.alike.get(&kind).is_some_and(|&shown| shown == ALIKE) {
+            return None;
+        }
+        let excerpt = self.excerpt(source, name)?;
+        *self.alike.entry(kind).or_default() += 1;
+        Some(excerpt)
+    }
+
+    /// The structure of a data file, whatever the number of others like it.
+    fn excerpt(&mut self, source: &Source<'_>, name: &str) -> Option<Excerpt> {
+        if self.data < ROOM {
             return None;
         }
         let excerpt = data::outline(source, name)?;
-        *shown += 1;
         self.data -= excerpt.text.len().min(self.data);
         Some(excerpt)
     }
@@ -301,7 +354,57 @@ mod tests {
         let (_root, environment) = environment(&files);
         let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
         let shown: Vec<&str> = context.files.iter().map(|file| file.name.as_str()).collect();
-        assert_eq!(shown, ["env.json", "scripts/setup.sh", "data/7.csv", "data/0.csv", "data/1.csv"]);
+        assert_eq!(shown[..5], ["env.json", "scripts/setup.sh", "data/7.csv", "data/0.csv", "data/1.csv"]);
+    }
+
+    #[test]
+    fn further_tables_are_shown_while_there_is_room() {
+        let row = "x".repeat(39);
+        let csv = format!("{row},{row}\n{}", format!("{row},{row}\n").repeat(60));
+        let mut files: Vec<(String, String)> =
+            (10..99).map(|n| (format!("data/{n}.csv"), csv.clone())).collect();
+        files.push(("data/notes.txt".to_owned(), "closed on Sundays\n".to_owned()));
+        files.push(("data/a_gt.csv".to_owned(), "x\n1\n".to_owned()));
+        let files: Vec<(&str, String)> =
+            files.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        let (_root, environment) = environment(&files);
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
+        let shown: Vec<&str> = context.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(shown[..5], ["env.json", "data/10.csv", "data/11.csv", "data/12.csv", "data/notes.txt"]);
+        assert_eq!(shown[5..7], ["data/13.csv", "data/14.csv"]);
+        assert!(!shown.contains(&"data/a_gt.csv") && shown.len() < 99, "{shown:?}");
+        let bytes: usize = context.files.iter().map(|file| file.text.len()).sum();
+        assert!((DATA_BYTES - ROOM..DATA_BYTES + ROOM).contains(&bytes), "{bytes}");
+    }
+
+    #[test]
+    fn empty_files_are_only_named() {
+        let (_root, environment) = environment(&[
+            ("utils/__init__.py", String::new()),
+            ("data/mapping.csv", "\n".to_owned()),
+            ("data/b.csv", "x\n1\n".to_owned()),
+        ]);
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
+        let shown: Vec<&str> = context.files.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(shown, ["env.json", "data/b.csv"]);
+        assert_eq!(context.omitted, ["utils/__init__.py (0 bytes)", "data/mapping.csv (1 bytes)"]);
+    }
+
+    #[test]
+    fn of_a_long_program_that_makes_data_only_the_beginning_is_shown() {
+        let line = "rows.append(next_row())\n";
+        let (_root, environment) = environment(&[
+            ("data/generate.py", line.repeat(2_000)),
+            ("data/short.py", line.repeat(1_000)),
+            ("scripts/seed.py", line.repeat(2_000)),
+        ]);
+        let context = EnvironmentFiles::read(&Source::of(&environment, &[]), &[]).unwrap();
+        let shown: Vec<(&str, bool, usize)> =
+            context.files.iter().map(|file| (file.name.as_str(), file.cut > 0, file.text.len())).collect();
+        let [_, seed, generate, short] = shown.as_slice() else { panic!("{shown:?}") };
+        assert_eq!((seed.0, seed.1, short.1), ("scripts/seed.py", true, false));
+        assert_eq!((generate.0, generate.1), ("data/generate.py", true));
+        assert!(generate.2 <= BEGINNING && seed.2 > 31_000, "{shown:?}");
     }
 
     #[test]

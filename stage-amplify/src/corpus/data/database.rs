@@ -3,6 +3,7 @@
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, MAIN_DB};
 
+use super::geometry::geometry;
 use super::{ROWS, add_line, value};
 
 /// The maximum number of tables whose columns are shown.
@@ -80,6 +81,6 @@ fn cell(content: ValueRef<'_>) -> String {
         ValueRef::Integer(number) => number.to_string(),
         ValueRef::Real(number) => number.to_string(),
         ValueRef::Text(text) => value(&String::from_utf8_lossy(text)),
-        ValueRef::Blob(bytes) => format!("({} bytes)", bytes.len()),
+        ValueRef::Blob(bytes) => geometry(bytes).unwrap_or_else(|| format!("({} bytes)", bytes.len())),
     }
 }

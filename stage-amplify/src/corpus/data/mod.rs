@@ -3,6 +3,7 @@
 //! A small text is shown whole. Of anything else, prompts show names, counts and the first records.
 
 mod database;
+mod geometry;
 mod opendocument;
 mod records;
 mod spreadsheet;
@@ -20,8 +21,11 @@ use super::source::Source;
 /// The longest part of a data file that is read, in bytes.
 const READ_BYTES: usize = 8 << 20;
 
-/// The longest text that is shown whole, in bytes.
+/// The longest text that is shown whole although its structure could be shown, in bytes.
 const WHOLE_BYTES: usize = 1_500;
+
+/// The maximum shown of a text of which the beginning is shown, in bytes.
+const BEGINNING: usize = 1_500;
 
 /// The maximum length of an outline, in bytes.
 const OUTLINE_BYTES: usize = 3_000;
@@ -66,7 +70,9 @@ pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
     };
     match found {
         Some(outline) => Some(Excerpt::outline(name, &limited(&outline), bytes)),
-        None => Excerpt::read(source, name, name, WHOLE_BYTES),
+        // A settings file that is a little longer than others is not cut in the middle.
+        None if bytes <= OUTLINE_BYTES => Excerpt::read(source, name, name, OUTLINE_BYTES),
+        None => Excerpt::read(source, name, name, BEGINNING),
     }
 }
 

@@ -53,6 +53,8 @@ struct Sheets {
     rows: usize,
     /// The cells of this row.
     cells: Vec<String>,
+    /// How often this cell is repeated.
+    repeated: usize,
 }
 
 impl Sheets {
@@ -67,7 +69,11 @@ impl Sheets {
                 }
             }
             "table:table-row" => self.cells.clear(),
-            "table:table-cell" if self.cells.len() < COLUMNS => self.cells.push(String::new()),
+            "table:table-cell" | "table:covered-table-cell" => {
+                let repeated = attribute(element, "table:number-columns-repeated");
+                self.repeated = repeated.and_then(|number| number.parse().ok()).unwrap_or(1);
+                self.cells.push(String::new());
+            }
             _ => {}
         }
     }
@@ -80,6 +86,12 @@ impl Sheets {
 
     fn end(&mut self, element: &str) {
         match element {
+            "table:table-cell" | "table:covered-table-cell" => {
+                let cell = self.cells.last().cloned().unwrap_or_default();
+                // Columns that are not shown are forgotten: there may be any number of them.
+                let width = self.cells.len().saturating_add(self.repeated.saturating_sub(1)).min(COLUMNS);
+                self.cells.resize(width, cell);
+            }
             "table:table-row" if self.cells.iter().any(|cell| !cell.is_empty()) => self.end_row(),
             "table:table" if self.count <= SHEETS => {
                 let rows = self.rows;
@@ -93,7 +105,8 @@ impl Sheets {
         self.rows += 1;
         // The header, and the rows below it.
         if self.rows <= ROWS + 1 && self.count <= SHEETS {
-            let cells: Vec<String> = self.cells.iter().map(|cell| value(cell)).collect();
+            let width = self.cells.iter().rposition(|cell| !cell.is_empty()).map_or(0, |last| last + 1);
+            let cells: Vec<String> = self.cells.iter().take(width).map(|cell| value(cell)).collect();
             add_line(&mut self.outline, format_args!("  {}", cells.join(" | ")));
         }
         self.cells.clear();

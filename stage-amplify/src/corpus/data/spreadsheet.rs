@@ -78,7 +78,10 @@ fn sheet(workbook: &mut Xlsx<Cursor<&[u8]>>, name: &str) -> Option<String> {
             }
             shown.push((row, Vec::new()));
         }
-        if let Some((_, texts)) = shown.last_mut().filter(|_| (column as usize) < COLUMNS) {
+        let column = column as usize;
+        if let Some((_, texts)) = shown.last_mut().filter(|_| column < COLUMNS) {
+            // Cells without content are not stored. They keep their place, so that a value stands below its heading.
+            texts.resize(texts.len().max(column), String::new());
             texts.push(value(&Data::from(cell.get_value().clone()).to_string()));
         }
     }

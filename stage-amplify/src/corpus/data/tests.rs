@@ -78,6 +78,14 @@ fn documents_are_shown_by_their_keys() {
 }
 
 #[test]
+fn a_text_of_unknown_structure_is_cut_only_if_it_is_long() {
+    let settings = |lines: usize| "services: web\n".repeat(lines);
+    assert_eq!(outlined("compose.yml", settings(200).as_bytes()).as_deref(), Some(settings(200).trim_end()));
+    let cut = outlined("compose.yml", settings(300).as_bytes()).unwrap();
+    assert!(cut.len() <= BEGINNING && cut.ends_with("services: web"), "{cut}");
+}
+
+#[test]
 fn other_files_are_text_or_named() {
     assert_eq!(outlined("NOTES", b"text\n").as_deref(), Some("text"));
     assert_eq!(outlined("photo.png", b"\x89PNG\0"), None);
@@ -100,12 +108,75 @@ fn a_spreadsheet_is_shown_by_its_sheets() {
         "<office:document-content><table:table table:name=\"Trees\">{}{rows}{empty}</table:table></office:document-content>",
         row(&["id", "place"])
     );
-    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
-    archive.start_file("content.xml", zip::write::SimpleFileOptions::default()).unwrap();
-    std::io::Write::write_all(&mut archive, content.as_bytes()).unwrap();
-    let bytes = archive.finish().unwrap().into_inner();
+    let bytes = archive(&[("content.xml", &content)]);
     let expected = "sheet Trees:\n  id | place\n  0 | Elm Street\n  1 | Elm Street\n  2 | Elm Street\n  (10 rows with content)";
     assert_eq!(outlined("a.ods", &bytes).as_deref(), Some(expected));
     assert_eq!(outlined("a.ods", b"PK\x03\x04 not a workbook"), None);
     assert_eq!(outlined("a.xls", b"\xd0\xcf\x11\xe0 not a workbook"), None);
+}
+
+/// A ZIP archive with these files.
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, text) in files {
+        archive.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        std::io::Write::write_all(&mut archive, text.as_bytes()).unwrap();
+    }
+    archive.finish().unwrap().into_inner()
+}
+
+#[test]
+fn cells_of_a_spreadsheet_stand_below_their_headings() {
+    let cell = |text: &str| format!("<table:table-cell><text:p>{text}</text:p></table:table-cell>");
+    let gap = "<table:table-cell table:number-columns-repeated=\"2\"/>";
+    let end = "<table:table-cell table:number-columns-repeated=\"16380\"/>";
+    let twice = "<table:table-cell table:number-columns-repeated=\"2\"><text:p>x</text:p></table:table-cell>";
+    let rows = [
+        ["a", "b", "c", "d"].map(cell).concat(),
+        format!("{}{gap}{}{end}", cell("1"), cell("4")),
+        format!("<table:covered-table-cell/>{twice}{end}"),
+    ];
+    let rows =
+        format!("<table:table-row>{}</table:table-row>", rows.join("</table:table-row><table:table-row>"));
+    let bytes =
+        archive(&[("content.xml", &format!("<d><table:table table:name=\"S\">{rows}</table:table></d>"))]);
+    let expected = "sheet S:\n  a | b | c | d\n  1 |  |  | 4\n   | x | x\n  (3 rows with content)";
+    assert_eq!(outlined("a.ods", &bytes).as_deref(), Some(expected));
+}
+
+#[test]
+fn cells_of_a_workbook_stand_below_their_headings() {
+    let cell =
+        |place: &str, text: &str| format!("<c r=\"{place}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let rows = [
+        (1, vec![cell("A1", "id"), cell("B1", "due"), cell("C1", "paid")]),
+        (2, vec![cell("A2", "7"), cell("C2", "yes")]),
+        (4, vec![cell("B4", "May")]),
+    ];
+    let rows: Vec<String> =
+        rows.iter().map(|(row, cells)| format!("<row r=\"{row}\">{}</row>", cells.concat())).collect();
+    let rows = rows.concat();
+    let main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    let types = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    let workbook = format!(
+        "<workbook xmlns=\"{main}\" xmlns:r=\"{types}\"><sheets><sheet name=\"Dues\" sheetId=\"1\" r:id=\"r1\"/></sheets></workbook>"
+    );
+    let relation = |kind: &str, target: &str| {
+        format!(
+            "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\"><Relationship Id=\"r1\" \
+             Type=\"{types}/{kind}\" Target=\"{target}\"/></Relationships>"
+        )
+    };
+    let sheet = format!(
+        "<worksheet xmlns=\"{main}\"><dimension ref=\"A1:C4\"/><sheetData>{rows}</sheetData></worksheet>"
+    );
+    let bytes = archive(&[
+        ("xl/workbook.xml", &workbook),
+        ("_rels/.rels", &relation("officeDocument", "xl/workbook.xml")),
+        ("xl/_rels/workbook.xml.rels", &relation("worksheet", "worksheets/sheet1.xml")),
+        ("xl/worksheets/sheet1.xml", &sheet),
+    ]);
+    let expected =
+        "sheet Dues: 4 rows, 3 columns\n  row 1: id | due | paid\n  row 2: 7 |  | yes\n  row 4:  | May";
+    assert_eq!(outlined("a.xlsx", &bytes).as_deref(), Some(expected));
 }
