@@ -22,7 +22,14 @@ const STARTS: &str = r"(?x)
     | \b(?: Start-Service | Start-Process | schtasks \s+ /Run \s+ /TN ) \s+ [^|;\#]+
     | \bam \s+ start \s+ [^|;>]+";
 
+/// What stands in front of a command that is run as another user and goes on when the script ends.
+const AROUND: &str = r#"(?x)
+    ^\s* (?: su \s+ -\S* \s+ \S+ \s+ -c \s+ ["'] \s*
+        | (?: sudo (?: \s+ (?: -u \s+ \S+ | -[EHi]+ ) )* | nohup | setsid | env | exec | [A-Z_]+=\S* ) \s+ )+"#;
+
 static STARTING: LazyLock<Regex> = LazyLock::new(|| compile(STARTS));
+
+static WRAPPER: LazyLock<Regex> = LazyLock::new(|| compile(AROUND));
 
 /// The hooks of an environment's spec that run before an agent starts, and their commands.
 pub(super) fn commands(spec: &Value) -> Vec<(&'static str, String)> {
@@ -40,7 +47,8 @@ pub(super) fn runs(command: &str, name: &str) -> bool {
 /// The commands of a script that leave something running, each once.
 pub(super) fn started(script: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    let joined = script.replace("\\\n", " ");
+    // A backslash continues a line of a shell, a backtick after a space one of PowerShell.
+    let joined = script.replace("\\\n", " ").replace(" `\n", " ");
     for line in shell::lines(&joined) {
         for command in starting(line.text) {
             if !found.contains(&command) && found.len() < NAMED {
@@ -59,14 +67,21 @@ fn starting(line: &str) -> Vec<String> {
     }
     let named = STARTING.find_iter(line).map(|found| {
         let command = found.as_str().split(" 2>").next().unwrap_or_default();
-        command.trim_end_matches(['`', ' ']).to_owned()
+        command.trim_end().to_owned()
     });
     let named: Vec<String> = named.collect();
     if named.is_empty() && is_detached(line) {
         let command = line.trim_end_matches(['&', '"', '\'', ' ']);
-        return vec![command.split(['>', '<']).next().unwrap_or(command).trim().to_owned()];
+        let command = command.split(['>', '<']).next().unwrap_or(command);
+        return vec![without_wrapper(command).trim().to_owned()];
     }
     named
+}
+
+/// The command that `su` or `sudo` runs as another user, without what only keeps it running.
+fn without_wrapper(command: &str) -> &str {
+    let end = WRAPPER.find(command).map_or(0, |found| found.end());
+    command.get(end..).filter(|rest| !rest.is_empty()).unwrap_or(command)
 }
 
 /// Whether a line starts a program in the background.
@@ -82,6 +97,7 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         LazyLock::force(&STARTING);
+        LazyLock::force(&WRAPPER);
     }
 
     #[test]
@@ -94,12 +110,28 @@ mod tests {
             "systemctl enable --now mariadb",
             "docker compose -f a.yml up",
             "docker run -d --name db",
-            "su - ga -c \"DISPLAY=:1 nohup app",
+            "app",
         ];
         assert_eq!(started(script), expected);
-        let script =
-            "Start-Process msiexec -Wait\nschtasks /Run /TN App 2>$null\nStart-Process 'a.exe' `\n  -X\n";
-        assert_eq!(started(script), ["schtasks /Run /TN App", "Start-Process 'a.exe'"]);
+        let script = "Start-Process msiexec `\n  -Wait\nschtasks /Run /TN App 2>$null\nStart-Process 'a.exe' `\n  -X\n";
+        assert_eq!(started(script), ["schtasks /Run /TN App", "Start-Process 'a.exe'   -X"]);
+    }
+
+    #[test]
+    fn a_command_is_shown_without_what_runs_it() {
+        let check = |line: &str, expected: &str| assert_eq!(started(line), [expected], "{line}");
+        check(
+            "su - ga -c \"DISPLAY=:1 firefox 'http://localhost/' > /tmp/x.log 2>&1 &\"",
+            "firefox 'http://localhost/'",
+        );
+        check(
+            "sudo -u ga DISPLAY=:1 XAUTHORITY=/home/ga/.Xauthority nohup /opt/app/run.sh --x &",
+            "/opt/app/run.sh --x",
+        );
+        check("sudo -E java -jar app.jar &", "java -jar app.jar");
+        check("su - ga -c 'setsid app &'", "app");
+        check("Xvfb :1 &", "Xvfb :1");
+        check("nohup &", "nohup");
     }
 
     #[test]
