@@ -1,5 +1,7 @@
 //! The content of prompts.
 
+use task_spec::readme::{FEWEST_SECONDS, FEWEST_STEPS, SECONDS_PER_STEP, STEPS_PER_ACTION, STEPS_PER_SCREEN};
+
 use crate::world::World;
 
 /// A prompt as it would be sent, from the section with this heading on.
@@ -41,6 +43,16 @@ fn notes_on_the_environment_are_shown() {
     let ran = world.run(&["--dry-run", "--env-notes", "missing.md"]);
     assert_eq!(ran.status, Some(2), "{ran:?}");
     assert!(ran.stderr.contains("cannot read the notes missing.md"), "{ran:?}");
+}
+
+#[test]
+fn the_author_of_fixtures_sees_the_functions_that_scripts_call() {
+    let world = World::new();
+    world.write_env_file("scripts/setup_books.sh", "systemctl start books\n");
+    assert_eq!(world.run(&["--dry-run"]).status, Some(0));
+    let prompt = world.result("prompts/dry-run/fixtures.md");
+    assert!(prompt.contains("````scripts/task_utils.sh\nquery() {"), "{prompt}");
+    assert!(!prompt.contains("systemctl start books"), "{prompt}");
 }
 
 #[test]
@@ -121,6 +133,14 @@ fn prompts_and_notes_agree_on_the_limits_of_a_task() {
     let formulas: Vec<&str> = effort.lines().filter(|line| line.starts_with("    ")).collect();
     assert_eq!(formulas.len(), 2);
     assert!(formulas.iter().all(|formula| notes.contains(formula)), "{formulas:?}");
+    let steps = format!(
+        "max_steps = {STEPS_PER_ACTION} × expert_steps + {STEPS_PER_SCREEN} × screens, rounded up to ten, at least \
+         {FEWEST_STEPS}"
+    );
+    let seconds = format!(
+        "timeout_sec = {SECONDS_PER_STEP} × max_steps + 3 × setup seconds + 2 × computing seconds, at least {FEWEST_SECONDS}"
+    );
+    assert_eq!([formulas[0].trim(), formulas[1].trim()], [steps, seconds]);
 }
 
 #[test]
