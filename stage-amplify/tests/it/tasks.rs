@@ -67,6 +67,16 @@ fn a_task_with_a_bad_verdict_is_repaired() {
 }
 
 #[test]
+fn warnings_that_make_a_verdict_bad_are_repaired() {
+    let (world, _) = world_with_tasks(1);
+    let server = repairing_server();
+    let strict = verdict(&task(1), "it leaks the answer").replace(r#""error""#, r#""warning""#);
+    let ran = run_on(&world, &server, &["--pass", "repair"], &strict);
+    assert_eq!(ran.status, Some(0), "{ran:?}");
+    assert!(server.log()[0].asked.prompt.contains("it leaks the answer"));
+}
+
+#[test]
 fn what_a_person_says_of_a_task_is_repaired() {
     let (world, _) = world_with_tasks(4);
     let server = repairing_server();

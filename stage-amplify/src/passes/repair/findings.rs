@@ -49,7 +49,7 @@ impl Findings {
                 annotations,
                 ..
             }) if !ok || issues.iter().any(is_repaired_warning) => {
-                self.add_to(task, errors(&issues), annotations);
+                self.add_to(task, of_verdict(&issues), annotations);
             }
             Record::Probe(probe) if probe.is_unjudged() => self.unjudged += 1,
             Record::Probe(probe) if !probe.ok => {
@@ -126,7 +126,17 @@ fn is_repaired_warning(issue: &Issue) -> bool {
 fn errors(issues: &[Issue]) -> Vec<String> {
     let errors =
         issues.iter().filter(|issue| issue.severity == Severity::Error || is_repaired_warning(issue));
-    errors.map(|issue| format!("`{}`: {}", issue.code, issue.message)).collect()
+    errors.map(as_finding).collect()
+}
+
+/// The findings of a verdict. One that is bad without an error was given with `--strict`: its warnings count.
+fn of_verdict(issues: &[Issue]) -> Vec<String> {
+    let errors = errors(issues);
+    if errors.is_empty() { issues.iter().map(as_finding).collect() } else { errors }
+}
+
+fn as_finding(issue: &Issue) -> String {
+    format!("`{}`: {}", issue.code, issue.message)
 }
 
 /// The states in which the verifier's result was not the expected one.
