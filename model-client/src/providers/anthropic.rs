@@ -116,7 +116,12 @@ fn usage(new: &Value, old: Usage) -> Usage {
 }
 
 fn error(error: &Value) -> CallError {
-    let status = match text_at(error, "/type").unwrap_or_default() {
+    error_in_stream(PROVIDER, status(text_at(error, "/type").unwrap_or_default()), error)
+}
+
+/// The HTTP status of an error of this type.
+pub(super) fn status(kind: &str) -> u16 {
+    match kind {
         "invalid_request_error" => 400,
         "authentication_error" => 401,
         "billing_error" => 402,
@@ -126,6 +131,5 @@ fn error(error: &Value) -> CallError {
         "rate_limit_error" => 429,
         "overloaded_error" => 529,
         _ => 500,
-    };
-    error_in_stream(PROVIDER, status, error)
+    }
 }

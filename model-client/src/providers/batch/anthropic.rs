@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::{Batches, Said, Web, not_reached};
 use crate::batch::{BatchLimits, Found, Framing, Order, Progress, Search};
 use crate::model::CallError;
+use crate::providers::anthropic::status;
 use crate::providers::format::{count, text_at};
 
 pub(in crate::providers) struct AnthropicBatches;
@@ -105,18 +106,4 @@ fn batches(web: &Web<'_>) -> String {
 fn requests(batch: &Value) -> u64 {
     let counts = ["processing", "succeeded", "errored", "canceled", "expired"];
     counts.iter().map(|name| count(batch, &format!("/request_counts/{name}"))).sum()
-}
-
-fn status(kind: &str) -> u16 {
-    match kind {
-        "invalid_request_error" => 400,
-        "authentication_error" => 401,
-        "billing_error" => 402,
-        "permission_error" => 403,
-        "not_found_error" => 404,
-        "request_too_large" => 413,
-        "rate_limit_error" => 429,
-        "overloaded_error" => 529,
-        _ => 500,
-    }
 }
