@@ -7,12 +7,16 @@ use serde::Deserialize;
 use thiserror::Error;
 
 use crate::record::{Kind, Record};
+use crate::text::{escape, shorten};
 
 /// The longest line that is read. A record holds at most one answer of a model, which is far below it.
 pub const MAX_LINE: u64 = 1 << 30;
 
 /// Some editors and Windows programs start a file with it. It is not part of the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The longest reason for which a line is no record, in characters.
+const MAX_WHY: usize = 1_000;
 
 /// A line of a manifest.
 #[derive(Clone, Debug)]
@@ -98,12 +102,9 @@ impl<R: BufRead> Reader<R> {
         if !text.trim_start().starts_with('{') {
             return Err("not a JSON object".to_owned());
         }
-        // The line has a number of its own in its manifest, not serde's.
-        let in_words =
-            |error: serde_json::Error| error.to_string().replace(" at line 1 column ", " at column ");
-        let envelope: Envelope = serde_json::from_str(text).map_err(in_words)?;
+        let envelope: Envelope = serde_json::from_str(text).map_err(|error| in_words(&error))?;
         match Kind::from_name(&envelope.record).filter(|kind| self.kinds.contains(kind)) {
-            Some(kind) => Record::parse(kind, text).map(Some).map_err(in_words),
+            Some(kind) => Record::parse(kind, text).map(Some).map_err(|error| in_words(&error)),
             None => Ok(None),
         }
     }
@@ -136,6 +137,13 @@ impl<R: BufRead> Iterator for Reader<R> {
             }
         }
     }
+}
+
+/// Why a line is no valid record, on one line: serde quotes what it does not know, whatever that is.
+fn in_words(error: &serde_json::Error) -> String {
+    // The line has a number of its own in its manifest, not serde's.
+    let why = error.to_string().replace(" at line 1 column ", " at column ");
+    escape(&shorten(&why, MAX_WHY)).into_owned()
 }
 
 /// Reads on to the next line without keeping what is read.
@@ -204,6 +212,18 @@ mod tests {
         in.jsonl:5: no valid record: not a JSON object
         in.jsonl:6: no valid record: missing field `record` at column 7
         ");
+    }
+
+    #[test]
+    fn what_a_bad_line_quotes_stays_on_one_line_and_is_cut() {
+        let severity = format!(r"a\n{}", "b".repeat(2 * MAX_WHY));
+        let line = format!(
+            r#"{{"record":"verdict","env":"e","kind":"task","dir":"d","path":"p","ok":true,"issues":[{{"code":"c","severity":"{severity}","message":""}}]}}"#
+        );
+        let error =
+            Reader::new("in", line.as_bytes(), &[Kind::Verdict]).next().unwrap().unwrap_err().to_string();
+        assert!(error.contains(r"unknown variant `a\nbbb"), "{error}");
+        assert!(!error.contains('\n') && error.len() < MAX_WHY + 100, "{error}");
     }
 
     #[test]
