@@ -15,7 +15,7 @@ pub const MAX_LINE: u64 = 1 << 30;
 /// Some editors and Windows programs start a file with it. It is not part of the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The longest reason for which a line is no record, in characters.
+/// The maximum length of the reason why a line cannot be read as a record, in characters.
 const MAX_WHY: usize = 1_000;
 
 /// A line of a manifest.
@@ -139,7 +139,7 @@ impl<R: BufRead> Iterator for Reader<R> {
     }
 }
 
-/// Why a line is no valid record, on one line: serde quotes what it does not know, whatever that is.
+/// Why a line cannot be read as a record, on one line: serde quotes text of the line, line breaks included.
 fn in_words(error: &serde_json::Error) -> String {
     // The line has a number of its own in its manifest, not serde's.
     let why = error.to_string().replace(" at line 1 column ", " at column ");

@@ -201,7 +201,7 @@ impl Ledger {
         loop {
             match attempt() {
                 Ok(answer) => return Ok(answer),
-                // Without the file there was no ledger yet.
+                // Without the file, a ledger has never been started.
                 Err(error) if start.elapsed() > patience || !self.file.exists() => {
                     return Err(self.unreachable(&error));
                 }

@@ -19,8 +19,8 @@ const NARROWING: f64 = 0.5;
 /// After this many answers without a rejection, or a window of them if that is less, the provider accepts far more: the
 /// lane is calm.
 const CALM: f64 = 32.0;
-/// So many times the window may be in flight in a lane that is not calm. The distances limit its calls; those that hang
-/// are no reason to start fewer.
+/// So many times the window may be in flight in a lane that is not calm. The distances limit its calls; calls that hang
+/// do not reduce the number of new ones.
 const HEADROOM: f64 = 1.25;
 /// An answer widens the window if this share of it is in use. The rest may wait for their distance.
 const IN_USE: f64 = 0.75;

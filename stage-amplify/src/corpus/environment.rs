@@ -20,7 +20,7 @@ use super::source::{Source, Why};
 const FILE_BYTES: usize = 32_000;
 
 /// The maximum shown of a program that makes data and is longer than [`FILE_BYTES`], in bytes.
-const BEGINNING: usize = 3_000;
+const GENERATOR_BYTES: usize = 3_000;
 
 /// The maximum shown of all files that define the environment together, in bytes.
 const ALL_BYTES: usize = 100_000;
@@ -247,7 +247,7 @@ impl Left {
         let mut excerpt = outline.unwrap_or(excerpt);
         if excerpt.cut > 0 && rank(name) == LAST_RANK {
             // A program that makes data: half of it explains no more than its beginning.
-            excerpt = Excerpt::read(source, name, name, BEGINNING)?;
+            excerpt = Excerpt::read(source, name, name, GENERATOR_BYTES)?;
         }
         self.definitions -= excerpt.text.len().min(self.definitions);
         Some(excerpt)
@@ -404,7 +404,7 @@ mod tests {
         let [_, seed, generate, short] = shown.as_slice() else { panic!("{shown:?}") };
         assert_eq!((seed.0, seed.1, short.1), ("scripts/seed.py", true, false));
         assert_eq!((generate.0, generate.1), ("data/generate.py", true));
-        assert!(generate.2 <= BEGINNING && seed.2 > 31_000, "{shown:?}");
+        assert!(generate.2 <= GENERATOR_BYTES && seed.2 > 31_000, "{shown:?}");
     }
 
     #[test]

@@ -13,7 +13,7 @@ DESKTOP = HERE.parents[2] / "task-spec/src/machine/desktop.sh"
 
 
 def why_none():
-    """Why there is no gym-anything; empty if there is."""
+    """Why gym-anything cannot be used; empty if it can."""
     return "" if os.environ.get("GYM_ANYTHING") else "set GYM_ANYTHING=path/to/checkout"
 
 

@@ -25,7 +25,7 @@ const READ_BYTES: usize = 8 << 20;
 const WHOLE_BYTES: usize = 1_500;
 
 /// The maximum shown of a text of which the beginning is shown, in bytes.
-const BEGINNING: usize = 1_500;
+const BEGINNING_BYTES: usize = 1_500;
 
 /// The maximum length of an outline, in bytes.
 const OUTLINE_BYTES: usize = 3_000;
@@ -72,7 +72,7 @@ pub(super) fn outline(source: &Source<'_>, name: &str) -> Option<Excerpt> {
         Some(outline) => Some(Excerpt::outline(name, &limited(&outline), bytes)),
         // A settings file that is a little longer than others is not cut in the middle.
         None if bytes <= OUTLINE_BYTES => Excerpt::read(source, name, name, OUTLINE_BYTES),
-        None => Excerpt::read(source, name, name, BEGINNING),
+        None => Excerpt::read(source, name, name, BEGINNING_BYTES),
     }
 }
 
