@@ -42,8 +42,10 @@ pub(crate) struct Lane<W> {
     calm: u32,
     /// How long a call takes, in seconds; `None` before the first answer.
     takes: Option<f64>,
-    /// No call starts before.
+    /// No call starts before, to keep its distance from the last.
     opens: Option<Instant>,
+    /// No call starts before, as the provider asked for it.
+    resumes: Option<Instant>,
     /// The turn of the last call that was granted before the window was last narrowed.
     narrowed: u64,
     in_flight: u32,
@@ -85,6 +87,7 @@ impl<W> Lane<W> {
             calm: u32::MAX,
             takes: None,
             opens: None,
+            resumes: None,
             narrowed: 0,
             in_flight: 0,
             runs: BTreeMap::new(),
@@ -100,18 +103,23 @@ impl<W> Lane<W> {
     /// The run whose turn it is, if another call may start: that with the fewest in flight, of several that which has
     /// waited longest.
     pub(crate) fn next_run(&self, now: Instant) -> Option<String> {
-        if !self.has_room() || self.opens.is_some_and(|opens| opens > now) {
+        if !self.has_room() || self.closed_until(now).is_some() {
             return None;
         }
         let waiting = self.runs.iter().filter(|(_, run)| !run.waiting.is_empty());
         waiting.min_by_key(|(_, run)| (run.in_flight, run.last)).map(|(name, _)| name.clone())
     }
 
-    /// When a call may start that only waits for its distance from others.
+    /// When a call may start that waits neither for others to end nor for its turn.
     pub(crate) fn opens_after(&self, now: Instant) -> Option<Instant> {
-        let opens = self.opens.filter(|opens| *opens > now)?;
+        let opens = self.closed_until(now)?;
         let is_wanted = self.has_room() && self.runs.values().any(|run| !run.waiting.is_empty());
         is_wanted.then_some(opens)
+    }
+
+    /// When the next call may start, if that is later than now.
+    fn closed_until(&self, now: Instant) -> Option<Instant> {
+        self.opens.max(self.resumes).filter(|opens| *opens > now)
     }
 
     fn has_room(&self) -> bool {
@@ -182,8 +190,13 @@ impl<W> Lane<W> {
             self.narrowed = now.turn;
             self.window -= NARROWING;
         }
-        let pause = wait.map_or(self.distance() / SOONER, |wait| wait.min(LONGEST_PAUSE));
-        self.opens = now.at.checked_add(pause);
+        match wait {
+            Some(wait) => {
+                self.opens = None;
+                self.resumes = self.resumes.max(now.at.checked_add(wait.min(LONGEST_PAUSE)));
+            }
+            None => self.opens = now.at.checked_add(self.distance() / SOONER),
+        }
     }
 
     fn is_calm(&self) -> bool {
@@ -282,6 +295,18 @@ mod tests {
             assert_eq!(lane.opens_after(at), Some(opens));
             assert_eq!(lane.next_run(at + Duration::from_secs(holds - 1)), None);
             assert!(lane.next_run(opens).is_some());
+        }
+    }
+
+    #[test]
+    fn a_later_rejection_does_not_shorten_the_wait_that_the_provider_asked_for() {
+        for later in [None, Some(Duration::from_secs(5))] {
+            let (mut lane, at) = (lane(), Instant::now());
+            let first = start_all(&mut lane, 0, at);
+            for (start, wait) in [(first[0], Some(Duration::from_secs(20))), (first[1], later)] {
+                lane.adapt(start, outcome(Flow::Overloaded, wait), Moment { at, turn: 8 });
+            }
+            assert_eq!(lane.opens_after(at), Some(at + Duration::from_secs(20)));
         }
     }
 
