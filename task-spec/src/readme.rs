@@ -12,9 +12,6 @@ pub const FEWEST_STEPS: f64 = 60.0;
 /// The seconds that a step takes.
 pub const SECONDS_PER_STEP: f64 = 15.0;
 
-/// The shortest time that a task allows, in seconds.
-pub const FEWEST_SECONDS: f64 = 600.0;
-
 /// The work that a README counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Effort {
@@ -42,7 +39,7 @@ impl Effort {
 
     /// The seconds that these steps take, without the setup and what the agent waits for.
     pub fn seconds(self) -> f64 {
-        (SECONDS_PER_STEP * self.max_steps()).max(FEWEST_SECONDS)
+        SECONDS_PER_STEP * self.max_steps()
     }
 }
 
