@@ -182,7 +182,7 @@ impl Episodes<'_> {
 
     /// Runs an episode. Returns whether the verifier passes it.
     fn run(&mut self, name: &str, action: &Action) -> Result<bool> {
-        let observed = match self.attempt(name, action) {
+        let mut observed = match self.attempt(name, action) {
             Ok(observed) => observed,
             Err(EngineError::Interrupted) => return Err(EngineError::Interrupted.into()),
             // The machine may have been short of memory or processes. An engine that is gone fails again.
@@ -191,7 +191,6 @@ impl Episodes<'_> {
                 self.attempt(name, action)?
             }
         };
-        let mut observed = observed;
         let kept = self.evidence.add(&observed).context("cannot keep the evidence")?;
         observed.record.evidence = kept.map(|dir| self.tryer.workspace.relative(&dir)).unwrap_or_default();
         let ended = Ended { action: action.clone(), observed };
