@@ -64,8 +64,7 @@ fn of_items(
 }
 
 fn contradiction(_: &Subject<'_>, facts: &Facts<'_>, item: &Item<'_>) -> Option<String> {
-    let found = facts.check(item);
-    (found.status == Status::Contradicted).then(|| format!("{}; correct what is wrong", found.reason))
+    facts.contradiction(item).map(|found| format!("{}; correct what is wrong", found.reason))
 }
 
 fn missing_source(subject: &Subject<'_>, facts: &Facts<'_>, item: &Item<'_>) -> Option<String> {

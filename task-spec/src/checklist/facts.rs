@@ -158,11 +158,20 @@ impl<'a> Facts<'a> {
 
     /// Computes the status of an item. What it states about itself is not used.
     pub fn check(&self, item: &Item<'_>) -> Finding {
-        let contradiction = self
-            .against_metadata(item)
-            .or_else(|| against_itself(item))
-            .or_else(|| self.against_verifier(item));
-        contradiction.unwrap_or_else(|| self.at_its_source(item))
+        self.against(item).unwrap_or_else(|| self.at_its_source(item))
+    }
+
+    /// The contradiction that [`Facts::check`] finds. Files are only read if the source names a key of one: what other
+    /// sources lack contradicts nothing.
+    pub fn contradiction(&self, item: &Item<'_>) -> Option<Finding> {
+        let at_a_key = || item.source.contains('#').then(|| self.at_its_source(item));
+        self.against(item).or_else(at_a_key).filter(|found| found.status == Status::Contradicted)
+    }
+
+    /// What an item is contradicted by, but for its source.
+    fn against(&self, item: &Item<'_>) -> Option<Finding> {
+        let found = self.against_metadata(item).or_else(|| against_itself(item));
+        found.or_else(|| self.against_verifier(item))
     }
 
     fn in_metadata(&self, key: &str) -> Option<&'a Value> {

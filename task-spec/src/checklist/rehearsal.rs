@@ -1,17 +1,20 @@
 //! A checklist tried on made-up answers of a judge: without a screen, and without a model.
 
-use serde_json::{Value as Json, json};
-
-use super::score::{Score, Thresholds, score};
+use super::score::{Score, Thresholds, Verdict, Verdicts, by_id, score_verdicts};
 use crate::value::Value;
 
 /// How far a score may be from what the points say.
 const TOLERANCE: f64 = 0.05;
 
+/// The most items that fail alone in one rehearsal. The published benchmark has checklists with up to 20.
+const MAX_ITEMS: usize = 200;
+
 /// Where the score of a made-up answer is not what the checklist means, for people. Nothing is said of a checklist
 /// that gym-anything cannot score.
 pub fn rehearse(checklist: &Value, thresholds: Thresholds) -> Vec<String> {
-    let trial = Trial { checklist, thresholds };
+    use Verdict::{Failed, Passed};
+
+    let judge = Judge::of(checklist, thresholds);
     let mut surprises = Vec::new();
     let mut expect = |what: &str, score: Option<Score>, passes: bool, points: Option<f64>| {
         let Some(Score { passed, points: scored }) = score else { return };
@@ -22,48 +25,50 @@ pub fn rehearse(checklist: &Value, thresholds: Thresholds) -> Vec<String> {
             surprises.push(format!("if {what}, the score is {scored:.0}"));
         }
     };
-    expect("every item passes", trial.score("pass", "pass", None), true, Some(100.0));
-    expect("every item of task_completion fails", trial.score("fail", "pass", None), false, Some(0.0));
-    if !trial.items("integrity").is_empty() {
-        expect("every integrity item fails", trial.score("pass", "fail", None), false, Some(0.0));
+    expect("every item passes", judge.score(Passed, Passed, None), true, Some(100.0));
+    expect("every item of task_completion fails", judge.score(Failed, Passed, None), false, Some(0.0));
+    if !judge.integrity.is_empty() {
+        expect("every integrity item fails", judge.score(Passed, Failed, None), false, Some(0.0));
     }
-    for (number, _) in (1..).zip(trial.items("task_completion")) {
-        let alone = trial.score("pass", "pass", Some(number));
+    for index in 0..judge.completion.len().min(MAX_ITEMS) {
+        let alone = judge.score(Passed, Passed, Some(index));
         if alone.is_some_and(|score| score.points > 100.0 - TOLERANCE) {
-            expect(&format!("item {number} of task_completion alone fails"), alone, false, None);
+            expect(&format!("item {} of task_completion alone fails", index + 1), alone, false, None);
         }
     }
     surprises
 }
 
-struct Trial<'a> {
+/// A judge that is told what to say.
+struct Judge<'a> {
     checklist: &'a Value,
     thresholds: Thresholds,
+    /// The items of both lists by the ids that the judge is shown.
+    completion: Vec<String>,
+    integrity: Vec<String>,
 }
 
-impl Trial<'_> {
-    fn items(&self, list: &str) -> &[Value] {
-        self.checklist.get(list).and_then(Value::as_list).unwrap_or_default()
+impl<'a> Judge<'a> {
+    fn of(checklist: &'a Value, thresholds: Thresholds) -> Self {
+        let (completion, integrity) = (ids(checklist, "task_completion"), ids(checklist, "integrity"));
+        Self { checklist, thresholds, completion, integrity }
     }
 
     /// The score if all items of a list have the same verdict, but for one completion item that fails.
-    fn score(&self, completion: &str, integrity: &str, failing: Option<usize>) -> Option<Score> {
-        let verdict = |number| if failing == Some(number) { "fail" } else { completion };
-        let answer = json!({
-            "task_completion": self.verdicts("task_completion", verdict),
-            "integrity": self.verdicts("integrity", |_| integrity),
-        });
-        score(self.checklist, &answer.to_string(), self.thresholds)
+    fn score(&self, completion: Verdict, integrity: Verdict, failing: Option<usize>) -> Option<Score> {
+        let verdict = |index| if failing == Some(index) { Verdict::Failed } else { completion };
+        let verdicts = Verdicts {
+            completion: by_id((0..).zip(&self.completion).map(|(index, id)| (id.as_str(), verdict(index)))),
+            integrity: by_id(self.integrity.iter().map(|id| (id.as_str(), integrity))),
+        };
+        score_verdicts(self.checklist, &verdicts, self.thresholds)
     }
+}
 
-    /// A judge names an item by the id that it is shown.
-    fn verdicts<'a>(&self, list: &str, verdict: impl Fn(usize) -> &'a str) -> Vec<Json> {
-        let items = (1..).zip(self.items(list));
-        let verdicts = items.map(|(number, item)| {
-            json!({ "id": item.get("id").map_or(Json::Null, Value::to_json), "verdict": verdict(number) })
-        });
-        verdicts.collect()
-    }
+/// The ids of the items of a list.
+fn ids(checklist: &Value, list: &str) -> Vec<String> {
+    let items = checklist.get(list).and_then(Value::as_list).unwrap_or_default();
+    items.iter().map(|item| item.get("id").unwrap_or(&Value::Null).to_text()).collect()
 }
 
 #[cfg(test)]
