@@ -218,10 +218,13 @@ fn kill() {
 
 fn flight() {
     println!("flight: 500 calls in flight, answers that start after 2 s and end after 20 s");
-    let (world, server) = (World::new(), server(Rates::default(), 2.0, 20.0));
-    let mut stage = world.stage(&server, 500, 500).args(["--pass", "plan,readme"]).spawn().unwrap();
-    // One for the plan.
-    server.wait_for(501);
+    let world = World::new();
+    // The calls of a plan follow one another.
+    let planner = server(Rates::default(), 0.0, 0.0);
+    assert!(world.stage(&planner, 500, 500).args(["--pass", "plan"]).status().unwrap().success());
+    let server = server(Rates::default(), 2.0, 20.0);
+    let mut stage = world.stage(&server, 500, 500).args(["--pass", "readme"]).spawn().unwrap();
+    server.wait_for(500);
     watch("fed at once", &stage);
     stage.kill().unwrap();
     stage.wait().unwrap();
