@@ -5,7 +5,7 @@ mod access;
 mod functions;
 mod hooks;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 use common::text::{escape, one_line, shorten};
@@ -104,7 +104,7 @@ fn is_helper(name: &str) -> bool {
 
 /// The scripts of a task: all words that may be names, and the text.
 struct Scripts {
-    words: BTreeSet<String>,
+    words: HashSet<String>,
     text: String,
 }
 
@@ -118,7 +118,12 @@ impl Scripts {
             }
         }
         let is_separator = |c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'));
-        let words = text.split(is_separator).map(str::to_owned).collect();
+        let mut words = HashSet::new();
+        for word in text.split(is_separator) {
+            if !words.contains(word) {
+                words.insert(word.to_owned());
+            }
+        }
         Self { words, text }
     }
 
