@@ -40,15 +40,14 @@ SOLVED = [
     ("by_chance", "", EXPORT, SOLVE_BY_CHANCE, "solution_flaky"),
 ]
 
-# Task, what its set-up does besides, the issues that may follow: 10 GB may take longer than the time limit, and a shell
-# that cannot fork gives up at some time.
+# Task, what its set-up does besides, the issues that may follow: a shell that cannot fork gives up at some time.
 HOSTILE = [
-    ("flood", "head -c 10G /dev/zero; exit 1", ["setup_failed", "setup_timeout"]),
+    ("flood", "head -c 10G /dev/zero; exit 1", ["setup_failed"]),
     ("endless", "trap '' TERM INT HUP; while :; do sleep 1; done", ["setup_timeout"]),
     ("full_disk", "head -c 10G /dev/zero >/root/large || exit 1", ["setup_failed"]),
     ("fork_bomb", "bomb() { bomb | bomb & }; bomb; sleep 5; exit 1", ["setup_failed", "setup_timeout"]),
 ]
-TIMEOUTS = {"endless": 20, "fork_bomb": 20}
+TIMEOUTS = {"endless": 20, "fork_bomb": 20, "flood": 1200}
 CALM = [f"calm_{number}" for number in range(4)]
 
 
