@@ -315,8 +315,11 @@ mod tests {
         let facts = Facts::new(Some(&spec), Some(&verifier), &text);
         let check = |item: &str, expect: (Status, &str)| {
             let evidence = parse(&format!("{{\"pi_items\": [{item}]}}")).unwrap();
-            let found = facts.check(&Item::all(&evidence).next().unwrap());
-            assert_eq!((found.status, found.reason.as_str()), expect, "{item}");
+            let item = Item::all(&evidence).next().unwrap();
+            let found = facts.check(&item);
+            assert_eq!((found.status, found.reason.as_str()), expect, "{item:?}");
+            let contradiction = Some(found).filter(|found| found.status == Status::Contradicted);
+            assert_eq!(facts.contradiction(&item), contradiction, "{item:?}");
         };
         check(
             r#"{"key": "rows", "metadata_value": 12, "verified_value": 12, "source": "setup_task.sh:2"}"#,

@@ -6,7 +6,7 @@ use crate::value::Value;
 /// How far a score may be from what the points say.
 const TOLERANCE: f64 = 0.05;
 
-/// The most items that fail alone in one rehearsal. The published benchmark has checklists with up to 20.
+/// The most items that fail alone in one rehearsal. The published benchmark has up to 15.
 const MAX_ITEMS: usize = 200;
 
 /// Where the score of a made-up answer is not what the checklist means, for people. Nothing is said of a checklist

@@ -84,10 +84,8 @@ pub(super) struct Verdicts<'a> {
 pub fn score(checklist: &Value, answer: &str, thresholds: Thresholds) -> Option<Score> {
     let answer = in_answer(answer).unwrap_or(Value::Null);
     let (completion, integrity) = (named(&answer, "task_completion"), named(&answer, "integrity"));
-    let verdicts = Verdicts {
-        completion: by_id(completion.iter().map(|(id, verdict)| (id.as_str(), *verdict))),
-        integrity: by_id(integrity.iter().map(|(id, verdict)| (id.as_str(), *verdict))),
-    };
+    let verdicts =
+        Verdicts { completion: by_id(borrowed(&completion)), integrity: by_id(borrowed(&integrity)) };
     score_verdicts(checklist, &verdicts, thresholds)
 }
 
@@ -156,6 +154,10 @@ fn named(answer: &Value, list: &str) -> Vec<(String, Verdict)> {
         (id, Verdict::of(&text.trim().to_lowercase()))
     });
     named.collect()
+}
+
+fn borrowed(named: &[(String, Verdict)]) -> impl Iterator<Item = (&str, Verdict)> {
+    named.iter().map(|(id, verdict)| (id.as_str(), *verdict))
 }
 
 /// Of verdicts about the same item, the last one counts; those without an id count for nothing.
