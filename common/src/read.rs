@@ -16,6 +16,9 @@ use std::path::{Component, Path};
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
+/// The most room that is made for a file before it is read, in bytes.
+const MOST_RESERVED: usize = 1 << 20;
+
 /// Why a file is not read. It does not name the file, so that messages are the same on every machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum FileError {
@@ -91,29 +94,35 @@ pub fn start_of_regular(path: &Path, max: usize) -> Result<Start, FileError> {
 
 /// Opens the file at `path`, of at most `max` bytes, to read it part by part. Links are followed.
 pub(crate) fn open_regular(path: &Path, max: usize) -> Result<File, FileError> {
-    of_length(open(path)?, max)
+    let file = open(path)?;
+    length_within(&file, max)?;
+    Ok(file)
 }
 
 fn whole(file: File, max: usize) -> Result<Vec<u8>, FileError> {
-    let file = of_length(file, max)?;
+    let length = length_within(&file, max)?;
     // One more byte, since the file may have grown.
-    let bytes = first_bytes(file, max.saturating_add(1))?;
+    let bytes = first_bytes(file, max.saturating_add(1), length)?;
     if bytes.len() > max { Err(FileError::TooLong(max)) } else { Ok(bytes) }
 }
 
-/// The file, if it has at most `max` bytes.
-fn of_length(file: File, max: usize) -> Result<File, FileError> {
-    if regular_length(&file)? > max as u64 { Err(FileError::TooLong(max)) } else { Ok(file) }
+/// The length of a file, if it has at most `max` bytes.
+fn length_within(file: &File, max: usize) -> Result<u64, FileError> {
+    let length = regular_length(file)?;
+    if length > max as u64 { Err(FileError::TooLong(max)) } else { Ok(length) }
 }
 
 fn start(file: File, max: usize) -> Result<Start, FileError> {
     let length = regular_length(&file)?;
-    let bytes = first_bytes(file, max)?;
+    let bytes = first_bytes(file, max, length)?;
     Ok(Start { length: length.max(bytes.len() as u64), bytes })
 }
 
-fn first_bytes(file: File, max: usize) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
+/// The first `max` bytes of a file of this length. A buffer that holds them saves most of the reads.
+fn first_bytes(file: File, max: usize, length: u64) -> io::Result<Vec<u8>> {
+    let expected = usize::try_from(length).unwrap_or(max).min(max).min(MOST_RESERVED);
+    // The byte after the last one is where the end is found.
+    let mut bytes = Vec::with_capacity(expected + 1);
     file.take(max as u64).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
