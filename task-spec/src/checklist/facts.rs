@@ -8,7 +8,7 @@ use common::read::read_beneath;
 
 use super::Status;
 use super::same::{clearly_differ, differ, holds, holds_telling, number, quoted, scalars};
-use super::source::{Part, Place, places, under};
+use super::source::{Part, Place, may_name_a_key, places, under};
 use super::verifier::Literals;
 use crate::pyjson;
 use crate::python::Module;
@@ -164,7 +164,7 @@ impl<'a> Facts<'a> {
     /// The contradiction that [`Facts::check`] finds. Files are only read if the source names a key of one: what other
     /// sources lack contradicts nothing.
     pub fn contradiction(&self, item: &Item<'_>) -> Option<Finding> {
-        let at_a_key = || item.source.contains('#').then(|| self.at_its_source(item));
+        let at_a_key = || may_name_a_key(item.source).then(|| self.at_its_source(item));
         self.against(item).or_else(at_a_key).filter(|found| found.status == Status::Contradicted)
     }
 

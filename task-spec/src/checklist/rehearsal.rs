@@ -1,6 +1,6 @@
 //! A checklist tried on made-up answers of a judge: without a screen, and without a model.
 
-use super::score::{Score, Thresholds, Verdict, Verdicts, by_id, score_verdicts};
+use super::score::{ItemVerdict, ItemVerdicts, Score, Thresholds, by_id, score_verdicts};
 use crate::value::Value;
 
 /// How far a score may be from what the points say.
@@ -12,7 +12,7 @@ const MAX_ITEMS: usize = 200;
 /// Where the score of a made-up answer is not what the checklist means, for people. Nothing is said of a checklist
 /// that gym-anything cannot score.
 pub fn rehearse(checklist: &Value, thresholds: Thresholds) -> Vec<String> {
-    use Verdict::{Failed, Passed};
+    use ItemVerdict::{Failed, Passed};
 
     let judge = Judge::of(checklist, thresholds);
     let mut surprises = Vec::new();
@@ -55,9 +55,14 @@ impl<'a> Judge<'a> {
     }
 
     /// The score if all items of a list have the same verdict, but for one completion item that fails.
-    fn score(&self, completion: Verdict, integrity: Verdict, failing: Option<usize>) -> Option<Score> {
-        let verdict = |index| if failing == Some(index) { Verdict::Failed } else { completion };
-        let verdicts = Verdicts {
+    fn score(
+        &self,
+        completion: ItemVerdict,
+        integrity: ItemVerdict,
+        failing: Option<usize>,
+    ) -> Option<Score> {
+        let verdict = |index| if failing == Some(index) { ItemVerdict::Failed } else { completion };
+        let verdicts = ItemVerdicts {
             completion: by_id((0..).zip(&self.completion).map(|(index, id)| (id.as_str(), verdict(index)))),
             integrity: by_id(self.integrity.iter().map(|id| (id.as_str(), integrity))),
         };

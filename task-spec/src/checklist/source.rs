@@ -66,6 +66,11 @@ pub(super) fn places(source: &str) -> impl Iterator<Item = Place<'_>> {
     })
 }
 
+/// Whether a source may name a key of a file: without this, no place of it does.
+pub(super) fn may_name_a_key(source: &str) -> bool {
+    source.contains('#')
+}
+
 /// What is under a path of keys and positions, such as `expected.rows[2].name`.
 pub(super) fn under<'a>(value: &'a Value, path: &str) -> Option<&'a Value> {
     let mut value = value;
@@ -88,6 +93,8 @@ mod tests {
         let check = |source: &str, expect: &[(&str, Part<'_>)]| {
             let found: Vec<_> = places(source).map(|place| (place.file, place.part)).collect();
             assert_eq!(found, expect, "{source}");
+            let names_a_key = found.iter().any(|(_, part)| matches!(part, Part::Key(_)));
+            assert!(may_name_a_key(source) || !names_a_key, "{source}");
         };
         check("setup_task.sh:12", &[("setup_task.sh", Part::Lines(12, 12))]);
         check("see setup_task.sh lines 12-14.", &[("setup_task.sh", Part::Lines(12, 14))]);
